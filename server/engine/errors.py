@@ -1,0 +1,145 @@
+"""What the engine refuses, and why. No error here knows HTTP: each dialect maps classes to answers.
+
+    EngineError
+    ├── NotFound
+    │   ├── BatchNotFound       ├── ControlNotFound     ├── ProcessNotFound
+    │   ├── JobNotFound         └── KeyNotFound
+    ├── Refused
+    │   ├── BatchWrongState     ├── ControlInvalid      └── RequestInvalid
+    ├── AccessRefused
+    │   ├── KeyMissing          ├── KeyUnknown          ├── KeyForbidden      └── KeyThrottled
+    └── UploadFailed
+        ├── UploadTooLarge      ├── UploadTooSlow       ├── UploadIncomplete  ├── UploadMalformed
+        ├── TooManyParts        ├── PartTooLarge        ├── PartMissing       └── DiskFull
+"""
+
+from collections.abc import Sequence
+
+
+class EngineError(Exception):
+    """Base of all; `str(error)` is a sentence for the person who sent the request."""
+
+
+class NotFound(EngineError):
+    kind = "Thing"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{self.kind} not found: {name}")
+        self.name = name
+
+
+class BatchNotFound(NotFound):
+    kind = "Batch"
+
+
+class ControlNotFound(NotFound):
+    kind = "Control file"
+
+
+class ProcessNotFound(NotFound):
+    kind = "Import process"
+
+
+class JobNotFound(NotFound):
+    kind = "Job"
+
+
+class KeyNotFound(NotFound):
+    kind = "Key"
+
+
+class Refused(EngineError):
+    pass
+
+
+class BatchWrongState(Refused):
+    def __init__(self, identifier: str, wanted: str) -> None:
+        super().__init__(f"Batch {identifier} is not in the '{wanted}' state")
+        self.identifier = identifier
+        self.wanted = wanted
+
+
+class ControlInvalid(Refused):
+    """`messages` in the order of the checks; empty where the bytes were not JSON at all."""
+
+    def __init__(self, messages: Sequence[str], *, not_json: bool = False) -> None:
+        super().__init__("not JSON" if not_json else "; ".join(messages))
+        self.messages = tuple(messages)
+        self.not_json = not_json
+
+
+class RequestInvalid(Refused):
+    pass
+
+
+class AccessRefused(EngineError):
+    pass
+
+
+class KeyMissing(AccessRefused):
+    def __init__(self) -> None:
+        super().__init__("no API key was sent")
+
+
+class KeyUnknown(AccessRefused):
+    def __init__(self) -> None:
+        super().__init__("the API key is unknown, expired or revoked")
+
+
+class KeyForbidden(AccessRefused):
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"the API key does not have the scope {scope}")
+        self.scope = scope
+
+
+class KeyThrottled(AccessRefused):
+    def __init__(self) -> None:
+        super().__init__("too many failed attempts from this address; wait before trying again")
+
+
+class UploadFailed(EngineError):
+    pass
+
+
+class UploadTooLarge(UploadFailed):
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the body is larger than {limit} bytes; raise [limits] max_upload_bytes or send less")
+        self.limit = limit
+
+
+class UploadTooSlow(UploadFailed):
+    """The client sent nothing for too long, or took too long in all."""
+
+
+class UploadIncomplete(UploadFailed):
+    """The client went away, or the body is shorter than declared."""
+
+
+class UploadMalformed(UploadFailed):
+    """The body is not what its headers say; the message names the place."""
+
+
+class TooManyParts(UploadFailed):
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the form has more than {limit} parts; see [limits] max_form_parts")
+        self.limit = limit
+
+
+class PartTooLarge(UploadFailed):
+    def __init__(self, name: str, limit: int) -> None:
+        super().__init__(f"the form field {name!r} is larger than {limit} bytes")
+        self.name = name
+        self.limit = limit
+
+
+class PartMissing(UploadFailed):
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the form has no file part {name!r}")
+        self.name = name
+
+
+class DiskFull(UploadFailed):
+    def __init__(self, free: int, floor: int) -> None:
+        super().__init__(f"not enough disk space: {free} bytes free, {floor} must stay free")
+        self.free = free
+        self.floor = floor

@@ -1,0 +1,57 @@
+"""What can go wrong in storage. No error here knows HTTP or a dialect.
+
+    StorageError
+    ├── BlobMissing         no blob of that digest
+    ├── BlobDamaged         the bytes on disk do not have the digest they are filed under
+    ├── StorageFull         free space would fall below the floor
+    ├── DatabaseNewer       the database was written by a later version of this program
+    ├── RowRefused          a row breaks a constraint of its table
+    └── Superseded          another worker has taken the job over
+"""
+
+
+class StorageError(Exception):
+    """Base of all storage errors; `str(error)` is a sentence for an operator."""
+
+
+class BlobMissing(StorageError):
+    def __init__(self, digest: str) -> None:
+        super().__init__(f"no blob with digest {digest}")
+        self.digest = digest
+
+
+class BlobDamaged(StorageError):
+    def __init__(self, digest: str, found: str) -> None:
+        super().__init__(f"blob {digest} is damaged: its bytes now have digest {found}")
+        self.digest = digest
+        self.found = found
+
+
+class StorageFull(StorageError):
+    def __init__(self, free: int, floor: int) -> None:
+        super().__init__(
+            f"not enough disk space: {free} bytes free, {floor} must stay free; "
+            "delete files or lower [limits] min_free_bytes"
+        )
+        self.free = free
+        self.floor = floor
+
+
+class DatabaseNewer(StorageError):
+    def __init__(self, path: str, found: str) -> None:
+        super().__init__(f"{path} was written by a later version (revision {found}); upgrade this program to open it")
+
+
+class RowRefused(StorageError):
+    """`message` says which constraint of which table, in the database's words."""
+
+    def __init__(self, table: str, message: str) -> None:
+        super().__init__(f"{table}: {message}")
+        self.table = table
+        self.message = message
+
+
+class Superseded(StorageError):
+    def __init__(self, job: str) -> None:
+        super().__init__(f"job {job} was taken over by another worker")
+        self.job = job
