@@ -1,0 +1,72 @@
+"""What the import language may ask of the world while it maps one record, and what it says back.
+
+The mapping is pure: rows it needs come through `Lookup`, messages leave through `Scope.report`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from server.mapping.model import Destination
+
+Scalar = str | int | float | None
+
+
+class StoredRow(Protocol):
+    @property
+    def id(self) -> int: ...
+
+    @property
+    def values(self) -> Mapping[str, Scalar]: ...
+
+
+class Lookup(Protocol):
+    """Rows as they are now, the run's own earlier changes included. Asked in batches: one answer for each key.
+
+    * `find`: the rows whose `columns` equal the key, oldest first, at most `limit`; a key with None in it finds none.
+    * `get`: one row by id, or None.
+    * `reserve`: an id for a row that will be inserted; never handed out twice.
+    """
+
+    def find(
+        self, table: str, columns: Sequence[str], keys: Sequence[tuple[Scalar, ...]], limit: int = 2
+    ) -> Sequence[Sequence[StoredRow]]: ...
+
+    def get(self, table: str, id: int) -> StoredRow | None: ...
+
+    def reserve(self, table: str) -> int: ...
+
+
+class Scope(Protocol):
+    """One record's surroundings."""
+
+    @property
+    def lookup(self) -> Lookup: ...
+
+    def report(self, message: str) -> None: ...
+
+
+@dataclass(slots=True)
+class Change:
+    """One row to write. `values` are columns in stored form: insert: all that are set; update: only those that differ."""
+
+    destination: Destination
+    op: Literal["insert", "update", "delete"]
+    id: int
+    values: dict[str, Scalar]
+
+
+@dataclass(slots=True)
+class Result:
+    """What a record asks for. `changes` in commit order; empty when `aborted`.
+
+    `touched` counts loaded or upserted rows that turned out equal to what is stored, so that they can be counted unchanged.
+    """
+
+    changes: list[Change]
+    aborted: bool = False
+    touched: int = 0
+
+
+class RunFault(Exception):
+    """A fault of the control file or the model that ends the whole run; the text goes into the log's EXCEPTION line."""
