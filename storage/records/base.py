@@ -23,13 +23,15 @@ class Column:
 class Table:
     """A destination's table. `id` and the columns in `SYSTEM_COLUMNS` are always there and are not listed.
 
-    `keys`: each a tuple of columns that is unique together where all are set. `lookups`: columns to index.
+    `keys`: each a tuple of columns that is unique together where all are set. `lookups`: columns to index. `references`:
+    columns that hold ids of another table's rows (an integer, or a JSON array of them), with that table.
     """
 
     name: str
     columns: tuple[Column, ...]
     keys: tuple[tuple[str, ...], ...] = ()
     lookups: tuple[str, ...] = ()
+    references: tuple[tuple[str, str], ...] = ()
 
 
 SYSTEM_COLUMNS = ("_job", "_record", "_version", "_created_at", "_updated_at")
@@ -77,7 +79,9 @@ class Chunk(Protocol):
     * `record` brackets one record: when its body raises, what it wrote is undone and the chunk goes on.
     """
 
-    def find(self, table: str, columns: Sequence[str], keys: Sequence[tuple[Scalar, ...]], limit: int = 2) -> list[list[Row]]: ...
+    def find(
+        self, table: str, columns: Sequence[str], keys: Sequence[tuple[Scalar, ...]], limit: int = 2
+    ) -> list[list[Row]]: ...
 
     def get(self, table: str, id: int) -> Row | None: ...
 
@@ -116,7 +120,8 @@ class RecordStore(Protocol):
     * `session` opens a job's writing; a later session of the same job fences off the earlier one.
     * `tables` names what is there; `columns` of one; `count`; `rows` streams in order of insertion (by id).
     * `forget` drops the checkpoint of a job that has ended.
-    * `verify` yields one sentence for each damage found.
+    * `verify` yields one sentence for each damage found: the database's own check, and references of `tables` to rows
+      that are not there.
     """
 
     def ensure(self, tables: Sequence[Table]) -> None: ...
@@ -133,6 +138,6 @@ class RecordStore(Protocol):
 
     def forget(self, job: str) -> None: ...
 
-    def verify(self) -> Iterator[str]: ...
+    def verify(self, tables: Sequence[Table] = ()) -> Iterator[str]: ...
 
     def close(self) -> None: ...

@@ -1,0 +1,257 @@
+"""Records in one SQLite file (WAL, every commit synced), written by several processes in turn."""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import orjson
+
+from storage.errors import RowRefused, StorageError, Superseded
+from storage.locking import FileLock
+from storage.records import statements as sql
+from storage.records.base import SYSTEM_COLUMNS, Checkpoint, Row, Table
+from storage.records.chunks import DryChunk, SqliteChunk
+
+_DRY_IDS = 1 << 40  # a dry run's new rows: far from any id that a real import may give out meanwhile
+_PAGE = 1000
+
+Clock = Callable[[], datetime]
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class SqliteRecords:
+    """The record store on `path`; `clock` stamps the rows."""
+
+    def __init__(self, path: Path, clock: Clock = _utc_now) -> None:
+        self._path = path
+        self._clock = clock
+        self._lock = FileLock(path.with_name(path.name + ".lock"))
+        self._connection = _connect(path)
+        with _transaction(self._connection, self._lock):
+            self._connection.execute(sql.CHECKPOINTS)
+
+    def ensure(self, tables: Sequence[Table]) -> None:
+        if all(self._has(table) for table in tables):
+            return
+        with _transaction(self._connection, self._lock):
+            for table in tables:
+                self._grow(table)
+
+    def session(self, job: str, tables: Sequence[Table], *, dry_run: bool = False) -> "RealSession | DrySession":
+        if dry_run:
+            return DrySession(self._path, job, tables, self._clock)
+        return RealSession(_connect(self._path), self._lock, job, tables, self._clock)
+
+    def tables(self) -> list[str]:
+        found = self._connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB '_*' AND name NOT GLOB 'sqlite_*' "
+            "ORDER BY name"
+        )
+        return [name for (name,) in found]
+
+    def columns(self, table: str) -> list[str]:
+        return list(_kinds(self._connection, "main", table))
+
+    def count(self, table: str) -> int:
+        return int(self._connection.execute(f"SELECT count(*) FROM {sql.quoted(table)}").fetchone()[0])
+
+    def rows(self, table: str, *, after: int = 0, limit: int | None = None) -> Iterator[Row]:
+        """Read in pages, so that no reader keeps the write-ahead log from being folded in."""
+        names = self.columns(table)[1:]
+        while limit is None or limit > 0:
+            page = _PAGE if limit is None else min(limit, _PAGE)
+            statement = f"SELECT * FROM {sql.quoted(table)} WHERE id > ? ORDER BY id LIMIT ?"
+            found = self._connection.execute(statement, (after, page)).fetchall()
+            for row in found:
+                yield Row(row[0], dict(zip(names, row[1:], strict=True)))
+            if len(found) < page:
+                return
+            after = found[-1][0]
+            limit = None if limit is None else limit - page
+
+    def forget(self, job: str) -> None:
+        with _transaction(self._connection, self._lock):
+            self._connection.execute("DELETE FROM _checkpoints WHERE job = ?", (job,))
+
+    def verify(self, tables: Sequence[Table] = ()) -> Iterator[str]:
+        for (finding,) in self._connection.execute("PRAGMA integrity_check"):
+            if finding != "ok":
+                yield f"{self._path.name}: {finding}"
+        present = set(self.tables())
+        for table in tables:
+            for column, target in table.references:
+                if {table.name, target} <= present and column in self.columns(table.name):
+                    yield from self._dangling(table.name, column, target)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _has(self, table: Table) -> bool:
+        kinds = _kinds(self._connection, "main", table.name)
+        wanted = {_index_name(statement) for statement in sql.create_indexes(table)}
+        return all(column.name in kinds for column in table.columns) and wanted <= self._indexes(table.name)
+
+    def _indexes(self, table: str) -> set[str]:
+        return {row[1] for row in self._connection.execute(f"PRAGMA index_list({sql.quoted(table)})")}
+
+    def _grow(self, table: Table) -> None:
+        kinds = _kinds(self._connection, "main", table.name)
+        if not kinds:
+            self._connection.execute(sql.create(table))
+        else:
+            for column in table.columns:
+                if column.name not in kinds:
+                    self._connection.execute(sql.add_column(table.name, column.name, column.kind))
+        for statement in sql.create_indexes(table):
+            self._index(table.name, statement)
+
+    def _index(self, table: str, statement: str) -> None:
+        try:
+            self._connection.execute(statement)
+        except sqlite3.IntegrityError as error:
+            raise RowRefused(
+                table, f"rows already stored have the same key, so it cannot become unique: {error}"
+            ) from error
+
+    def _dangling(self, table: str, column: str, target: str) -> Iterator[str]:
+        source, name, rows = sql.quoted(table), sql.quoted(column), sql.quoted(target)
+        ids = f"CASE WHEN typeof(t.{name}) = 'text' AND json_valid(t.{name}) THEN t.{name} ELSE json_array(t.{name}) END"
+        statement = (
+            f"SELECT t.id, e.value FROM {source} AS t, json_each({ids}) AS e WHERE t.{name} IS NOT NULL "
+            f"AND NOT EXISTS (SELECT 1 FROM {rows} AS r WHERE r.id = e.value)"
+        )
+        for id, value in self._connection.execute(statement):
+            yield f"{table} row {id}: {column} refers to {target} row {value}, which does not exist"
+
+
+class RealSession:
+    """Writes a job's chunks; a later session of the same job makes this one raise Superseded."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, lock: FileLock, job: str, tables: Sequence[Table], clock: Clock
+    ) -> None:
+        self._connection = connection
+        self._lock = lock
+        self._job = job
+        self._tables = {table.name: table for table in tables}
+        self._clock = clock
+        with _transaction(connection, lock):
+            self._fence, self._stored = connection.execute(
+                "INSERT INTO _checkpoints (job, fence) VALUES (?, 1) "
+                "ON CONFLICT (job) DO UPDATE SET fence = fence + 1 RETURNING fence, checkpoint",
+                (job,),
+            ).fetchone()
+
+    def checkpoint(self) -> Checkpoint | None:
+        return None if self._stored is None else _decode(self._stored)
+
+    @contextmanager
+    def chunk(self, checkpoint: Checkpoint) -> Iterator[SqliteChunk]:
+        with _transaction(self._connection, self._lock):
+            self._check_fence()
+            yield SqliteChunk(self._connection, self._tables, self._job, _stamp(self._clock))
+            text = _encode(checkpoint)
+            self._connection.execute("UPDATE _checkpoints SET checkpoint = ? WHERE job = ?", (text, self._job))
+        self._stored = text
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _check_fence(self) -> None:
+        row = self._connection.execute("SELECT fence FROM _checkpoints WHERE job = ?", (self._job,)).fetchone()
+        if row != (self._fence,):
+            raise Superseded(self._job)
+
+
+class DrySession:
+    """Works on a private, nameless database that vanishes with its connection; only reads the real one."""
+
+    def __init__(self, path: Path, job: str, tables: Sequence[Table], clock: Clock) -> None:
+        self._job = job
+        self._tables = {table.name: table for table in tables}
+        self._clock = clock
+        self._stored: Checkpoint | None = None
+        self._connection = sqlite3.connect("", isolation_level=None, uri=True, check_same_thread=False)
+        self._connection.execute("PRAGMA synchronous = OFF")
+        self._connection.execute("ATTACH ? AS base", (f"{path.absolute().as_uri()}?mode=ro",))
+        self._shared = {table.name: self._copy_shape(table) for table in tables}
+        self._connection.execute("CREATE TABLE _deleted (row_table TEXT, row INTEGER, PRIMARY KEY (row_table, row))")
+
+    def checkpoint(self) -> Checkpoint | None:
+        return self._stored
+
+    @contextmanager
+    def chunk(self, checkpoint: Checkpoint) -> Iterator[SqliteChunk]:
+        self._connection.execute("BEGIN")
+        try:
+            yield DryChunk(self._connection, self._tables, self._job, _stamp(self._clock), self._shared)
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+        self._stored = _decode(_encode(checkpoint))
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _copy_shape(self, table: Table) -> list[str]:
+        self._connection.execute(sql.create(table))
+        for statement in sql.create_indexes(table):
+            self._connection.execute(statement)
+        self._connection.execute("INSERT INTO main.sqlite_sequence VALUES (?, ?)", (table.name, _DRY_IDS))
+        real = _kinds(self._connection, "base", table.name)
+        own = ("id", *(column.name for column in table.columns), *SYSTEM_COLUMNS)
+        return [column for column in own if column in real]
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    # autocommit mode: transactions are ours to open; the generous timeout is for programs that do not take our lock
+    connection = sqlite3.connect(path, isolation_level=None, timeout=60, check_same_thread=False)
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "cache_size = -32768", "journal_size_limit = 67108864"):
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection, lock: FileLock) -> Iterator[None]:
+    with lock:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            connection.execute("COMMIT")
+        except BaseException as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            if isinstance(error, sqlite3.OperationalError):
+                raise StorageError(f"the record database could not be written: {error}") from error
+            raise
+
+
+def _kinds(connection: sqlite3.Connection, schema: str, table: str) -> dict[str, str]:
+    return {row[1]: row[2] for row in connection.execute(f"PRAGMA {schema}.table_info({sql.quoted(table)})")}
+
+
+def _index_name(statement: str) -> str:
+    return statement.split('"')[1]
+
+
+def _stamp(clock: Clock) -> str:
+    return clock().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _encode(checkpoint: Checkpoint) -> str:
+    document: Mapping[str, object] = {
+        "position": checkpoint.position,
+        "counts": checkpoint.counts,
+        "state": checkpoint.state,
+    }
+    return orjson.dumps(document).decode()
+
+
+def _decode(text: str) -> Checkpoint:
+    return Checkpoint(**orjson.loads(text))
