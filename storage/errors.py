@@ -1,12 +1,13 @@
 """What can go wrong in storage. No error here knows HTTP or a dialect.
 
-    StorageError
-    ├── BlobMissing         no blob of that digest
-    ├── BlobDamaged         the bytes on disk do not have the digest they are filed under
-    ├── StorageFull         free space would fall below the floor
-    ├── DatabaseNewer       the database was written by a later version of this program
-    ├── RowRefused          a row breaks a constraint of its table
-    └── Superseded          another worker has taken the job over
+StorageError
+├── BlobMissing         no blob of that digest
+├── BlobDamaged         the bytes on disk do not have the digest they are filed under
+├── StorageFull         free space would fall below the floor
+├── DatabaseFailed      the disk or the database file itself fails
+├── DatabaseNewer       the database was written by a later version of this program
+├── RowRefused          a row breaks a constraint of its table
+└── Superseded          another worker has taken the job over
 """
 
 
@@ -35,6 +36,13 @@ class StorageFull(StorageError):
         )
         self.free = free
         self.floor = floor
+
+
+class DatabaseFailed(StorageError):
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(
+            f"{path} cannot be used: {reason}; check the disk and its permissions, then run `penstock fsck`"
+        )
 
 
 class DatabaseNewer(StorageError):

@@ -1,0 +1,153 @@
+"""The catalog: what was promised. Keys, control files, batches, their files, and what became of every record.
+
+The functions in `storage.catalog.sql` are plain functions of a `Connection`; a Catalog is what runs them.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Protocol, TypeVar
+
+from sqlalchemy import Connection
+
+T = TypeVar("T")
+
+BatchState = Literal["uploading", "ready", "scheduled", "running", "complete", "dry-run", "error", "cancelled"]
+Level = Literal["info", "warning", "error"]
+OutcomeStatus = Literal["created", "updated", "unchanged", "deleted", "failed", "skipped"]
+
+
+class Catalog(Protocol):
+    """Runs functions of a `Connection` on the catalog database.
+
+    * `write` runs the function in a transaction of its own and returns its result once the commit is durable.
+    * When the function raises, nothing it wrote is kept, the error reaches its caller, and no other caller notices.
+    * Concurrent writes are committed in groups; each still succeeds or fails alone.
+    * `write` waits for other writers, in this process or another; it never fails because the database is busy.
+    * `read` runs the function on one consistent snapshot; it sees every write answered before, and cannot write.
+    * `write_now` and `read_now` do the same for synchronous code. They must not be called on the event loop, nor from
+      inside a function that is itself being run by `write` or `write_now`.
+    * A function never commits, never rolls back and never waits for anything but the database.
+    * `after_commit` (called by a function that is being written) names something to do once its transaction is durable;
+      it is dropped when the function fails. It runs in the writer's thread and must be quick.
+    * `changes` is a number that grows with every commit: before `write` answers, and within half a second for `write_now`
+      and for other processes.
+    * A full disk is StorageFull for the callers concerned; later writes work again once there is space.
+    * `close` finishes the writes that are waiting. A write after that is refused.
+    """
+
+    async def write(self, operation: Callable[[Connection], T]) -> T: ...
+
+    async def read(self, query: Callable[[Connection], T]) -> T: ...
+
+    def write_now(self, operation: Callable[[Connection], T]) -> T: ...
+
+    def read_now(self, query: Callable[[Connection], T]) -> T: ...
+
+    def after_commit(self, connection: Connection, action: Callable[[], None]) -> None: ...
+
+    def changes(self) -> int: ...
+
+    async def close(self) -> None: ...
+
+    def close_now(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An API key without its secret. `prefix` finds it, `hash` proves it."""
+
+    id: int
+    name: str
+    prefix: str
+    hash: str = field(repr=False)
+    scopes: tuple[str, ...]
+    tenants: tuple[str, ...]
+    created: datetime
+    expires: datetime | None
+    revoked: datetime | None
+    last_used: datetime | None
+    replaced_by: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ControlFile:
+    id: int
+    api: str
+    digest: str
+    comment: str
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewBatch:
+    """A batch to be made. `control` is the digest it runs with; `created_by` the key's id."""
+
+    identifier: str
+    api: str
+    comment: str
+    created: datetime
+    state: BatchState = "uploading"
+    process: str | None = None
+    control: str | None = None
+    created_by: int | None = None
+    tenant: str | None = None
+    properties: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """`job` is the latest job of the batch, `errors` what its run counted."""
+
+    id: int
+    identifier: str
+    api: str
+    process: str | None
+    comment: str
+    control: str | None
+    state: BatchState
+    errors: int
+    created: datetime
+    created_by: int | None
+    tenant: str | None
+    properties: Mapping[str, object]
+    job: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFile:
+    """`name` is the file's role in the control file, `filename` what the client called it."""
+
+    id: int
+    batch: int
+    name: str
+    filename: str | None
+    digest: str
+    size: int
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """`position` is chosen by the writer, so that writing a line again overwrites it."""
+
+    position: int
+    level: Level
+    message: str
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one record of a job. `original` is the record as it came, cut to `ORIGINAL_BYTES`."""
+
+    record: int
+    status: OutcomeStatus
+    file: str | None = None
+    line: int | None = None
+    message: str | None = None
+    original: bytes | None = None
+    detail: Mapping[str, object] | None = None
+
+
+ORIGINAL_BYTES = 64 * 1024

@@ -1,0 +1,150 @@
+"""Batches and their files as functions of a `Connection`."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
+
+from storage.catalog.base import Batch, BatchFile, BatchState, NewBatch
+from storage.catalog.tables import batch_files, batches
+from storage.schema import columns_of, many, one
+
+_SELECT = select(*columns_of(batches, Batch))
+_SELECT_FILE = select(*columns_of(batch_files, BatchFile))
+_INSERT = insert(batches)
+_ADD_FILE = (
+    insert(batch_files)
+    .from_select(
+        ["batch", "name", "filename", "digest", "size", "created"],
+        select(
+            batches.c.id,
+            *(bindparam(f"new_{name}", type_=batch_files.c[name].type) for name in ("name", "filename", "digest")),
+            *(bindparam(f"new_{name}", type_=batch_files.c[name].type) for name in ("size", "created")),
+        ).where(batches.c.id == bindparam("in_batch"), batches.c.state == bindparam("in_state")),
+    )
+    .returning(batch_files.c.id)
+)
+
+
+def add(connection: Connection, new: NewBatch) -> Batch:
+    values: dict[str, Any] = {
+        "identifier": new.identifier,
+        "api": new.api,
+        "process": new.process,
+        "comment": new.comment,
+        "control": new.control,
+        "state": new.state,
+        "errors": 0,
+        "created": new.created,
+        "created_by": new.created_by,
+        "tenant": new.tenant,
+        "properties": dict(new.properties),
+        "job": None,
+    }
+    key = connection.execute(_INSERT, values).inserted_primary_key
+    assert key is not None  # an insert of one row always has one
+    return Batch(id=key[0], **values)
+
+
+def get(connection: Connection, batch: int) -> Batch | None:
+    return one(Batch, connection.execute(_SELECT.where(batches.c.id == batch)).one_or_none())
+
+
+def with_identifier(connection: Connection, identifier: str, api: str | None = None) -> Batch | None:
+    """None also when the batch belongs to another API than the one asked for."""
+    query = _SELECT.where(batches.c.identifier == identifier)
+    if api is not None:
+        query = query.where(batches.c.api == api)
+    return one(Batch, connection.execute(query).one_or_none())
+
+
+def find(
+    connection: Connection,
+    *,
+    api: str | None = None,
+    states: Collection[BatchState] = (),
+    process: str | None = None,
+    tenant: str | None = None,
+    text: str | None = None,
+    before: int | None = None,
+    limit: int = 50,
+) -> list[Batch]:
+    """Newest first; `before` is the id of the last batch of the page before; `text` is in comment or identifier."""
+    wanted = {"api": api, "process": process, "tenant": tenant}
+    query = _SELECT.where(*(batches.c[name] == value for name, value in wanted.items() if value is not None))
+    if states:
+        query = query.where(batches.c.state.in_(states))
+    if text:
+        places = (batches.c.comment, batches.c.identifier)
+        query = query.where(or_(*(place.icontains(text, autoescape=True) for place in places)))
+    if before is not None:
+        query = query.where(batches.c.id < before)
+    return many(Batch, connection.execute(query.order_by(batches.c.id.desc()).limit(limit)))
+
+
+def count_by_state(connection: Connection) -> dict[str, int]:
+    query = select(batches.c.state, func.count()).group_by(batches.c.state)
+    return dict(connection.execute(query).tuples().all())
+
+
+def move(
+    connection: Connection,
+    batch: int,
+    from_states: Collection[BatchState],
+    to: BatchState,
+    *,
+    job: str | None = None,
+    errors: int | None = None,
+) -> bool:
+    """Changes the state if the batch is still in one of `from_states`; says whether it did."""
+    values: dict[str, object] = {"state": to}
+    if job is not None:
+        values["job"] = job
+    if errors is not None:
+        values["errors"] = errors
+    there = (batches.c.id == batch, batches.c.state.in_(from_states))
+    return connection.execute(update(batches).where(*there).values(**values)).rowcount == 1
+
+
+def set_properties(connection: Connection, batch: int, properties: Mapping[str, object]) -> bool:
+    """Replaces all properties."""
+    change = update(batches).where(batches.c.id == batch).values(properties=dict(properties))
+    return connection.execute(change).rowcount == 1
+
+
+def add_file(
+    connection: Connection,
+    batch: int,
+    *,
+    name: str,
+    filename: str | None,
+    digest: str,
+    size: int,
+    created: datetime,
+    state: BatchState = "uploading",
+) -> BatchFile | None:
+    """None, and nothing added, when the batch is not in that state (or is not there)."""
+    values = {"name": name, "filename": filename, "digest": digest, "size": size, "created": created}
+    parameters = {f"new_{key}": value for key, value in values.items()} | {"in_batch": batch, "in_state": state}
+    key = connection.execute(_ADD_FILE, parameters).scalar()
+    return None if key is None else BatchFile(id=key, batch=batch, **values)  # type: ignore[arg-type]
+
+
+def files(connection: Connection, batch: int) -> list[BatchFile]:
+    """Every upload, in order."""
+    return many(
+        BatchFile, connection.execute(_SELECT_FILE.where(batch_files.c.batch == batch).order_by(batch_files.c.id))
+    )
+
+
+def files_for_run(connection: Connection, batch: int) -> list[BatchFile]:
+    """One file for each name: the last upload of the name, at the place of its first."""
+    latest: dict[str, BatchFile] = {}
+    for file in files(connection, batch):
+        latest[file.name] = file  # a dict keeps the place of the first
+    return list(latest.values())
+
+
+def get_file(connection: Connection, file: int) -> BatchFile | None:
+    return one(BatchFile, connection.execute(_SELECT_FILE.where(batch_files.c.id == file)).one_or_none())

@@ -1,0 +1,51 @@
+"""Control files as functions of a `Connection`. Their bytes are blobs; here is what was uploaded under which comment."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, select
+
+from storage.catalog.base import ControlFile
+from storage.catalog.tables import control_files
+from storage.schema import columns_of, many, one
+
+_SELECT = select(*columns_of(control_files, ControlFile))
+
+
+def add(connection: Connection, *, api: str, digest: str, comment: str, created: datetime) -> ControlFile:
+    """The same digest and comment again is the same entry."""
+    same = (control_files.c.api == api, control_files.c.digest == digest, control_files.c.comment == comment)
+    found = one(ControlFile, connection.execute(_SELECT.where(*same)).one_or_none())
+    if found is not None:
+        return found
+    values = {"api": api, "digest": digest, "comment": comment, "created": created}
+    row = connection.execute(insert(control_files).values(**values).returning(*columns_of(control_files, ControlFile)))
+    return ControlFile(*row.one())
+
+
+def get(connection: Connection, control: int) -> ControlFile | None:
+    return one(ControlFile, connection.execute(_SELECT.where(control_files.c.id == control)).one_or_none())
+
+
+def with_digest(connection: Connection, api: str, digest: str) -> ControlFile | None:
+    """The newest entry where there are several comments."""
+    query = _SELECT.where(control_files.c.api == api, control_files.c.digest == digest)
+    return one(ControlFile, connection.execute(query.order_by(control_files.c.id.desc()).limit(1)).one_or_none())
+
+
+def find(
+    connection: Connection,
+    *,
+    api: str | None = None,
+    text: str | None = None,
+    before: int | None = None,
+    limit: int = 50,
+) -> list[ControlFile]:
+    """Newest first; `before` is the id of the last entry of the page before; `text` is looked for in the comment."""
+    query = _SELECT
+    if api is not None:
+        query = query.where(control_files.c.api == api)
+    if text:
+        query = query.where(control_files.c.comment.icontains(text, autoescape=True))
+    if before is not None:
+        query = query.where(control_files.c.id < before)
+    return many(ControlFile, connection.execute(query.order_by(control_files.c.id.desc()).limit(limit)))

@@ -1,0 +1,82 @@
+"""What a job said and what became of its records, as functions of a `Connection`.
+
+Both are keyed by what the writer counts (line position, record number): writing the same chunk again changes nothing.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import fields
+from typing import Any
+
+from sqlalchemy import Connection, Table, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import Insert
+
+from storage.catalog.base import ORIGINAL_BYTES, LogLine, Outcome, OutcomeStatus
+from storage.catalog.tables import job_log, outcomes
+from storage.schema import columns_of, many
+
+_LINE = columns_of(job_log, LogLine)
+_OUTCOME = columns_of(outcomes, Outcome)
+
+
+def append_log(connection: Connection, job: str, lines: Sequence[LogLine]) -> None:
+    """A line at a position that is taken replaces the one there."""
+    if lines:
+        rows = [{"job": job} | {field.name: getattr(line, field.name) for field in fields(LogLine)} for line in lines]
+        connection.execute(_upsert(connection, job_log, "position"), rows)
+
+
+def log(connection: Connection, job: str, *, after: int = -1, limit: int | None = None) -> list[LogLine]:
+    """In order; `after` is the position of the last line of the page before."""
+    query = select(*_LINE).where(job_log.c.job == job, job_log.c.position > after)
+    return many(LogLine, connection.execute(query.order_by(job_log.c.position).limit(limit)))
+
+
+def put_outcomes(connection: Connection, job: str, rows: Sequence[Outcome]) -> None:
+    """An outcome of a record that has one replaces it. Originals are cut to `ORIGINAL_BYTES`."""
+    if rows:
+        connection.execute(_upsert(connection, outcomes, "record"), [_outcome_values(job, row) for row in rows])
+
+
+def list_outcomes(
+    connection: Connection,
+    job: str,
+    *,
+    statuses: Collection[OutcomeStatus] = (),
+    after: int = -1,
+    limit: int | None = None,
+) -> list[Outcome]:
+    """By record number; `after` is the last record of the page before."""
+    query = select(*_OUTCOME).where(outcomes.c.job == job, outcomes.c.record > after)
+    if statuses:
+        query = query.where(outcomes.c.status.in_(statuses))
+    return many(Outcome, connection.execute(query.order_by(outcomes.c.record).limit(limit)))
+
+
+def count_outcomes(connection: Connection, job: str) -> dict[str, int]:
+    query = select(outcomes.c.status, func.count()).where(outcomes.c.job == job).group_by(outcomes.c.status)
+    return dict(connection.execute(query).tuples().all())
+
+
+def _upsert(connection: Connection, table: Table, counter: str) -> Insert:
+    """`on_conflict_do_update` is spelt alike for both databases, but belongs to neither's common base."""
+    statement: Any = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name].insert(table)
+    changed = {column.name: statement.excluded[column.name] for column in table.c if not column.primary_key}
+    done: Insert = statement.on_conflict_do_update(index_elements=["job", counter], set_=changed)
+    return done
+
+
+def _outcome_values(job: str, outcome: Outcome) -> dict[str, object]:
+    original = outcome.original
+    if original is not None and len(original) > ORIGINAL_BYTES:
+        original = original[:ORIGINAL_BYTES]
+    return {
+        "job": job,
+        "record": outcome.record,
+        "status": outcome.status,
+        "file": outcome.file,
+        "line": outcome.line,
+        "message": outcome.message,
+        "original": original,
+        "detail": outcome.detail,
+    }

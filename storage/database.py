@@ -1,0 +1,208 @@
+"""One SQLite file, opened by as many processes as like: durable group-committed writes, consistent reads.
+
+Writers take turns through a file lock, so nobody ever sees "database is locked"; readers wait for nobody (WAL).
+"""
+
+import asyncio
+import shutil
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import orjson
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from storage.errors import DatabaseFailed, StorageFull
+from storage.locking import FileLock
+from storage.writer import GroupWriter, Operation
+
+T = TypeVar("T")
+
+_BUSY_SECONDS = 30.0  # only ever waited for while another process opens or closes the file
+_ACTIONS = "after commit"  # in Connection.info: what the running operation wants done once it is durable
+_FAILING = {
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+}
+
+
+class Database:
+    """Implements `storage.catalog.base.Catalog`; the contract is there."""
+
+    def __init__(self, path: Path, *, readers: int = 4) -> None:
+        self.path = path
+        self.lock = FileLock(path.with_name(path.name + ".lock"))
+        self._writing = _engine(path, "PRAGMA synchronous=FULL")
+        self._reading = _engine(path, "PRAGMA query_only=ON")
+        self._reading_async = _async_engine(path, readers)
+        self._writer = GroupWriter(path.name, self._session)
+        with self.lock, self._writing.connect() as connection:
+            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+
+    async def write(self, operation: Callable[[Connection], T]) -> T:
+        return await self._writer.write(operation)
+
+    async def read(self, query: Callable[[Connection], T]) -> T:
+        async with self._reading_async.connect() as connection:
+            return await connection.run_sync(_snapshot, query)
+
+    def write_now(self, operation: Callable[[Connection], T]) -> T:
+        single = Operation(operation)
+        session = self._session()
+        try:
+            session.transaction([single])
+        finally:
+            session.close()
+        if single.error is not None:
+            raise single.error
+        result: T = single.result
+        return result
+
+    def read_now(self, query: Callable[[Connection], T]) -> T:
+        with self._reading.connect() as connection:
+            return _snapshot(connection, query)
+
+    def after_commit(self, connection: Connection, action: Callable[[], None]) -> None:
+        connection.info[_ACTIONS].append(action)
+
+    def changes(self) -> int:
+        self._writer.start()
+        return self._writer.changes
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._writer.close)
+        await self._reading_async.dispose()
+        await asyncio.to_thread(self._dispose)
+
+    def close_now(self) -> None:
+        """For synchronous programs; after asynchronous reads use `close`."""
+        self._writer.close()
+        self._dispose()
+
+    def _dispose(self) -> None:
+        self._reading.dispose()
+        self._writing.dispose()
+        self.lock.close()
+
+    def _session(self) -> "_Session":
+        return _Session(self.path, self._writing, self.lock)
+
+
+class _Session:
+    """A connection that writes groups. Statements that frame them go straight to the driver: they are the hot path."""
+
+    def __init__(self, path: Path, engine: Engine, lock: FileLock) -> None:
+        self._path = path
+        self._lock = lock
+        self._connection = engine.connect()
+        driver = self._connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        self._driver = driver
+
+    def transaction(self, operations: Sequence[Operation]) -> None:
+        actions: list[Callable[[], None]] = []
+        try:
+            with self._lock:
+                self._driver.execute("BEGIN IMMEDIATE")
+                for operation in operations:
+                    actions += self._attempt(operation)
+                self._driver.execute("COMMIT")
+        except Exception as error:
+            self._abandon(operations, error)
+        else:
+            for action in actions:
+                action()
+
+    def foreign_version(self) -> int:
+        version: int = self._driver.execute("PRAGMA data_version").fetchone()[0]
+        return version
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _attempt(self, operation: Operation) -> list[Callable[[], None]]:
+        """Runs one operation; its own failure is its own, a transaction that is gone is everybody's."""
+        actions: list[Callable[[], None]] = []
+        self._connection.info[_ACTIONS] = actions
+        self._driver.execute("SAVEPOINT operation")
+        try:
+            operation.result = operation.run(self._connection)
+        except BaseException as error:
+            operation.error = _translated(self._path, error)
+            if not self._driver.in_transaction:  # SQLite undoes it all when the disk is full
+                raise
+            self._driver.execute("ROLLBACK TO operation")
+            actions = []
+        self._driver.execute("RELEASE operation")
+        return actions
+
+    def _abandon(self, operations: Sequence[Operation], error: Exception) -> None:
+        if self._driver.in_transaction:
+            self._driver.execute("ROLLBACK")
+        for operation in operations:
+            if operation.error is None:
+                operation.error = _translated(self._path, error)
+
+
+def _snapshot(connection: Connection, query: Callable[[Connection], T]) -> T:
+    connection.exec_driver_sql("BEGIN")
+    try:
+        return query(connection)
+    finally:
+        connection.exec_driver_sql("ROLLBACK")
+
+
+def _translated(path: Path, error: BaseException) -> BaseException:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if not isinstance(cause, sqlite3.Error):
+        return error
+    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF  # the primary code of an extended one
+    if code == sqlite3.SQLITE_FULL:
+        translated: BaseException = StorageFull(shutil.disk_usage(path.parent).free, 0)
+    elif code in _FAILING:
+        translated = DatabaseFailed(str(path), str(cause))
+    else:
+        return error
+    translated.__cause__ = error
+    return translated
+
+
+def _engine(path: Path, *pragmas: str) -> Engine:
+    # autocommit: SQLAlchemy leaves transactions alone, we frame them
+    engine = create_engine(f"sqlite:///{path}", **_options(), pool_size=4, max_overflow=-1)
+    _on_connect(engine, pragmas)
+    return engine
+
+
+def _async_engine(path: Path, readers: int) -> AsyncEngine:
+    engine = create_async_engine(f"sqlite+aiosqlite:///{path}", **_options(), pool_size=readers, max_overflow=0)
+    _on_connect(engine.sync_engine, ("PRAGMA query_only=ON",))
+    return engine
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "isolation_level": "AUTOCOMMIT",
+        "pool_reset_on_return": None,
+        "connect_args": {"timeout": _BUSY_SECONDS, "check_same_thread": False, "cached_statements": 512},
+        "json_serializer": _to_json,
+        "json_deserializer": orjson.loads,
+    }
+
+
+def _on_connect(engine: Engine, pragmas: Sequence[str]) -> None:
+    def prepare(connection: Any, record: Any) -> None:
+        for pragma in ("PRAGMA foreign_keys=ON", *pragmas):
+            connection.execute(pragma)
+
+    event.listen(engine, "connect", prepare)
+
+
+def _to_json(value: object) -> str:
+    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()

@@ -1,0 +1,154 @@
+"""Jobs waiting for a worker: put, claim, extend, finish, release, wait.
+
+A job is run under a lease: its owner extends the lease while it works, and loses the job when it stops doing so.
+"""
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal, Protocol
+
+from sqlalchemy import Connection
+
+JobState = Literal["queued", "running", "done", "failed", "cancelled"]
+FinalState = Literal["done", "failed", "cancelled"]
+FINAL: tuple[FinalState, ...] = ("done", "failed", "cancelled")
+
+_UNIX_START = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What became of the records of a job. read = the sum of all the others, once the job has ended."""
+
+    read: int = 0
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job to be put. `due` is when it may start, None means at once. A caller may choose `id` with `new_job_id`."""
+
+    kind: str
+    mode: str
+    batch: int | None = None
+    process: str | None = None
+    control: str | None = None
+    priority: int = 0
+    due: datetime | None = None
+    max_attempts: int = 3
+    payload: Mapping[str, object] = field(default_factory=dict)
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    id: str
+    kind: str
+    batch: int | None
+    process: str | None
+    control: str | None
+    mode: str
+    state: JobState
+    priority: int
+    due: datetime
+    attempts: int
+    max_attempts: int
+    owner: str | None
+    lease_until: datetime | None
+    created: datetime
+    started: datetime | None
+    finished: datetime | None
+    cancel_requested: bool
+    counts: Counts
+    errors: int
+    error: str | None
+    payload: Mapping[str, object]
+
+
+class Abandoned(Protocol):
+    """Called with a job that was given up: it is `failed` already, in the same transaction."""
+
+    def __call__(self, connection: Connection, job: Job) -> None: ...
+
+
+def nobody_is_dead(owner: str) -> bool:
+    """For callers that know only leases."""
+    return False
+
+
+def ignore_abandoned(connection: Connection, job: Job) -> None:
+    """For callers to whom a job that was given up needs no more than its own state."""
+
+
+class JobQueue(Protocol):
+    """The clock is always handed in; no method asks what time it is.
+
+    * `put` adds a job in the caller's transaction: it exists if and only if that transaction commits.
+    * `claim` hands out the job with the highest priority, then the earliest due, then the oldest, among those due.
+    * A claimed job belongs to its owner until the lease ends; no other claim gets it before that.
+    * A running job whose lease has ended, or whose owner `dead_owner` says is dead, is handed out again.
+    * Each claim counts as an attempt. A job whose attempts are used up is not handed out: it becomes `failed` with a
+      sentence in `error`, and `abandoned` is called with it in the same transaction.
+    * A job whose cancel was requested is handed out again like any other; whoever claims it sees `cancel_requested`.
+    * `extend` moves the end of the lease and says whether the job is still the owner's; it works after the lease has
+      ended as long as nobody else has claimed the job.
+    * `progress` records counts and errors, `finish` ends the job in a final state, both in the caller's transaction and
+      only for the owner; they say whether the job was still the owner's.
+    * `release` gives a job back to be claimed from `due` on; with `counted=False` the attempt is not counted.
+    * `cancel` ends a queued job at once, and asks the owner of a running one to stop; it returns the job as it is then,
+      or None when there is none. A job in a final state is left as it is.
+    * `wait` returns when a job may have become claimable: at once after a `put` or a `release` in this process, within
+      half a second after another process's, and after `seconds` in any case. A `put` between a `claim` and the `wait`
+      after it is not missed.
+    """
+
+    def put(self, connection: Connection, job: NewJob, now: datetime) -> Job: ...
+
+    async def claim(
+        self,
+        owner: str,
+        now: datetime,
+        lease: float,
+        dead_owner: Callable[[str], bool] = nobody_is_dead,
+        abandoned: Abandoned = ignore_abandoned,
+    ) -> Job | None: ...
+
+    async def extend(self, job: str, owner: str, now: datetime, lease: float) -> bool: ...
+
+    def progress(self, connection: Connection, job: str, owner: str, counts: Counts, errors: int) -> bool: ...
+
+    def finish(
+        self,
+        connection: Connection,
+        job: str,
+        owner: str,
+        state: FinalState,
+        now: datetime,
+        *,
+        counts: Counts | None = None,
+        errors: int | None = None,
+        error: str | None = None,
+    ) -> bool: ...
+
+    async def release(self, job: str, owner: str, due: datetime, *, counted: bool = True) -> bool: ...
+
+    def cancel(self, connection: Connection, job: str, now: datetime) -> Job | None: ...
+
+    async def wait(self, seconds: float) -> None: ...
+
+
+def new_job_id(now: datetime) -> str:
+    """A UUID of version 7 with the microsecond in it, so that ids sort in the order jobs were made."""
+    microseconds = int((now - _UNIX_START).total_seconds() * 1_000_000)
+    milliseconds, rest = divmod(microseconds, 1000)
+    fraction = rest * 4096 // 1000
+    value = milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | secrets.randbits(62)
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

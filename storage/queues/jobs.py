@@ -1,0 +1,220 @@
+"""The jobs table as functions of a `Connection`."""
+
+from collections.abc import Callable, Collection
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, insert, or_, select, update
+
+from storage.queues.base import (
+    Abandoned,
+    Counts,
+    FinalState,
+    Job,
+    JobState,
+    NewJob,
+    ignore_abandoned,
+    new_job_id,
+    nobody_is_dead,
+)
+from storage.queues.tables import jobs
+
+_BEFORE_COUNTS = (
+    *("id", "kind", "batch", "process", "control", "mode", "state", "priority", "due", "attempts", "max_attempts"),
+    *("owner", "lease_until", "created", "started", "finished", "cancel_requested"),
+)
+_COUNTS = ("read", "created", "updated", "unchanged", "deleted", "failed", "skipped")
+_AFTER_COUNTS = ("errors", "error", "payload")
+_FIRST, _LAST = len(_BEFORE_COUNTS), len(_BEFORE_COUNTS) + len(_COUNTS)
+_COLUMNS = [jobs.c[name] for name in (*_BEFORE_COUNTS, *(f"count_{name}" for name in _COUNTS), *_AFTER_COUNTS)]
+
+_INSERT = insert(jobs)
+_SELECT = select(*_COLUMNS)
+
+
+def put(connection: Connection, job: NewJob, now: datetime) -> Job:
+    row = Job(
+        id=job.id or new_job_id(now),
+        kind=job.kind,
+        batch=job.batch,
+        process=job.process,
+        control=job.control,
+        mode=job.mode,
+        state="queued",
+        priority=job.priority,
+        due=job.due or now,
+        attempts=0,
+        max_attempts=job.max_attempts,
+        owner=None,
+        lease_until=None,
+        created=now,
+        started=None,
+        finished=None,
+        cancel_requested=False,
+        counts=Counts(),
+        errors=0,
+        error=None,
+        payload=job.payload,
+    )
+    connection.execute(_INSERT, {name: getattr(row, name) for name in (*_BEFORE_COUNTS, *_AFTER_COUNTS)})
+    return row
+
+
+def get(connection: Connection, job: str) -> Job | None:
+    return _job(connection.execute(_SELECT.where(jobs.c.id == job)).one_or_none())
+
+
+def find(
+    connection: Connection,
+    *,
+    batch: int | None = None,
+    process: str | None = None,
+    kind: str | None = None,
+    mode: str | None = None,
+    states: Collection[JobState] = (),
+    before: str | None = None,
+    limit: int = 50,
+) -> list[Job]:
+    """Newest first; `before` is the id of the last job of the page before."""
+    wanted = {"batch": batch, "process": process, "kind": kind, "mode": mode}
+    query = _SELECT.where(*(jobs.c[name] == value for name, value in wanted.items() if value is not None))
+    if states:
+        query = query.where(jobs.c.state.in_(states))
+    if before is not None:
+        query = query.where(jobs.c.id < before)
+    return _jobs(connection, query.order_by(jobs.c.id.desc()).limit(limit))
+
+
+def count_by_state(connection: Connection) -> dict[str, int]:
+    query = select(jobs.c.state, func.count()).group_by(jobs.c.state)
+    return dict(connection.execute(query).tuples().all())
+
+
+def next_due(connection: Connection) -> datetime | None:
+    """When the next queued job may start."""
+    return connection.execute(select(func.min(jobs.c.due)).where(jobs.c.state == "queued")).scalar()
+
+
+def refers_to(connection: Connection, digest: str) -> bool:
+    """Whether a job needs the blob as its control file."""
+    return bool(connection.execute(select(exists().where(jobs.c.control == digest))).scalar())
+
+
+def claim(
+    connection: Connection,
+    owner: str,
+    now: datetime,
+    lease: float,
+    dead_owner: Callable[[str], bool] = nobody_is_dead,
+    abandoned: Abandoned = ignore_abandoned,
+) -> Job | None:
+    free = _claimable(now, [name for name in _owners(connection) if dead_owner(name)])
+    while (job := _job(connection.execute(free).one_or_none())) is not None:
+        if job.attempts < job.max_attempts:
+            return _hand_out(connection, job, owner, now, lease)
+        abandoned(connection, _give_up(connection, job, now))
+    return None
+
+
+def extend(connection: Connection, job: str, owner: str, now: datetime, lease: float) -> bool:
+    return _owned(connection, job, owner, lease_until=now + timedelta(seconds=lease))
+
+
+def progress(connection: Connection, job: str, owner: str, counts: Counts, errors: int) -> bool:
+    return _owned(connection, job, owner, **_count_values(counts), errors=errors)
+
+
+def finish(
+    connection: Connection,
+    job: str,
+    owner: str,
+    state: FinalState,
+    now: datetime,
+    *,
+    counts: Counts | None = None,
+    errors: int | None = None,
+    error: str | None = None,
+) -> bool:
+    values: dict[str, object] = {"state": state, "finished": now, "error": error, "owner": None, "lease_until": None}
+    if counts is not None:
+        values |= _count_values(counts)
+    if errors is not None:
+        values["errors"] = errors
+    return _owned(connection, job, owner, **values)
+
+
+def release(connection: Connection, job: str, owner: str, due: datetime, *, counted: bool = True) -> bool:
+    values: dict[str, object] = {"state": "queued", "owner": None, "lease_until": None, "due": due}
+    if not counted:
+        values["attempts"] = jobs.c.attempts - 1
+    return _owned(connection, job, owner, **values)
+
+
+def cancel(connection: Connection, job: str, now: datetime) -> Job | None:
+    queued = and_(jobs.c.id == job, jobs.c.state == "queued")
+    ended = update(jobs).where(queued).values(state="cancelled", finished=now, cancel_requested=True)
+    if not connection.execute(ended).rowcount:
+        running = and_(jobs.c.id == job, jobs.c.state == "running")
+        connection.execute(update(jobs).where(running).values(cancel_requested=True))
+    return get(connection, job)
+
+
+def _owned(connection: Connection, job: str, owner: str, **values: object) -> bool:
+    mine = and_(jobs.c.id == job, jobs.c.state == "running", jobs.c.owner == owner)
+    return connection.execute(update(jobs).where(mine).values(**values)).rowcount == 1
+
+
+def _owners(connection: Connection) -> list[str]:
+    query = select(jobs.c.owner).where(jobs.c.state == "running").distinct()
+    return [owner for owner in connection.execute(query).scalars() if owner is not None]
+
+
+def _claimable(now: datetime, dead: Collection[str]) -> Select[Any]:
+    lapsed: ColumnElement[bool] = jobs.c.lease_until <= now
+    if dead:
+        lapsed = or_(lapsed, jobs.c.owner.in_(dead))
+    waiting = and_(jobs.c.state == "queued", jobs.c.due <= now)
+    orphaned = and_(jobs.c.state == "running", lapsed)
+    order = (jobs.c.priority.desc(), jobs.c.due, jobs.c.created, jobs.c.id)
+    return _SELECT.where(or_(waiting, orphaned)).order_by(*order).limit(1)
+
+
+def _hand_out(connection: Connection, job: Job, owner: str, now: datetime, lease: float) -> Job:
+    values: dict[str, object] = {
+        "state": "running",
+        "owner": owner,
+        "lease_until": now + timedelta(seconds=lease),
+        "attempts": job.attempts + 1,
+        "started": job.started or now,
+    }
+    return _changed(connection, job, values)
+
+
+def _give_up(connection: Connection, job: Job, now: datetime) -> Job:
+    times = "1 attempt" if job.max_attempts == 1 else f"{job.max_attempts} attempts"
+    reason = f"given up after {times}: the worker stopped each time before the job had ended"
+    return _changed(
+        connection, job, {"state": "failed", "finished": now, "error": reason, "owner": None, "lease_until": None}
+    )
+
+
+def _changed(connection: Connection, job: Job, values: dict[str, object]) -> Job:
+    connection.execute(update(jobs).where(jobs.c.id == job.id).values(**values))
+    return _job(connection.execute(_SELECT.where(jobs.c.id == job.id)).one())  # type: ignore[return-value]
+
+
+def _count_values(counts: Counts) -> dict[str, object]:
+    return {f"count_{name}": getattr(counts, name) for name in _COUNTS}
+
+
+def _jobs(connection: Connection, query: Select[Any]) -> list[Job]:
+    return [_as_job(row) for row in connection.execute(query)]
+
+
+def _job(row: Row[Any] | None) -> Job | None:
+    return None if row is None else _as_job(row)
+
+
+def _as_job(row: Row[Any]) -> Job:
+    values: list[Any] = [*row[:_FIRST], Counts(*row[_FIRST:_LAST]), *row[_LAST:]]
+    return Job(*values)

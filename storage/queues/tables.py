@@ -1,0 +1,35 @@
+"""The one table of the queue. It is in the catalog database, so that a job is put in the transaction that needs it."""
+
+from sqlalchemy import JSON, Boolean, Column, ForeignKey, Index, Integer, String, Table, Text
+
+from storage.schema import Moment, Number, metadata
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("batch", Number, ForeignKey("batches.id"), index=True),
+    Column("process", Text),
+    Column("control", String(64), index=True),
+    Column("mode", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("due", Moment, nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("max_attempts", Integer, nullable=False),
+    Column("owner", Text),
+    Column("lease_until", Moment),
+    Column("created", Moment, nullable=False),
+    Column("started", Moment),
+    Column("finished", Moment),
+    Column("cancel_requested", Boolean, nullable=False, default=False),
+    *(
+        Column(f"count_{name}", Number, nullable=False, default=0)
+        for name in ("read", "created", "updated", "unchanged", "deleted", "failed", "skipped")
+    ),
+    Column("errors", Integer, nullable=False, default=0),
+    Column("error", Text),
+    Column("payload", JSON, nullable=False),
+    Index(None, "state", "priority", "due", "created"),
+)

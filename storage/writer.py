@@ -1,0 +1,135 @@
+"""The writer thread: every write that waits goes into one transaction, one fsynced commit answers them all."""
+
+import asyncio
+import queue
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy import Connection
+
+T = TypeVar("T")
+
+_GROUP = 256  # operations committed together at most
+_POLL_SECONDS = 0.5  # how soon another process's commit is noticed
+
+
+class WriteSession(Protocol):
+    """One connection that writes.
+
+    * `transaction` runs the operations, each alone in its savepoint, and commits them together. It never raises: what
+      went wrong is in the operations.
+    * `foreign_version` changes when another connection has committed.
+    """
+
+    def transaction(self, operations: Sequence["Operation"]) -> None: ...
+
+    def foreign_version(self) -> int: ...
+
+    def close(self) -> None: ...
+
+
+class Operation:
+    """One caller's function on its way through the writer."""
+
+    __slots__ = ("error", "future", "loop", "result", "run")
+
+    def __init__(self, run: Callable[[Connection], Any], loop: asyncio.AbstractEventLoop | None = None) -> None:
+        self.run = run
+        self.loop = loop
+        self.future: asyncio.Future[Any] | None = None if loop is None else loop.create_future()
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    def answer(self) -> None:
+        future = self.future
+        if future is None or future.done():  # a caller may have gone away
+            return
+        if self.error is None:
+            future.set_result(self.result)
+        else:
+            future.set_exception(self.error)
+
+
+class GroupWriter:
+    """Starts its thread with the first write and ends it with `close`."""
+
+    def __init__(self, name: str, connect: Callable[[], WriteSession]) -> None:
+        self._name = name
+        self._connect = connect
+        self._waiting: queue.SimpleQueue[Operation | None] = queue.SimpleQueue()
+        self._state = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        self.changes = 0
+
+    async def write(self, run: Callable[[Connection], T]) -> T:
+        operation = Operation(run, asyncio.get_running_loop())
+        self.start()
+        self._waiting.put(operation)
+        assert operation.future is not None  # it was made with a loop
+        result: T = await operation.future
+        return result
+
+    def start(self) -> None:
+        if self._thread is not None and not self._closed:
+            return
+        with self._state:
+            if self._closed:
+                raise RuntimeError(f"{self._name} is closed")
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name=f"writer of {self._name}", daemon=True)
+                self._thread.start()
+
+    def close(self) -> None:
+        """Waits until everything that was asked for is written."""
+        with self._state:
+            self._closed = True
+        if self._thread is not None:
+            self._waiting.put(None)
+            self._thread.join()
+
+    def _work(self) -> None:
+        session = self._connect()
+        seen = session.foreign_version()
+        going_on = True
+        while going_on:
+            group, going_on = self._next_group()
+            if group:
+                session.transaction(group)
+            seen, before = session.foreign_version(), seen
+            if group or seen != before:
+                self.changes += 1
+            _answer(group)
+        session.close()
+
+    def _next_group(self) -> tuple[list[Operation], bool]:
+        """What waits, and whether to go on after it; an empty group after half a second of silence."""
+        group: list[Operation] = []
+        try:
+            operation = self._waiting.get(timeout=_POLL_SECONDS)
+            while operation is not None:
+                group.append(operation)
+                if len(group) == _GROUP:
+                    return group, True
+                operation = self._waiting.get_nowait()
+        except queue.Empty:
+            return group, True
+        return group, False
+
+
+def _answer(group: Sequence[Operation]) -> None:
+    """One call into each event loop, however many wait there."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[Operation]] = defaultdict(list)
+    for operation in group:
+        if operation.loop is not None:
+            by_loop[operation.loop].append(operation)
+    for loop, operations in by_loop.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_answer_here, operations)
+
+
+def _answer_here(operations: Sequence[Operation]) -> None:
+    for operation in operations:
+        operation.answer()
