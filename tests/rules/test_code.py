@@ -1,0 +1,75 @@
+"""Rules about the source text: one reader of the environment, no sleeping tests, no overgrown modules or functions."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+SOURCES = sorted([*PROJECT.glob("server/**/*.py"), *PROJECT.glob("storage/**/*.py")])
+TESTS = sorted(PROJECT.glob("tests/**/*.py"))
+LONGEST_FUNCTION = 60
+LONGEST_MODULE = 500
+
+
+def named(node):
+    """A dotted name, as far as the text tells."""
+    if isinstance(node, ast.Attribute):
+        return f"{named(node.value)}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def environment_reads(tree):
+    return [n.lineno for n in ast.walk(tree) if named(n) in ("os.environ", "os.getenv", "environ", "getenv")]
+
+
+def sleeps(tree):
+    calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call)]
+    return [c.lineno for c in calls if named(c.func) == "time.sleep" or (named(c.func) == "asyncio.sleep" and naps(c))]
+
+
+def naps(call):
+    """`asyncio.sleep(0)` only gives way."""
+    return not (isinstance(call.args[0], ast.Constant) and call.args[0].value == 0)
+
+
+def long_functions(tree):
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    found = [n for n in ast.walk(tree) if isinstance(n, kinds)]
+    return [f"{n.name} ({n.end_lineno - n.lineno + 1})" for n in found if n.end_lineno - n.lineno >= LONGEST_FUNCTION]
+
+
+def offenders(files, rule):
+    found = {str(file.relative_to(PROJECT)): rule(ast.parse(file.read_text("utf-8"))) for file in files}
+    return {file: lines for file, lines in found.items() if lines}
+
+
+def test_only_settings_read_the_environment():
+    assert set(offenders(SOURCES, environment_reads)) == {"server/settings.py"}
+
+
+def test_no_test_sleeps():
+    assert offenders(TESTS, sleeps) == {}
+
+
+def test_functions_are_short():
+    assert offenders(SOURCES, long_functions) == {}
+
+
+def test_modules_are_short():
+    lengths = {str(f.relative_to(PROJECT)): len(f.read_text("utf-8").splitlines()) for f in SOURCES}
+    assert {file: length for file, length in lengths.items() if length >= LONGEST_MODULE} == {}
+
+
+@pytest.mark.parametrize(
+    ("rule", "text"),
+    [
+        (environment_reads, "import os\nos.environ['A']"),
+        (environment_reads, "from os import getenv\ngetenv('A')"),
+        (sleeps, "import time\ntime.sleep(1)"),
+        (sleeps, "import asyncio\nasync def f(): await asyncio.sleep(0.1)"),
+        (long_functions, "def f():\n" + " pass\n" * LONGEST_FUNCTION),
+    ],
+)
+def test_each_rule_sees_its_offence(rule, text):
+    assert rule(ast.parse(text))
