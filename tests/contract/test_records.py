@@ -1,0 +1,286 @@
+"""The contract of the record store: one test for each sentence of storage/records/base.py."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from storage.errors import RowRefused, Superseded
+from storage.records.base import Checkpoint, Column, RecordStore, Session, Table, Upserts, Written
+from storage.records.sqlite import SqliteRecords
+
+PEOPLE = Table(
+    "people",
+    (Column("email"), Column("name"), Column("age", "integer")),
+    keys=(("email",),),
+    lookups=("name",),
+)
+BOOKS = Table("books", (Column("title"), Column("author", "integer")), references=(("author", "people"),))
+TABLES = (PEOPLE, BOOKS)
+COLUMNS = ("email", "name", "age")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteRecords]:
+    records = SqliteRecords(tmp_path / "records.db")
+    records.ensure(TABLES)
+    yield records
+    records.close()
+
+
+@pytest.fixture(params=["real", "dry"])
+def session(store: SqliteRecords, request: pytest.FixtureRequest) -> Iterator[Session]:
+    """Both kinds of session keep the same promises."""
+    opened = store.session("job", TABLES, dry_run=request.param == "dry")
+    yield opened
+    opened.close()
+
+
+def write(session: Session, *rows: tuple[object, ...], key: tuple[str, ...] | None = ("email",)) -> Written:
+    with session.chunk(Checkpoint()) as chunk:
+        return chunk.upsert_many(Upserts("people", COLUMNS, key, rows))  # type: ignore[arg-type]
+
+
+def stored(store: RecordStore) -> list[tuple[object, ...]]:
+    return [tuple(row.values[c] for c in COLUMNS) for row in store.rows("people")]
+
+
+def fill(store: SqliteRecords, *rows: tuple[object, ...]) -> None:
+    session = store.session("earlier", TABLES)
+    write(session, *rows)
+    session.close()
+
+
+def test_ensure_creates_tables_and_adds_columns_to_those_that_grew(store: SqliteRecords) -> None:
+    store.ensure([Table("people", (*PEOPLE.columns, Column("town")), keys=(("email",),))])
+    assert "town" in store.columns("people")
+    assert store.tables() == ["books", "people"]
+
+
+def test_ensure_never_drops_anything(store: SqliteRecords) -> None:
+    fill(store, ("a@x", "A", 1, 0))
+    store.ensure([Table("people", (Column("email"),))])
+    assert stored(store) == [("a@x", "A", 1)]
+
+
+def test_a_key_added_over_rows_that_break_it_is_refused_and_changes_nothing(store: SqliteRecords) -> None:
+    fill(store, ("a@x", "A", 1, 0), ("b@x", "A", 2, 1))
+    with pytest.raises(RowRefused, match="cannot become unique"):
+        store.ensure([Table("people", (*PEOPLE.columns, Column("town")), keys=(("name",),))])
+    assert "town" not in store.columns("people")
+
+
+def test_upserts_count_created_updated_and_unchanged(session: Session) -> None:
+    assert write(session, ("a@x", "A", 1, 0), ("b@x", "B", 2, 1)) == Written(2, 0, 0)
+    assert write(session, ("a@x", "A", 1, 0), ("b@x", "B", 3, 1), ("c@x", "C", 1, 2)) == Written(1, 1, 1)
+
+
+def test_an_upsert_leaves_what_it_has_no_value_for(session: Session) -> None:
+    write(session, ("a@x", "A", 1, 0))
+    assert write(session, ("a@x", None, 2, 0)) == Written(0, 1, 0)
+    with session.chunk(Checkpoint()) as chunk:
+        row = chunk.find("people", ("email",), [("a@x",)])[0][0]
+    assert (row.values["name"], row.values["age"], row.values["_version"]) == ("A", 2, 2)
+
+
+def test_one_refused_row_leaves_nothing_of_its_call(session: Session) -> None:
+    with session.chunk(Checkpoint()) as chunk:
+        with pytest.raises(RowRefused):
+            chunk.upsert_many(Upserts("people", COLUMNS, None, [("a@x", "A", 1, 0), ("a@x", "B", 2, 1)]))
+        assert chunk.find("people", ("email",), [("a@x",)]) == [[]]
+
+
+@pytest.mark.parametrize("value", ["\ud800", 2**70])
+def test_a_value_no_column_can_hold_is_refused_and_found_nowhere(session: Session, value: object) -> None:
+    with session.chunk(Checkpoint()) as chunk:
+        with pytest.raises(RowRefused):
+            chunk.upsert_many(Upserts("people", COLUMNS, ("email",), [(value, "A", 1, 0)]))  # type: ignore[list-item]
+        assert chunk.find("people", ("email",), [(value,)]) == [[]]  # type: ignore[list-item]
+
+
+def test_find_answers_each_key_oldest_first_up_to_the_limit(session: Session) -> None:
+    write(session, ("a@x", "N", 1, 0), ("b@x", "N", 2, 1), ("c@x", "N", 3, 2))
+    with session.chunk(Checkpoint()) as chunk:
+        found = chunk.find("people", ("name",), [("N",), ("none",), (None,)], limit=2)
+    assert [[row.values["email"] for row in rows] for rows in found] == [["a@x", "b@x"], [], []]
+
+
+def test_a_chunk_sees_its_own_writes(session: Session) -> None:
+    with session.chunk(Checkpoint()) as chunk:
+        id = chunk.reserve("people")
+        chunk.insert("people", id, {"email": "a@x"}, 0)
+        chunk.update("people", id, {"age": 7}, 1)
+        row = chunk.get("people", id)
+        assert row is not None
+        assert (row.values["email"], row.values["age"], row.values["_record"]) == ("a@x", 7, 1)
+        chunk.delete("people", id)
+        assert chunk.get("people", id) is None
+
+
+def test_a_unique_key_is_refused_by_name_and_value(session: Session) -> None:
+    write(session, ("a@x", "A", 1, 0))
+    with session.chunk(Checkpoint()) as chunk, pytest.raises(RowRefused, match=r"another row already has email 'a@x'"):
+        chunk.insert("people", chunk.reserve("people"), {"email": "a@x"}, 1)
+
+
+def test_an_id_is_never_handed_out_twice(store: SqliteRecords) -> None:
+    session = store.session("job", TABLES)
+    with session.chunk(Checkpoint()) as chunk:
+        first = chunk.reserve("people")
+        chunk.insert("people", first, {"email": "a@x"}, 0)
+        chunk.delete("people", first)
+    with session.chunk(Checkpoint()) as chunk:
+        assert chunk.reserve("people") > first
+    session.close()
+
+
+def test_a_record_that_raises_is_undone_and_the_chunk_goes_on(session: Session) -> None:
+    with session.chunk(Checkpoint()) as chunk:
+        with pytest.raises(ValueError, match="bad"), chunk.record():
+            chunk.insert("people", chunk.reserve("people"), {"email": "a@x"}, 0)
+            raise ValueError("bad")
+        with chunk.record():
+            chunk.insert("people", chunk.reserve("people"), {"email": "b@x"}, 1)
+        assert [len(rows) for rows in chunk.find("people", ("email",), [("a@x",), ("b@x",)])] == [0, 1]
+
+
+def test_a_chunk_that_raises_keeps_neither_rows_nor_checkpoint(session: Session) -> None:
+    with session.chunk(Checkpoint(position={"file": 1})):
+        pass
+    with pytest.raises(ValueError, match="bad"), session.chunk(Checkpoint(position={"file": 2})) as chunk:
+        chunk.upsert_many(Upserts("people", COLUMNS, ("email",), [("a@x", "A", 1, 0)]))
+        raise ValueError("bad")
+    begun = session.checkpoint()
+    assert begun is not None
+    assert begun.position == {"file": 1}
+    with session.chunk(Checkpoint()) as chunk:
+        assert chunk.find("people", ("email",), [("a@x",)]) == [[]]
+
+
+def test_a_checkpoint_commits_with_its_rows_and_is_found_by_the_next_session(store: SqliteRecords) -> None:
+    first = store.session("job", TABLES)
+    checkpoint = Checkpoint(position={"record": 1})
+    with first.chunk(checkpoint) as chunk:
+        chunk.upsert_many(Upserts("people", COLUMNS, ("email",), [("a@x", "A", 1, 0)]))
+        checkpoint.counts = {"read": 1}  # set inside, stored all the same
+    second = store.session("job", TABLES)
+    assert second.checkpoint() == Checkpoint(position={"record": 1}, counts={"read": 1})
+    assert stored(store) == [("a@x", "A", 1)]
+    first.close()
+    second.close()
+
+
+def test_a_later_session_fences_off_the_earlier_one(store: SqliteRecords) -> None:
+    first, second = store.session("job", TABLES), store.session("job", TABLES)
+    with pytest.raises(Superseded):
+        write(first, ("a@x", "A", 1, 0))
+    write(second, ("b@x", "B", 1, 0))
+    assert stored(store) == [("b@x", "B", 1)]
+    first.close()
+    second.close()
+
+
+def test_a_forgotten_job_has_no_checkpoint(store: SqliteRecords) -> None:
+    session = store.session("job", TABLES)
+    write(session, ("a@x", "A", 1, 0))
+    session.close()
+    store.forget("job")
+    again = store.session("job", TABLES)
+    assert again.checkpoint() is None
+    again.close()
+
+
+def test_rows_come_in_order_of_insertion_and_can_be_paged(store: SqliteRecords) -> None:
+    fill(store, *((f"p{i}@x", "P", i, i) for i in range(2500)))
+    ages = [row.values["age"] for row in store.rows("people")]
+    assert ages == list(range(2500))
+    third = list(store.rows("people", limit=3))[-1]
+    assert [row.values["age"] for row in store.rows("people", after=third.id, limit=2)] == [3, 4]
+    assert store.count("people") == 2500
+
+
+def test_a_row_says_which_job_and_record_made_it(store: SqliteRecords) -> None:
+    fill(store, ("a@x", "A", 1, 41))
+    (row,) = store.rows("people")
+    assert (row.values["_job"], row.values["_record"], row.values["_version"]) == ("earlier", 41, 1)
+    assert str(row.values["_created_at"]).endswith("Z")
+
+
+def test_verify_names_references_to_rows_that_are_not_there(store: SqliteRecords) -> None:
+    session = store.session("job", TABLES)
+    with session.chunk(Checkpoint()) as chunk:
+        chunk.insert("books", chunk.reserve("books"), {"title": "T", "author": 99}, 0)
+    session.close()
+    assert list(store.verify(TABLES)) == ["books row 1: author refers to people row 99, which does not exist"]
+    assert list(store.verify()) == []
+
+
+class TestDryRun:
+    def test_changes_nothing(self, store: SqliteRecords) -> None:
+        fill(store, ("a@x", "A", 1, 0))
+        session = store.session("dry", TABLES, dry_run=True)
+        with session.chunk(Checkpoint()) as chunk:
+            chunk.upsert_many(Upserts("people", COLUMNS, ("email",), [("a@x", "Z", 9, 0), ("b@x", "B", 1, 1)]))
+            chunk.delete("people", 1)
+        session.close()
+        assert stored(store) == [("a@x", "A", 1)]
+        assert store.session("dry", TABLES).checkpoint() is None
+
+    def test_sees_what_is_stored(self, store: SqliteRecords) -> None:
+        fill(store, ("a@x", "A", 1, 0))
+        session = store.session("dry", TABLES, dry_run=True)
+        assert write(session, ("a@x", "A", 1, 0)) == Written(0, 0, 1)
+        assert write(session, ("a@x", "B", 1, 0)) == Written(0, 1, 0)
+        session.close()
+
+    def test_refuses_what_a_real_import_would_refuse(self, store: SqliteRecords) -> None:
+        fill(store, ("a@x", "A", 1, 0))
+        session = store.session("dry", TABLES, dry_run=True)
+        with session.chunk(Checkpoint()) as chunk, pytest.raises(RowRefused):
+            chunk.insert("people", chunk.reserve("people"), {"email": "a@x"}, 0)
+        session.close()
+
+    def test_a_deleted_row_stays_deleted(self, store: SqliteRecords) -> None:
+        fill(store, ("a@x", "A", 1, 0))
+        session = store.session("dry", TABLES, dry_run=True)
+        with session.chunk(Checkpoint()) as chunk:
+            chunk.delete("people", chunk.find("people", ("email",), [("a@x",)])[0][0].id)
+        with session.chunk(Checkpoint()) as chunk:
+            assert chunk.find("people", ("email",), [("a@x",)]) == [[]]
+            chunk.insert("people", chunk.reserve("people"), {"email": "a@x"}, 0)
+        session.close()
+
+    def test_a_key_that_moved_frees_its_old_value(self, store: SqliteRecords) -> None:
+        fill(store, ("a@x", "A", 1, 0))
+        session = store.session("dry", TABLES, dry_run=True)
+        with session.chunk(Checkpoint()) as chunk:
+            row = chunk.find("people", ("email",), [("a@x",)])[0][0]
+            chunk.update("people", row.id, {"email": "moved@x"}, 0)
+            assert chunk.find("people", ("email",), [("a@x",)]) == [[]]
+            chunk.insert("people", chunk.reserve("people"), {"email": "a@x"}, 1)
+        session.close()
+
+    def test_does_not_make_a_real_import_wait(self, store: SqliteRecords) -> None:
+        dry, real = store.session("dry", TABLES, dry_run=True), store.session("real", TABLES)
+        with dry.chunk(Checkpoint()) as chunk:
+            chunk.upsert_many(Upserts("people", COLUMNS, ("email",), [("a@x", "A", 1, 0)]))
+            write(real, ("b@x", "B", 1, 0))
+        dry.close()
+        real.close()
+        assert stored(store) == [("b@x", "B", 1)]
+
+    def test_works_for_a_table_that_does_not_exist_yet(self, tmp_path: Path) -> None:
+        empty = SqliteRecords(tmp_path / "empty.db")
+        session = empty.session("dry", TABLES, dry_run=True)
+        assert write(session, ("a@x", "A", 1, 0)) == Written(1, 0, 0)
+        session.close()
+        assert empty.tables() == []
+        empty.close()
+
+
+def test_the_file_is_an_ordinary_database_for_others(store: SqliteRecords, tmp_path: Path) -> None:
+    fill(store, ("a@x", "A", 1, 0))
+    with sqlite3.connect(tmp_path / "records.db") as other:
+        assert other.execute("SELECT name, typeof(age) FROM people").fetchall() == [("A", "integer")]
+    other.close()
