@@ -1,0 +1,198 @@
+"""The shapes of the Haplo APIs on the wire (vendor's documentation: Batch import API, Standard API). Pure."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, NamedTuple, Protocol
+from xml.etree import ElementTree
+
+from server.engine.errors import RequestInvalid
+from server.web.auth import basic_credentials, header_key
+
+FAILED_VALIDATION = "Bad request (failed validation)"
+UNNAMED_CONTROL = "Unnamed control file"
+UNNAMED_BATCH = "Unnamed batch"
+SCHEDULED = "SCHEDULED"
+
+USER = "haplo"
+KEY_FIELD = "_ak"
+LONGEST_NAME = 1024  # characters
+
+Mode = Literal["import", "dry-run"]
+Parameters = Mapping[str, str]
+
+_MODES: dict[str, Mode] = {"": "import", "import": "import", "dry-run": "dry-run"}
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_PUSH_URL = re.compile(r"[a-z0-9-]+")
+
+
+class BatchRequest(NamedTuple):
+    source: str  # a control file's digest, or a kind
+    comment: str
+
+
+class FileRequest(NamedTuple):
+    batch: str
+    name: str
+
+
+class ScheduleRequest(NamedTuple):
+    batch: str
+    mode: Mode
+
+
+def key_in_headers(headers: Mapping[str, str]) -> str | None:
+    """HTTP Basic with the user `haplo`, or the older header of its own."""
+    basic = basic_credentials(headers)
+    if basic is not None and basic.user == USER:
+        return basic.password or None
+    return header_key(headers, "X-ONEIS-Key")
+
+
+def merged(query: Iterable[tuple[str, str]], body: Parameters) -> Parameters:
+    """Query string and body together: the body wins, and of repeats the last."""
+    return {**dict(query), **body}
+
+
+def control_comment(parameters: Parameters) -> str:
+    return _text(parameters, "comment") or UNNAMED_CONTROL
+
+
+def batch_request(parameters: Parameters, source: str) -> BatchRequest:
+    return BatchRequest(_required(parameters, source), _text(parameters, "comment") or UNNAMED_BATCH)
+
+
+def file_request(parameters: Parameters) -> FileRequest:
+    name = _required(parameters, "name")
+    if len(name) > LONGEST_NAME:
+        raise RequestInvalid(FAILED_VALIDATION)
+    return FileRequest(_required(parameters, "batch"), name)
+
+
+def schedule_request(parameters: Parameters) -> ScheduleRequest:
+    batch, mode = _required(parameters, "batch"), _text(parameters, "mode")
+    if mode not in _MODES:
+        raise RequestInvalid(f"Unknown mode: {mode}")
+    return ScheduleRequest(batch, _MODES[mode])
+
+
+def _required(parameters: Parameters, name: str) -> str:
+    """An empty text counts as present."""
+    if name not in parameters:
+        raise RequestInvalid(FAILED_VALIDATION)
+    return _text(parameters, name)
+
+
+def _text(parameters: Parameters, name: str) -> str:
+    value = parameters.get(name, "")
+    if _UNSTORABLE.search(value):
+        raise RequestInvalid(FAILED_VALIDATION)
+    return value
+
+
+def refusal(kind: str, message: str) -> str:
+    """The JSON of the platform's own checks, which come before any API's."""
+    return json.dumps({"success": False, "kind": kind, "error": {"message": message}}, separators=(",", ":"))
+
+
+def control_problems(messages: Sequence[str]) -> str:
+    return "Invalid control file:\n  " + "\n  ".join(messages)
+
+
+class Change(NamedTuple):
+    kind: str
+    destination: str
+    ref: str
+    new: bool
+
+
+class Action(NamedTuple):
+    record: int
+    changed: Sequence[Change]
+
+
+class Pushed(Protocol):
+    """What came of a push, as the engine tells it."""
+
+    @property
+    def result(self) -> str: ...
+    @property
+    def applied(self) -> int: ...
+    @property
+    def failures(self) -> int: ...
+    @property
+    def error_count(self) -> int: ...
+    @property
+    def errors(self) -> Sequence[str]: ...
+    @property
+    def actions(self) -> Sequence[Action]: ...
+
+
+class PushReply(NamedTuple):
+    """An answer to a push that never reached a record."""
+
+    result: str
+    applied: int = 0
+    failures: int = 0
+    error_count: int = 0
+    errors: Sequence[str] = ()
+    actions: Sequence[Action] = ()
+
+
+def push_error(message: str) -> PushReply:
+    return PushReply("error", error_count=1, errors=(message,))
+
+
+NOT_AUTHORISED = PushReply("not authorised", error_count=1)
+
+PUSH_STATUS = {"success": 200, "failure": 400, "error": 400, "not authorised": 403}
+
+
+def is_push_url(url: str) -> bool:
+    return _PUSH_URL.fullmatch(url) is not None
+
+
+def push_json(reply: Pushed) -> str:
+    document = {
+        "result": reply.result,
+        "applied": reply.applied,
+        "failures": reply.failures,
+        "errorCount": reply.error_count,
+        "errors": list(reply.errors),
+        "actions": [
+            {"changed": [change._asdict() for change in action.changed], "record": f"record {action.record}"}
+            for action in reply.actions
+        ],
+    }
+    return json.dumps(document, indent=4, ensure_ascii=False)
+
+
+def push_xml(reply: Pushed) -> str:
+    root = _element(
+        None,
+        "response",
+        result=reply.result,
+        applied=reply.applied,
+        failures=reply.failures,
+        errorCount=reply.error_count,
+    )
+    errors = _element(root, "errors")
+    for message in reply.errors:
+        _element(errors, "error").text = _xml_text(message)
+    actions = _element(root, "actions")
+    for action in reply.actions:
+        record = _element(actions, "record", identifier=f"record {action.record}")
+        for change in action.changed:
+            _element(record, "changed", **change._asdict())
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _element(parent: ElementTree.Element | None, tag: str, **attributes: object) -> ElementTree.Element:
+    texts = {name: _xml_text(value) for name, value in attributes.items()}
+    return ElementTree.Element(tag, texts) if parent is None else ElementTree.SubElement(parent, tag, texts)
+
+
+def _xml_text(value: object) -> str:
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return _NOT_XML.sub("", text)

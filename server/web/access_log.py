@@ -1,0 +1,73 @@
+"""One line in the log for each request: never a query, a body or a credential."""
+
+import logging
+
+import structlog
+from aiohttp import web
+from aiohttp.abc import AbstractAccessLogger
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+
+ROUTE = web.RequestKey("route", str)
+KEY_ID = web.RequestKey("key_id", str)
+REASON = web.RequestKey("reason", str)
+
+LONGEST_TEXT = 300
+
+_log = structlog.get_logger("penstock.access")
+
+
+class AccessLog(AbstractAccessLogger):
+    """What was asked, what came of it, and for a refusal why."""
+
+    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
+        if ROUTE not in request:
+            return  # no request was understood: `MalformedRequests` has its line
+        fields: dict[str, object] = {
+            "method": request.method,
+            "route": request[ROUTE] or f"no route: {shortened(request.path)}",
+            "status": response.status,
+            "ms": round(time * 1000, 1),
+            "received": request.content.total_bytes,
+            "sent": response.body_length,
+            "client": request.remote,
+        }
+        for name, key in (("key", KEY_ID), ("reason", REASON)):
+            if key in request:
+                fields[name] = shortened(request[key])
+        _log.info("request", **fields)
+
+
+class MalformedRequests(logging.Filter):
+    """Makes one plain line of what aiohttp logs, with a traceback, about bytes that are not HTTP."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if not isinstance(error, HttpProcessingError):
+            return True
+        client = record.args[0] if isinstance(record.args, tuple) and record.args else None
+        _log.warning("malformed request", status=400, client=client, reason=_plainly(error))
+        return False
+
+
+def access_logger() -> logging.Logger:
+    """Only asked whether there is logging at all; the lines go to structlog."""
+    return logging.getLogger("penstock.access")
+
+
+def protocol_logger() -> logging.Logger:
+    """The logger for aiohttp's protocol handler."""
+    logger = logging.getLogger("penstock.http")
+    if not any(isinstance(each, MalformedRequests) for each in logger.filters):
+        logger.addFilter(MalformedRequests())
+    return logger
+
+
+def shortened(text: str) -> str:
+    return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "…"
+
+
+def _plainly(error: HttpProcessingError) -> str:
+    """Not aiohttp's own words: they quote the bytes, which may hold a key."""
+    if isinstance(error, LineTooLong):
+        return "the request line or a header is too long"
+    return f"the request is not valid HTTP ({type(error).__name__})"

@@ -1,0 +1,93 @@
+"""From an exception to an answer: the one place where a request's failure is caught."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import structlog
+from aiohttp import web
+
+from server.engine.errors import EngineError, UploadIncomplete, UploadMalformed
+from server.web.access_log import REASON, ROUTE
+from server.web.dialect import Dialect, speaker
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_log = structlog.get_logger(__name__)
+
+WORDS = {
+    404: "there is nothing at this path",
+    405: "this path does not take {method} requests",
+    413: "the request is too large",
+    500: "something went wrong on the server; its log says what",
+}
+
+
+class Answer(NamedTuple):
+    """One row of a dialect's table: the status, and how the error becomes the body."""
+
+    status: int
+    body: Callable[[Any], str] = str
+
+
+def answer_to(table: Mapping[type[EngineError], Answer], error: EngineError) -> Answer:
+    """The row of the error's class or of its nearest base."""
+    return next(table[cls] for cls in type(error).__mro__ if cls in table)
+
+
+def catch_errors(dialects: Sequence[Dialect]) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+    """A middleware that lets no exception out: each becomes an answer of the dialect that owns the path."""
+
+    @web.middleware
+    async def catching(request: web.Request, handler: Handler) -> web.StreamResponse:
+        request[ROUTE] = _template(request)
+        try:
+            return await handler(request)
+        except web.HTTPException as error:
+            if error.status < 400:
+                raise
+            return _failed(dialects, request, error)
+        except Exception as error:
+            return _refused(dialects, request, error)
+
+    return catching
+
+
+def _template(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else ""
+
+
+def _refused(dialects: Sequence[Dialect], request: web.Request, raised: Exception) -> web.Response:
+    error = _as_engine_error(raised)
+    if error is None:
+        _log.error("unexpected error", method=request.method, route=request[ROUTE], exc_info=raised)
+        return _failed(dialects, request, web.HTTPInternalServerError())
+    request[REASON] = str(error)
+    dialect = speaker(dialects, request.path)
+    if dialect is None:
+        return web.Response(status=400, text=str(error))
+    return dialect.refuse(request, error)
+
+
+def _as_engine_error(raised: Exception) -> EngineError | None:
+    """Faults of the connection are the client's: they reach the dialects as faults of an upload."""
+    if isinstance(raised, EngineError):
+        return raised
+    if isinstance(raised, web.RequestPayloadError):
+        return UploadMalformed("the body is not framed as its headers say")
+    if isinstance(raised, ConnectionError):
+        return UploadIncomplete("the client closed the connection before the request was complete")
+    return None
+
+
+def _failed(dialects: Sequence[Dialect], request: web.Request, error: web.HTTPException) -> web.Response:
+    message = WORDS.get(error.status, error.reason).format(method=request.method)
+    request[REASON] = message
+    dialect = speaker(dialects, request.path)
+    if dialect is None:
+        response = web.Response(status=error.status, text=message)
+    else:
+        response = dialect.fail(request, error.status, message)
+    if "Allow" in error.headers:
+        response.headers["Allow"] = error.headers["Allow"]
+    return response

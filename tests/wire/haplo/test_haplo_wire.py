@@ -1,0 +1,76 @@
+"""The pure shapes of the wire: parameters in, documents out."""
+
+import json
+
+import pytest
+
+from server.dialects.haplo import wire
+from server.engine.errors import RequestInvalid
+
+REPLY = wire.PushReply(
+    "failure",
+    applied=1,
+    failures=1,
+    error_count=1,
+    errors=("Missing values in profile: email (record 1)",),
+    actions=(wire.Action(0, (wire.Change("object:save", "profile", "7", True),)),),
+)
+
+
+def test_push_json_keeps_the_order_of_the_keys_and_indents_by_four() -> None:
+    assert wire.push_json(REPLY).splitlines()[:3] == ["{", '    "result": "failure",', '    "applied": 1,']
+    assert json.loads(wire.push_json(REPLY)) == {
+        "result": "failure",
+        "applied": 1,
+        "failures": 1,
+        "errorCount": 1,
+        "errors": ["Missing values in profile: email (record 1)"],
+        "actions": [
+            {
+                "changed": [{"kind": "object:save", "destination": "profile", "ref": "7", "new": True}],
+                "record": "record 0",
+            }
+        ],
+    }
+
+
+def test_push_json_of_nothing() -> None:
+    assert wire.push_json(wire.PushReply("success")) == (
+        '{\n    "result": "success",\n    "applied": 0,\n    "failures": 0,\n'
+        '    "errorCount": 0,\n    "errors": [],\n    "actions": []\n}'
+    )
+
+
+def test_push_xml() -> None:
+    assert wire.push_xml(REPLY) == (
+        '<response result="failure" applied="1" failures="1" errorCount="1">'
+        "<errors><error>Missing values in profile: email (record 1)</error></errors>"
+        '<actions><record identifier="record 0">'
+        '<changed kind="object:save" destination="profile" ref="7" new="true" />'
+        "</record></actions></response>"
+    )
+
+
+def test_push_xml_drops_what_xml_cannot_hold() -> None:
+    assert "<error>a&lt;b</error>" in wire.push_xml(wire.push_error("a\x00\x1b<\ud800b"))
+
+
+def test_body_wins_over_the_query_and_the_last_repeat_over_the_first() -> None:
+    query = [("batch", "q1"), ("batch", "q2"), ("mode", "q")]
+    assert wire.merged(query, {"mode": "b"}) == {"batch": "q2", "mode": "b"}
+
+
+@pytest.mark.parametrize("value", ["a\x00b", "\udcff", "x" * 1025])
+def test_a_name_that_cannot_be_kept_fails_validation(value: str) -> None:
+    with pytest.raises(RequestInvalid, match="failed validation"):
+        wire.file_request({"batch": "b", "name": value})
+
+
+@pytest.mark.parametrize("url", ["a", "members-2", "0"])
+def test_push_urls(url: str) -> None:
+    assert wire.is_push_url(url)
+
+
+@pytest.mark.parametrize("url", ["", "A", "a/b", "a_b", "a\n", "é"])
+def test_what_is_no_push_url(url: str) -> None:
+    assert not wire.is_push_url(url)
