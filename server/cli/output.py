@@ -1,0 +1,83 @@
+"""What commands print: results on stdout, remarks on stderr."""
+
+import dataclasses
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+
+import orjson
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+Row = Mapping[str, object]
+
+
+def show_list(rows: Sequence[Row], columns: Sequence[str], *, as_json: bool) -> None:
+    if as_json:
+        show_json(rows)
+        return
+    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
+    for row in rows:
+        table.add_row(*(_cell(row.get(column)) for column in columns))
+    Console(soft_wrap=not sys.stdout.isatty()).print(table)
+
+
+def show_one(row: Row, *, as_json: bool) -> None:
+    if as_json:
+        show_json(row)
+        return
+    width = max(map(len, row))
+    for name, value in row.items():
+        text = _cell(value)
+        say(f"{name:<{width}}  " + text.replace("\n", "\n" + " " * (width + 2)))
+
+
+def show_json(value: object) -> None:
+    say(orjson.dumps(value, default=_plain, option=orjson.OPT_INDENT_2).decode())
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
+
+
+def remark(line: str) -> None:
+    print(f"penstock: {line}", file=sys.stderr, flush=True)
+
+
+def bar(*, of_bytes: bool = False) -> Progress:
+    """A progress bar on stderr, only where that is a terminal."""
+    count = DownloadColumn() if of_bytes else MofNCompleteColumn()
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        count,
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
+def iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _plain(value: object) -> object:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if isinstance(value, Iterable):
+        return list(value)
+    return str(value)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return iso(value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_cell(part)}" for name, part in value.items())
+    if isinstance(value, list | tuple | set | frozenset):
+        return ", ".join(map(_cell, value))
+    return str(value)
