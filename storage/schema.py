@@ -4,7 +4,7 @@ A moment is stored as ISO 8601 text in UTC of fixed width (`2025-03-01T09:30:00.
 person with `sqlite3` can read it. In Python it is always an aware datetime in UTC.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -73,9 +73,9 @@ def columns_of(source: FromClause, row_class: type[Any]) -> list[ColumnElement[A
     return [source.c[field.name] for field in fields(row_class)]
 
 
-def one(row_class: type[T], row: Row[Any] | None) -> T | None:
+def one(row_class: Callable[..., T], row: Row[Any] | None) -> T | None:
     return None if row is None else row_class(*row)
 
 
-def many(row_class: type[T], rows: Iterable[Row[Any]]) -> list[T]:
+def many(row_class: Callable[..., T], rows: Iterable[Row[Any]]) -> list[T]:
     return [row_class(*row) for row in rows]

@@ -28,9 +28,9 @@ class Catalog(Protocol):
     * `write_now` and `read_now` do the same for synchronous code. They must not be called on the event loop, nor from
       inside a function that is itself being run by `write` or `write_now`.
     * A function never commits, never rolls back and never waits for anything but the database.
-    * `after_commit` (called by a function that is being written) names something to do once its transaction is durable;
+    * `after_commit` (called by a function that is being written) names something to do once the commit is durable;
       it is dropped when the function fails. It runs in the writer's thread and must be quick.
-    * `changes` is a number that grows with every commit: before `write` answers, and within half a second for `write_now`
+    * `changes` is a number that grows with every commit: before `write` answers, within half a second for `write_now`
       and for other processes.
     * A full disk is StorageFull for the callers concerned; later writes work again once there is space.
     * `close` finishes the writes that are waiting. A write after that is refused.

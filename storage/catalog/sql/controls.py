@@ -1,4 +1,4 @@
-"""Control files as functions of a `Connection`. Their bytes are blobs; here is what was uploaded under which comment."""
+"""Control files as functions of a `Connection`: which blob was uploaded, for which API, under which comment."""
 
 from datetime import datetime
 

@@ -1,0 +1,162 @@
+"""The first form of the catalog."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+MOMENT = sa.String(27)
+DIGEST = sa.String(64)
+COUNTS = ("read", "created", "updated", "unchanged", "deleted", "failed", "skipped")
+
+
+def upgrade() -> None:
+    _keys()
+    _control_files()
+    _batches()
+    _batch_files()
+    _jobs()
+    _job_log()
+    _outcomes()
+
+
+def _keys() -> None:
+    op.create_table(
+        "keys",
+        sa.Column("id", NUMBER, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("prefix", sa.String(16), nullable=False),
+        sa.Column("hash", sa.Text(), nullable=False),
+        sa.Column("scopes", sa.JSON(), nullable=False),
+        sa.Column("tenants", sa.JSON(), nullable=False),
+        sa.Column("created", MOMENT, nullable=False),
+        sa.Column("expires", MOMENT),
+        sa.Column("revoked", MOMENT),
+        sa.Column("last_used", MOMENT),
+        sa.Column("replaced_by", NUMBER),
+        sa.PrimaryKeyConstraint("id", name="pk_keys"),
+        sa.ForeignKeyConstraint(["replaced_by"], ["keys.id"], name="fk_keys_replaced_by"),
+        sa.UniqueConstraint("prefix", name="uq_keys_prefix"),
+    )
+
+
+def _control_files() -> None:
+    op.create_table(
+        "control_files",
+        sa.Column("id", NUMBER, nullable=False),
+        sa.Column("api", sa.Text(), nullable=False),
+        sa.Column("digest", DIGEST, nullable=False),
+        sa.Column("comment", sa.Text(), nullable=False),
+        sa.Column("created", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_control_files"),
+        sa.UniqueConstraint("api", "digest", "comment", name="uq_control_files_api_digest_comment"),
+    )
+    _index("control_files", "digest")
+
+
+def _batches() -> None:
+    op.create_table(
+        "batches",
+        sa.Column("id", NUMBER, nullable=False),
+        sa.Column("identifier", sa.Text(), nullable=False),
+        sa.Column("api", sa.Text(), nullable=False),
+        sa.Column("process", sa.Text()),
+        sa.Column("comment", sa.Text(), nullable=False),
+        sa.Column("control", DIGEST),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("errors", sa.Integer(), nullable=False),
+        sa.Column("created", MOMENT, nullable=False),
+        sa.Column("created_by", NUMBER),
+        sa.Column("tenant", sa.Text()),
+        sa.Column("properties", sa.JSON(), nullable=False),
+        sa.Column("job", sa.Text()),
+        sa.PrimaryKeyConstraint("id", name="pk_batches"),
+        sa.ForeignKeyConstraint(["created_by"], ["keys.id"], name="fk_batches_created_by"),
+        sa.UniqueConstraint("identifier", name="uq_batches_identifier"),
+    )
+    for columns in (["control"], ["api", "state"], ["state"], ["process"]):
+        _index("batches", *columns)
+
+
+def _batch_files() -> None:
+    op.create_table(
+        "batch_files",
+        sa.Column("id", NUMBER, nullable=False),
+        sa.Column("batch", NUMBER, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("filename", sa.Text()),
+        sa.Column("digest", DIGEST, nullable=False),
+        sa.Column("size", NUMBER, nullable=False),
+        sa.Column("created", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_batch_files"),
+        sa.ForeignKeyConstraint(["batch"], ["batches.id"], name="fk_batch_files_batch"),
+    )
+    _index("batch_files", "batch")
+    _index("batch_files", "digest")
+
+
+def _jobs() -> None:
+    op.create_table(
+        "jobs",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("batch", NUMBER),
+        sa.Column("process", sa.Text()),
+        sa.Column("control", DIGEST),
+        sa.Column("mode", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("priority", sa.Integer(), nullable=False),
+        sa.Column("due", MOMENT, nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("max_attempts", sa.Integer(), nullable=False),
+        sa.Column("owner", sa.Text()),
+        sa.Column("lease_until", MOMENT),
+        sa.Column("created", MOMENT, nullable=False),
+        sa.Column("started", MOMENT),
+        sa.Column("finished", MOMENT),
+        sa.Column("cancel_requested", sa.Boolean(), nullable=False),
+        *(sa.Column(f"count_{name}", NUMBER, nullable=False) for name in COUNTS),
+        sa.Column("errors", sa.Integer(), nullable=False),
+        sa.Column("error", sa.Text()),
+        sa.Column("payload", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_jobs"),
+        sa.ForeignKeyConstraint(["batch"], ["batches.id"], name="fk_jobs_batch"),
+    )
+    for columns in (["batch"], ["control"], ["state", "priority", "due", "created"]):
+        _index("jobs", *columns)
+
+
+def _job_log() -> None:
+    op.create_table(
+        "job_log",
+        sa.Column("job", sa.Text(), nullable=False),
+        sa.Column("position", NUMBER, nullable=False, autoincrement=False),
+        sa.Column("level", sa.Text(), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("created", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("job", "position", name="pk_job_log"),
+        sa.ForeignKeyConstraint(["job"], ["jobs.id"], name="fk_job_log_job"),
+    )
+
+
+def _outcomes() -> None:
+    op.create_table(
+        "outcomes",
+        sa.Column("job", sa.Text(), nullable=False),
+        sa.Column("record", NUMBER, nullable=False, autoincrement=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("file", sa.Text()),
+        sa.Column("line", NUMBER),
+        sa.Column("message", sa.Text()),
+        sa.Column("original", sa.LargeBinary()),
+        sa.Column("detail", sa.JSON()),
+        sa.PrimaryKeyConstraint("job", "record", name="pk_outcomes"),
+        sa.ForeignKeyConstraint(["job"], ["jobs.id"], name="fk_outcomes_job"),
+    )
+    _index("outcomes", "job", "status", "record")
+
+
+def _index(table: str, *columns: str) -> None:
+    op.create_index(f"ix_{table}_{'_'.join(columns)}", table, list(columns))

@@ -1,0 +1,42 @@
+"""Brings the catalog's database to the form this program works with: made when new, migrated when old.
+
+Alembic is slow to import and hardly ever needed, so it is imported when there is something to migrate.
+"""
+
+import importlib
+from collections.abc import Callable
+
+from sqlalchemy import Connection, inspect, text
+
+from storage.database import Database
+from storage.schema import metadata
+
+REVISION = "0001"  # the newest of migrations/versions; a test compares
+
+
+def prepare(database: Database) -> None:
+    """Safe to be called by several processes at once; raises DatabaseNewer."""
+    if database.read_now(revision) != REVISION:
+        database.write_now(lambda connection: _bring_up(connection, str(database.path)))
+
+
+def revision(connection: Connection) -> str | None:
+    """None where there is no catalog yet."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _bring_up(connection: Connection, name: str) -> None:
+    found = revision(connection)  # again: another process may have been here first
+    if found is None:
+        _create(connection)
+    elif found != REVISION:
+        upgrade: Callable[[Connection, str], None] = importlib.import_module("storage.catalog.migrating").upgrade
+        upgrade(connection, name)
+
+
+def _create(connection: Connection) -> None:
+    metadata.create_all(connection)
+    connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
+    connection.execute(text("INSERT INTO alembic_version VALUES (:revision)"), {"revision": REVISION})

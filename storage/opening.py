@@ -1,0 +1,72 @@
+"""Opens everything under one data directory. The only file that names implementations."""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from storage.blobs.base import BlobStore
+from storage.blobs.local import LocalBlobs
+from storage.catalog.base import Catalog
+from storage.catalog.preparing import prepare
+from storage.catalog.sql import references
+from storage.database import Database
+from storage.presence import Presence
+from storage.queues import jobs
+from storage.queues.base import JobQueue
+from storage.queues.sqlite import SqliteQueue
+from storage.records.base import RecordStore
+from storage.records.sqlite import SqliteRecords
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """All stores of a data directory. Queue and catalog share one database, so that their changes commit together."""
+
+    data_dir: Path
+    blobs: BlobStore
+    catalog: Catalog
+    queue: JobQueue
+    records: RecordStore
+    presence: Presence
+
+    def referenced(self, digest: str) -> bool:
+        """Whether anything promised needs the blob. Synchronous: for sweeps and checks in a thread."""
+        return self.catalog.read_now(lambda connection: refers_to(connection, digest))
+
+    async def close(self) -> None:
+        await self.catalog.close()
+        await asyncio.to_thread(self._close_rest)
+
+    def close_now(self) -> None:
+        """For synchronous programs, which have read and written with the `_now` methods only."""
+        self.catalog.close_now()
+        self._close_rest()
+
+    def _close_rest(self) -> None:
+        self.records.close()
+        self.presence.close()
+
+
+def open_storage(data_dir: Path, *, min_free_bytes: int = 0) -> Storage:
+    """Makes what is missing, migrates what is old. Blocks: call it before the loop runs, or in a thread.
+
+    Any number of processes may have the same directory open. Raises DatabaseNewer for one that a later version wrote.
+    """
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    database = Database(data_dir / "catalog.db")
+    prepare(database)
+    return Storage(
+        data_dir=data_dir,
+        blobs=LocalBlobs(data_dir, min_free_bytes=min_free_bytes),
+        catalog=database,
+        queue=SqliteQueue(database),
+        records=SqliteRecords(data_dir / "records.db"),
+        presence=Presence(data_dir / "locks"),
+    )
+
+
+def refers_to(connection: Connection, digest: str) -> bool:
+    """Whether a file, a control file, a batch or a job needs the blob."""
+    return references.refers_to(connection, digest) or jobs.refers_to(connection, digest)

@@ -1,0 +1,103 @@
+"""The queue on the catalog's database: SQL in `jobs`, waiting and waking here."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from sqlalchemy import Connection
+
+from storage.queues import jobs
+from storage.queues.base import Abandoned, Counts, FinalState, Job, NewJob, ignore_abandoned, nobody_is_dead
+
+T = TypeVar("T")
+
+_POLL_SECONDS = 0.5  # how often to look for another process's jobs
+
+
+class Transactions(Protocol):
+    """What the queue needs of the database; `storage.database.Database` has it."""
+
+    async def write(self, operation: Callable[[Connection], T]) -> T: ...
+
+    def after_commit(self, connection: Connection, action: Callable[[], None]) -> None: ...
+
+    def changes(self) -> int: ...
+
+
+class SqliteQueue:
+    """Implements `storage.queues.base.JobQueue`; the contract is there. One event loop waits on one queue."""
+
+    def __init__(self, database: Transactions) -> None:
+        self._database = database
+        self._bell = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None  # the one that waits
+        self._seen = -1  # the database's change count at the last claim
+
+    def put(self, connection: Connection, job: NewJob, now: datetime) -> Job:
+        row = jobs.put(connection, job, now)
+        self._database.after_commit(connection, self._ring)
+        return row
+
+    async def claim(
+        self,
+        owner: str,
+        now: datetime,
+        lease: float,
+        dead_owner: Callable[[str], bool] = nobody_is_dead,
+        abandoned: Abandoned = ignore_abandoned,
+    ) -> Job | None:
+        self._bell.clear()
+        self._seen = self._database.changes()
+        job = await self._database.write(lambda c: jobs.claim(c, owner, now, lease, dead_owner, abandoned))
+        if job is not None:
+            self._bell.set()  # there may be more, and somebody may be about to wait
+        return job
+
+    async def extend(self, job: str, owner: str, now: datetime, lease: float) -> bool:
+        return await self._database.write(lambda c: jobs.extend(c, job, owner, now, lease))
+
+    def progress(self, connection: Connection, job: str, owner: str, counts: Counts, errors: int) -> bool:
+        return jobs.progress(connection, job, owner, counts, errors)
+
+    def finish(
+        self,
+        connection: Connection,
+        job: str,
+        owner: str,
+        state: FinalState,
+        now: datetime,
+        *,
+        counts: Counts | None = None,
+        errors: int | None = None,
+        error: str | None = None,
+    ) -> bool:
+        return jobs.finish(connection, job, owner, state, now, counts=counts, errors=errors, error=error)
+
+    async def release(self, job: str, owner: str, due: datetime, *, counted: bool = True) -> bool:
+        def give_back(connection: Connection) -> bool:
+            self._database.after_commit(connection, self._ring)
+            return jobs.release(connection, job, owner, due, counted=counted)
+
+        return await self._database.write(give_back)
+
+    def cancel(self, connection: Connection, job: str, now: datetime) -> Job | None:
+        return jobs.cancel(connection, job, now)
+
+    async def wait(self, seconds: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        end = self._loop.time() + seconds
+        while not self._bell.is_set() and self._database.changes() == self._seen:
+            left = end - self._loop.time()
+            if left <= 0:
+                return
+            try:
+                async with asyncio.timeout(min(left, _POLL_SECONDS)):
+                    await self._bell.wait()
+            except TimeoutError:
+                continue
+
+    def _ring(self) -> None:
+        """Called in the thread that committed."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._bell.set)
