@@ -1,0 +1,115 @@
+"""Rows on their way out: from stored columns back to the Names of the models that fill a table."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import orjson
+
+from server.mapping.model import Destination, Model, Name, qualified_column, safe_column
+from server.mapping.targets import more_column
+
+_JSON_TYPES = frozenset({"json", "person-name", "postal-address"})
+
+Read = Callable[[Mapping[str, object]], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One key of an exported row: how to read it, None when it was never set."""
+
+    key: str
+    read: Read
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """How the rows of one table are written out."""
+
+    fields: tuple[Field, ...]
+
+    @property
+    def keys(self) -> list[str]:
+        return ["_id", *(field.key for field in self.fields)]
+
+    def row(self, id: int, stored: Mapping[str, object]) -> dict[str, object]:
+        """A row under the Names of its model; a Name that was never set is absent."""
+        found: dict[str, object] = {"_id": id}
+        for field in self.fields:
+            value = field.read(stored)
+            if value is not None:
+                found[field.key] = value
+        return found
+
+
+def make_export(table: str, columns: Collection[str], models: Iterable[Model]) -> Export:
+    """By every destination that fills this table, of any model; columns that none of them names keep their own name."""
+    used: set[str] = set()
+    fields: dict[str, Field] = {}
+    for model in models:
+        for destination in model.destinations.values():
+            if destination.table == table:
+                for key, column, read in _fields(destination, model):
+                    used |= {column, more_column(column)}
+                    if column in columns:
+                        fields.setdefault(key, Field(key, read))
+    for column in columns:
+        if column not in used and not column.startswith("_") and column != "id":
+            fields.setdefault(column, Field(column, _plain(column)))
+    return Export(tuple(fields.values()))
+
+
+def _fields(destination: Destination, model: Model) -> Iterator[tuple[str, str, Read]]:
+    if destination.depends is not None:
+        link = destination.depends_column or safe_column(destination.depends)
+        yield "_parent", link, _plain(link)
+    qualifiers = model.qualifiers if destination.kind == "object" else ()
+    for name in destination.names.values():
+        column = name.column or safe_column(name.name)
+        yield name.name, column, _reader(name, column)
+        for qualifier in qualifiers:
+            qualified = qualified_column(name, qualifier)
+            yield f"{name.name}#{qualifier}", qualified, _reader(name, qualified)
+
+
+def _plain(column: str) -> Read:
+    return lambda stored: stored.get(column)
+
+
+def _reader(name: Name, column: str) -> Read:
+    more = more_column(column)
+
+    def single(stored: Mapping[str, object]) -> object:
+        value = stored.get(column)
+        if value is None:
+            return None
+        others = stored.get(more)
+        if others is None:
+            return _value(name, value)
+        return [_value(name, each) for each in (value, *_list(others))]
+
+    def many(stored: Mapping[str, object]) -> object:
+        value = stored.get(column)
+        return None if value is None else [_value(name, each) for each in _list(value)]
+
+    return many if name.multivalue else single
+
+
+def _list(stored: object) -> list[object]:
+    """A column that became multivalue after it was filled still holds plain values."""
+    parsed = _parsed(stored)
+    return parsed if isinstance(parsed, list) else [stored]
+
+
+def _value(name: Name, stored: object) -> object:
+    if name.type == "boolean" and isinstance(stored, int):
+        return bool(stored)
+    return _parsed(stored) if name.type in _JSON_TYPES else stored
+
+
+def _parsed(stored: object) -> object:
+    if not isinstance(stored, str):
+        return stored
+    try:
+        return orjson.loads(stored)
+    except orjson.JSONDecodeError:
+        return stored

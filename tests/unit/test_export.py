@@ -1,0 +1,70 @@
+"""Stored columns become the Names of the model again."""
+
+import pytest
+
+from server.mapping.export import make_export
+from server.mapping.model import Destination, Model, Name
+
+
+def model(*names, depends=None, kind="object", qualifiers=(), table="things"):
+    destination = Destination("thing", table, kind, {name.name: name for name in names}, depends=depends)
+    return Model("test:model", {"thing": destination}, qualifiers=qualifiers)
+
+
+def exported(name, stored, **more):
+    columns = ["id", *stored]
+    row = make_export("things", columns, [model(name, **more)]).row(7, stored)
+    assert row.pop("_id") == 7
+    return row
+
+
+CASES = [
+    (Name("a", column="a"), {"a": "x"}, {"a": "x"}),
+    (Name("a b", column="a_b"), {"a_b": "x"}, {"a b": "x"}),
+    (Name("a", column="a"), {"a": None}, {}),
+    (Name("a", column="a"), {"a": ""}, {"a": ""}),
+    (Name("a", "integer", column="a"), {"a": 0}, {"a": 0}),
+    (Name("a", "boolean", column="a"), {"a": 0}, {"a": False}),
+    (Name("a", "boolean", column="a"), {"a": 1}, {"a": True}),
+    (Name("a", "datetime", column="a"), {"a": "2024-02-29T00:00:00Z"}, {"a": "2024-02-29T00:00:00Z"}),
+    (Name("a", "ref", column="a"), {"a": 12}, {"a": 12}),
+    (Name("a", "person-name", column="a"), {"a": '{"first":"A","last":"B"}'}, {"a": {"first": "A", "last": "B"}}),
+    (Name("a", "json", column="a"), {"a": "[1]"}, {"a": [1]}),
+    (Name("a", "text", column="a"), {"a": "[1]"}, {"a": "[1]"}),
+    (Name("a", multivalue=True, column="a"), {"a": '["x","y"]'}, {"a": ["x", "y"]}),
+    (Name("a", multivalue=True, column="a"), {"a": "stored before"}, {"a": ["stored before"]}),
+    (Name("a", "boolean", multivalue=True, column="a"), {"a": "[1,0]"}, {"a": [True, False]}),
+    (Name("a", "json", multivalue=True, column="a"), {"a": '["{\\"b\\":1}"]'}, {"a": [{"b": 1}]}),
+    (Name("a", column="a"), {"a": "x", "a__more": '["y","z"]'}, {"a": ["x", "y", "z"]}),
+    (Name("a", column="a"), {"a": "x", "a__more": None}, {"a": "x"}),
+]
+
+
+@pytest.mark.parametrize(("name", "stored", "row"), CASES)
+def test_a_value_is_written_in_its_own_form(name, stored, row):
+    assert exported(name, stored) == row
+
+
+def test_a_qualified_value_has_its_own_key():
+    name = Name("a", column="a")
+    stored = {"a": "x", "a__dc_qualifier_alternative": "y"}
+    assert exported(name, stored, qualifiers=["dc:qualifier:alternative"]) == {
+        "a": "x",
+        "a#dc:qualifier:alternative": "y",
+    }
+
+
+@pytest.mark.parametrize(("stored", "row"), [({"author": 3}, {"_parent": 3}), ({"author": None}, {})])
+def test_a_dependent_row_names_its_parent(stored, row):
+    assert exported(Name("a", column="a"), stored, depends="author") == row
+
+
+def test_a_column_of_no_model_keeps_its_name_and_bookkeeping_stays_out():
+    export = make_export("things", ["id", "free", "_job"], [])
+    assert export.row(1, {"free": 5, "_job": "j"}) == {"_id": 1, "free": 5}
+    assert export.keys == ["_id", "free"]
+
+
+def test_names_of_every_model_that_fills_the_table_are_there():
+    models = [model(Name("a", column="a")), model(Name("b", "boolean", column="b")), model(Name("c"), table="other")]
+    assert make_export("things", ["id", "a", "b"], models).row(1, {"a": "x", "b": 1}) == {"_id": 1, "a": "x", "b": True}
