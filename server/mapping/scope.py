@@ -38,17 +38,31 @@ class Lookup(Protocol):
 
 
 class Scope(Protocol):
-    """One record's surroundings."""
+    """One record's surroundings.
+
+    * `report`: a message about this record; the run adds which record it was.
+    * `hints`: what has been said that is said once a job. The mapping appends to it, the run keeps it across a crash.
+    """
 
     @property
     def lookup(self) -> Lookup: ...
 
+    @property
+    def hints(self) -> list[str]: ...
+
     def report(self, message: str) -> None: ...
+
+
+def report_once(scope: Scope, message: str) -> None:
+    """Reports a message unless this job has done so before."""
+    if message not in scope.hints:
+        scope.hints.append(message)
+        scope.report(message)
 
 
 @dataclass(slots=True)
 class Change:
-    """One row to write. `values` are columns in stored form: insert: all that are set; update: only those that differ."""
+    """One row to write. `values` by column in stored form: of an insert all that are set, of an update what differs."""
 
     destination: Destination
     op: Literal["insert", "update", "delete"]
@@ -60,7 +74,7 @@ class Change:
 class Result:
     """What a record asks for. `changes` in commit order; empty when `aborted`.
 
-    `touched` counts loaded or upserted rows that turned out equal to what is stored, so that they can be counted unchanged.
+    `touched` counts loaded or upserted rows that turned out equal to what is stored: they count as unchanged.
     """
 
     changes: list[Change]

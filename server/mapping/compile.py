@@ -1,0 +1,114 @@
+"""A control file and a model, compiled once into a program: from one record to the changes it asks for."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from server.mapping.evaluate import Evaluation
+from server.mapping.filters import Filters
+from server.mapping.instructions import LOAD_BY_REF, Preparation, Step, as_context
+from server.mapping.model import ColumnKind, Destination, Model, Name
+from server.mapping.scope import Result, Scope
+from server.mapping.setup import Setup
+from server.mapping.structured import PSEUDO_DESTINATIONS
+from server.mapping.targets import Place, make_place, make_pseudo
+
+if TYPE_CHECKING:
+    from server.mapping.control import ControlFile
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A compiled control file. It keeps nothing between records that a run would miss after a crash.
+
+    `setup_messages`: faults found before the first record, in order; each faulty instruction was left out.
+    `columns`: by table, every column that the changes may fill, with its kind.
+    `links`: by table, the columns that hold the id of a parent's row, with its table; rows are looked up by them.
+    """
+
+    setup_messages: tuple[str, ...]
+    columns: Mapping[str, tuple[tuple[str, ColumnKind], ...]]
+    links: Mapping[str, tuple[tuple[str, str], ...]]
+    places: Mapping[str, Place]
+    steps: tuple[Step, ...]
+
+    def run(self, record: object, scope: Scope) -> Result:
+        """What one record asks for. Raises RunFault where the control file itself is at fault."""
+        evaluation = Evaluation(self.places, scope)
+        context = as_context(record)
+        for step in self.steps:
+            step(evaluation, context)
+        return evaluation.finish()
+
+
+def compile_control(
+    control: "ControlFile | Mapping[str, object]", model: Model, models: Mapping[str, Model]
+) -> Program:
+    """Prepares every instruction; what is wrong with one is among the program's `setup_messages`."""
+    mapping, instructions = _parts(control)
+    messages: list[str] = []
+    places = make_places(model)
+    setup = Setup(model=model, models=models, mapping=mapping, report=messages.append, filters=Filters(models))
+    steps = Preparation(places, setup).steps(instructions)
+    return Program(tuple(messages), _columns(places), _links(places), places, steps)
+
+
+def make_places(model: Model) -> dict[str, Place]:
+    """The destinations of the model in its order, then the pseudo destinations that go with them."""
+    places = {d.name: make_place(d, model.qualifiers) for d in model.destinations.values()}
+    for name, place in places.items():
+        place.dependants = tuple(other for other in places if other != name and _depends(model, other, name))
+    for pseudo in _pseudo_destinations(model):
+        places.setdefault(pseudo.name, make_pseudo(pseudo))
+    return places
+
+
+def _parts(control: "ControlFile | Mapping[str, object]") -> tuple[Mapping[str, object], object]:
+    if not isinstance(control, Mapping):
+        return control.mapping, control.instructions
+    mapping = control.get("mapping")
+    return mapping if isinstance(mapping, Mapping) else {}, control.get("instructions")
+
+
+def _depends(model: Model, name: str, on: str) -> bool:
+    seen: set[str] = set()
+    parent: str | None = name
+    while parent is not None and parent not in seen:
+        seen.add(parent)
+        destination = model.destinations.get(parent)
+        parent = destination.depends if destination is not None else None
+        if parent == on:
+            return True
+    return False
+
+
+def _pseudo_destinations(model: Model) -> Iterator[Destination]:
+    yield _pseudo(LOAD_BY_REF, {"ref": Name("ref", type="ref", description="Ref of the row")})
+    for destination in model.destinations.values():
+        if destination.key:
+            yield _pseudo(f"load:{destination.name}", {n: destination.names[n] for n in destination.key})
+    used = {f"value:{name.type}" for d in model.destinations.values() for name in d.names.values()}
+    yield from (structured for name, structured in PSEUDO_DESTINATIONS.items() if name in used)
+
+
+def _pseudo(name: str, names: Mapping[str, Name]) -> Destination:
+    return Destination(name=name, table="", kind="dictionary", names=names)
+
+
+def _columns(places: Mapping[str, Place]) -> dict[str, tuple[tuple[str, ColumnKind], ...]]:
+    found: dict[str, dict[str, ColumnKind]] = {}
+    for place in places.values():
+        if not place.pseudo:
+            table = found.setdefault(place.table, {})
+            for column, kind in place.columns():
+                table.setdefault(column, kind)
+    return {table: tuple(columns.items()) for table, columns in found.items()}
+
+
+def _links(places: Mapping[str, Place]) -> dict[str, tuple[tuple[str, str], ...]]:
+    found: dict[str, dict[str, str]] = {}
+    for place in places.values():
+        parent = places.get(place.destination.depends or "")
+        if place.link is not None and parent is not None:
+            found.setdefault(place.table, {})[place.link.column] = parent.table
+    return {table: tuple(links.items()) for table, links in found.items()}
