@@ -18,13 +18,14 @@ class Stored(NamedTuple):
 class BlobWriter(Protocol):
     """One body on its way in. Ends in exactly one of `settle` or `discard`.
 
-    * `write` appends bytes and hashes them.
+    * `write` appends bytes and hashes them; raises StorageFull when free space falls below the floor.
     * `seal` ends the body: digest and size are known, nothing is visible yet.
     * `publish` (after `seal`) makes the blob durable and visible: fsync, name, fsync of the folder, read-only. The same
       bytes published twice are kept once. Until `settle`, a crash makes the next `sweep` remove a blob that nothing
       refers to.
     * `settle` says that a reference to the blob is now durable: the blob stays for good.
-    * `discard` drops the body, and the blob if this writer made it and nothing else refers to it. Safe in any state, twice.
+    * `discard` drops the body, and the blob if this writer made it and no other writer has published or settled the
+      same bytes. Safe in any state, twice; does nothing after `settle`.
     """
 
     def write(self, data: bytes | bytearray | memoryview) -> None: ...
@@ -47,9 +48,10 @@ class BlobStore(Protocol):
     * `has` and `size` answer without reading the bytes; `size` raises BlobMissing.
     * `verify` reads the bytes and raises BlobDamaged when their digest differs, BlobMissing when there are none.
     * `digests` yields every blob there is, in no order.
-    * `remove` deletes a blob; nothing happens when there is none.
+    * `remove` deletes a blob, unless a living writer has published the same bytes; nothing happens when there is none.
     * `sweep` removes what dead processes left in flight: bodies never published, and published blobs that were never
       settled and for which `referenced(digest)` is false. Bodies of living processes stay, other processes' too.
+      Returns how many bodies it removed.
     * `in_flight` counts bodies being written now, by any process.
     """
 

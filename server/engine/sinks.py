@@ -1,0 +1,195 @@
+"""Where the bytes of a body end up: one blob, the fields and files of a form, or memory. Runs in worker threads."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from server.engine.errors import PartTooLarge
+from server.engine.multipart import FormParser, Part, PartReceiver
+from server.engine.receiving import UploadLimits
+from storage.blobs.base import BlobStore, BlobWriter, Stored
+
+_NO_PART = Part("", None, "")
+
+
+class Kept(NamedTuple):
+    """A whole body, sealed, and published if that was asked for."""
+
+    writer: BlobWriter
+    stored: Stored
+    published: bool
+    name: str
+    filename: str
+
+
+@dataclass(frozen=True, slots=True)
+class SmallFile:
+    """A file part that was read into memory."""
+
+    filename: str
+    content: bytes
+
+
+class OctetSink:
+    """The body is one blob."""
+
+    def __init__(self, blobs: BlobStore, filename: str, publish: bool) -> None:
+        self._blobs = blobs
+        self._filename = filename
+        self._publish = publish
+        self._writer: BlobWriter | None = None
+
+    def feed(self, pieces: list[bytes]) -> None:
+        self._open().write(joined(pieces))
+
+    def finish(self, pieces: list[bytes]) -> Kept:
+        writer = self._open()
+        if pieces:
+            writer.write(joined(pieces))
+        return keep(writer, self._publish, "file", self._filename)
+
+    def discard(self) -> None:
+        if self._writer is not None:
+            self._writer.discard()
+
+    def _open(self) -> BlobWriter:
+        if self._writer is None:
+            self._writer = self._blobs.writer()
+        return self._writer
+
+
+class FormFields:
+    """Keeps a form's plain fields, each under a cap, and passes its files on."""
+
+    def __init__(self, files: PartReceiver, limits: UploadLimits) -> None:
+        self._files = files
+        self._limit = limits.max_field_bytes
+        self._part = _NO_PART
+        self._text = bytearray()
+        self.fields: dict[str, str] = {}
+
+    def begin(self, part: Part) -> None:
+        self._part = part
+        if part.filename is None:
+            self._text = bytearray()
+        else:
+            self._files.begin(part)
+
+    def data(self, data: memoryview) -> None:
+        if self._part.filename is not None:
+            self._files.data(data)
+            return
+        if len(self._text) + len(data) > self._limit:
+            raise PartTooLarge(self._part.name, self._limit)
+        self._text += data
+
+    def end(self) -> None:
+        if self._part.filename is None:
+            self.fields[self._part.name] = self._text.decode("utf-8", "replace")
+        else:
+            self._files.end()
+
+
+class FilesInMemory:
+    """Files of a body that is under a cap as a whole. The last of a name counts."""
+
+    def __init__(self) -> None:
+        self._part = _NO_PART
+        self._content = bytearray()
+        self.files: dict[str, SmallFile] = {}
+
+    def begin(self, part: Part) -> None:
+        self._part = part
+        self._content = bytearray()
+
+    def data(self, data: memoryview) -> None:
+        self._content += data
+
+    def end(self) -> None:
+        if self._part.filename or self._content:  # a browser sends an empty part for a file that nobody chose
+            self.files[self._part.name] = SmallFile(self._part.filename or "", bytes(self._content))
+
+
+class FilesAsBlobs:
+    """Files under one of the names `fields` become blobs, others pass unread. With `repeated`, all of one name stay."""
+
+    def __init__(self, blobs: BlobStore, fields: Collection[str], repeated: bool) -> None:
+        self._blobs = blobs
+        self._fields = fields
+        self._repeated = repeated
+        self._part = _NO_PART
+        self._writer: BlobWriter | None = None
+        self._whole: list[tuple[Part, BlobWriter]] = []
+
+    def begin(self, part: Part) -> None:
+        self._part = part
+        if part.name in self._fields:
+            self._writer = self._blobs.writer()
+
+    def data(self, data: memoryview) -> None:
+        if self._writer is not None:
+            self._writer.write(data)
+
+    def end(self) -> None:
+        if self._writer is None:
+            return
+        writer, self._writer = self._writer, None
+        if not self._part.filename and not writer.seal().size:
+            writer.discard()  # a browser sends an empty part for a file that nobody chose
+            return
+        if not self._repeated:
+            self._drop(self._part.name)
+        self._whole.append((self._part, writer))
+
+    def keep(self, publish: bool) -> list[Kept]:
+        return [keep(writer, publish, part.name, part.filename or "") for part, writer in self._whole]
+
+    def discard(self) -> None:
+        if self._writer is not None:
+            self._writer.discard()
+        for _, writer in self._whole:
+            writer.discard()
+
+    def _drop(self, name: str) -> None:
+        for part, writer in self._whole:
+            if part.name == name:
+                writer.discard()
+        self._whole = [(part, writer) for part, writer in self._whole if part.name != name]
+
+
+class FormSink:
+    """The body is a form whose files become blobs."""
+
+    def __init__(self, boundary: bytes, files: FilesAsBlobs, limits: UploadLimits, publish: bool) -> None:
+        self._files = files
+        self._fields = FormFields(files, limits)
+        self._parser = form_parser(boundary, self._fields, limits)
+        self._publish = publish
+
+    def feed(self, pieces: list[bytes]) -> None:
+        self._parser.feed(joined(pieces))
+
+    def finish(self, pieces: list[bytes]) -> tuple[dict[str, str], list[Kept]]:
+        self._parser.feed(joined(pieces))
+        self._parser.finish()
+        return self._fields.fields, self._files.keep(self._publish)
+
+    def discard(self) -> None:
+        self._files.discard()
+
+
+def form_parser(boundary: bytes, receiver: PartReceiver, limits: UploadLimits) -> FormParser:
+    return FormParser(
+        boundary, receiver, max_parts=limits.max_form_parts, max_header_bytes=limits.max_part_header_bytes
+    )
+
+
+def keep(writer: BlobWriter, publish: bool, name: str, filename: str) -> Kept:
+    stored = writer.seal()
+    if publish:
+        writer.publish()
+    return Kept(writer, stored, publish, name, filename)
+
+
+def joined(pieces: list[bytes]) -> bytes:
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)

@@ -1,0 +1,227 @@
+"""Uploads: bodies that stream into the blob store while they arrive, and what is known of them afterwards."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Self, TypeVar
+from urllib.parse import parse_qsl
+
+from server.engine.errors import DiskFull, PartMissing, PartTooLarge, TooManyParts
+from server.engine.multipart import boundary_of, plain_name, split_header
+from server.engine.receiving import Budget, ByteSource, Clock, Flow, Patience, Sink, UploadLimits, read_whole
+from server.engine.sinks import (
+    FilesAsBlobs,
+    FilesInMemory,
+    FormFields,
+    FormSink,
+    Kept,
+    OctetSink,
+    SmallFile,
+    form_parser,
+)
+from storage.blobs.base import BlobStore, BlobWriter, Referenced
+from storage.digest import Digest
+from storage.errors import StorageFull
+
+SETTLE_AFTER = 0.02  # seconds; a burst of uploads is settled in one hand-off
+
+T = TypeVar("T")
+
+
+class Upload:
+    """One body that came in whole. Used as `async with`: what was not settled by the end of the block is discarded.
+
+    `publish` makes it durable and must come before the commit that refers to it; `settle` says that the commit was
+    made; `discard` drops it. After `settle`, `discard` does nothing.
+    """
+
+    def __init__(self, owner: "Uploads", kept: Kept, fields: Mapping[str, str]) -> None:
+        self._owner = owner
+        self._writer = kept.writer
+        self._published = kept.published
+        self._ended = False
+        self.digest: Digest = kept.stored.digest
+        self.size = kept.stored.size
+        self.name = kept.name
+        self.filename = kept.filename
+        self.fields = fields
+
+    async def publish(self) -> Digest:
+        if not self._published:
+            await self._owner.in_thread(self._writer.publish)
+            self._published = True
+        return self.digest
+
+    async def settle(self) -> None:
+        """Returns at once: the blob is durable already, and a crash before the settling loses nothing."""
+        if not self._ended:
+            self._ended = True
+            self._owner.settle_soon(self._writer)
+
+    async def discard(self) -> None:
+        if not self._ended:
+            self._ended = True
+            await self._owner.in_thread(self._writer.discard)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        if not self._ended:
+            await asyncio.shield(self.discard())
+
+
+class Form:
+    """A form that came in whole. Where a name came twice, the last one counts."""
+
+    def __init__(self, fields: Mapping[str, str], uploads: tuple[Upload, ...]) -> None:
+        self.fields = fields
+        self.uploads = uploads
+        self.files: Mapping[str, Upload] = {upload.name: upload for upload in uploads}
+
+    def file(self, name: str = "file") -> Upload:
+        if name not in self.files:
+            raise PartMissing(name)
+        return self.files[name]
+
+    async def discard(self) -> None:
+        await asyncio.gather(*(upload.discard() for upload in self.uploads))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        for upload in self.uploads:
+            await upload.__aexit__(*error)
+
+
+@dataclass(frozen=True, slots=True)
+class SmallForm:
+    """A form that was read into memory. Where a name came twice, the last one counts."""
+
+    fields: Mapping[str, str]
+    files: Mapping[str, SmallFile] = field(default_factory=dict)
+
+    def file(self, name: str = "file") -> SmallFile:
+        if name not in self.files:
+            raise PartMissing(name)
+        return self.files[name]
+
+
+class Uploads:
+    """Receives bodies. Each call either gives something to use as `async with`, or leaves nothing behind."""
+
+    def __init__(self, blobs: BlobStore, limits: UploadLimits | None = None, clock: Clock | None = None) -> None:
+        self.limits = limits or UploadLimits()
+        self._blobs = blobs
+        self._clock = clock
+        self._pool = ThreadPoolExecutor(self.limits.threads, thread_name_prefix="upload")
+        self._unsettled: deque[BlobWriter] = deque()
+        self._settling: asyncio.TimerHandle | None = None
+
+    async def close(self) -> None:
+        """Settles what waits and lets running work end."""
+        if self._settling is not None:
+            self._settling.cancel()
+        await self.in_thread(self._settle_all)
+        await asyncio.to_thread(self._pool.shutdown)
+
+    async def receive_octets(
+        self, source: ByteSource, *, filename: str | None = None, expected: int | None = None, publish: bool = False
+    ) -> Upload:
+        """The body is the file. `expected` is its declared size; `publish` makes it durable in the same hand-off."""
+        sink = OctetSink(self._blobs, plain_name(filename or ""), publish)
+        return Upload(self, await self._receive(source, sink, expected), MappingProxyType({}))
+
+    async def receive_form(
+        self,
+        source: ByteSource,
+        content_type: str,
+        *,
+        file_fields: Collection[str] = ("file",),
+        expected: int | None = None,
+        publish: bool = False,
+        repeated: bool = False,
+    ) -> Form:
+        """A multipart form whose files go to the blob store.
+
+        Only files under `file_fields` are kept. With `repeated`, all files of one field are, else the last.
+        """
+        files = FilesAsBlobs(self._blobs, file_fields, repeated)
+        sink = FormSink(boundary_of(content_type), files, self.limits, publish)
+        fields, kept = await self._receive(source, sink, expected)
+        return Form(fields, tuple(Upload(self, one, fields) for one in kept))
+
+    async def read_form(
+        self, source: ByteSource, content_type: str, *, expected: int | None = None, max_bytes: int | None = None
+    ) -> SmallForm:
+        """A small form in memory, multipart or urlencoded."""
+        kind, _ = split_header(content_type)
+        if kind == "application/x-www-form-urlencoded":
+            return self._urlencoded(await self.read_bytes(source, expected=expected, max_bytes=max_bytes))
+        files = FilesInMemory()
+        form = FormFields(files, self.limits)
+        parser = form_parser(boundary_of(content_type), form, self.limits)
+        parser.feed(await self.read_bytes(source, expected=expected, max_bytes=max_bytes))
+        parser.finish()
+        return SmallForm(form.fields, files.files)
+
+    async def read_bytes(
+        self, source: ByteSource, *, expected: int | None = None, max_bytes: int | None = None
+    ) -> bytes:
+        """A small body in memory."""
+        limit = self.limits.max_small_body_bytes if max_bytes is None else max_bytes
+        return await read_whole(source, self.limits, self._time(), limit, expected)
+
+    async def sweep(self, referenced: Referenced) -> int:
+        """Removes what dead processes left; gives the number of bodies removed."""
+        return await self.in_thread(lambda: self._blobs.sweep(referenced))
+
+    async def in_flight(self) -> int:
+        return await self.in_thread(self._blobs.in_flight)
+
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        except StorageFull as error:
+            raise DiskFull(error.free, error.floor) from error
+
+    def settle_soon(self, writer: BlobWriter) -> None:
+        self._unsettled.append(writer)
+        if self._settling is None:
+            self._settling = asyncio.get_running_loop().call_later(SETTLE_AFTER, self._settle_now)
+
+    def _settle_now(self) -> None:
+        self._settling = None
+        if self._unsettled:
+            self._pool.submit(self._settle_all)
+
+    def _settle_all(self) -> None:
+        while self._unsettled:
+            try:
+                writer = self._unsettled.popleft()
+            except IndexError:  # another thread was quicker
+                return
+            writer.settle()
+
+    async def _receive(self, source: ByteSource, sink: Sink[T], expected: int | None) -> T:
+        budget = Budget(self.limits.max_upload_bytes, expected)
+        return await Flow(self._pool, sink, budget, Patience(self.limits, self._time())).run(source)
+
+    def _urlencoded(self, body: bytes) -> SmallForm:
+        try:
+            pairs = parse_qsl(
+                body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=self.limits.max_form_parts
+            )
+        except ValueError:
+            raise TooManyParts(self.limits.max_form_parts) from None
+        for name, value in pairs:
+            if len(value) > self.limits.max_field_bytes:
+                raise PartTooLarge(name, self.limits.max_field_bytes)
+        return SmallForm(dict(pairs))
+
+    def _time(self) -> Clock:
+        return self._clock or asyncio.get_running_loop()

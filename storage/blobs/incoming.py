@@ -1,0 +1,106 @@
+"""Bodies in flight: one locked file each in `incoming/`, so that any process can tell the living from the dead.
+
+A body's file is flocked by its own descriptor from birth until its writer lets go of it; the kernel drops the lock of a
+dead process. Its name is random, and `<digest>.<random>` once the body is being published. Giving a file its digest and
+judging files are kept apart by a lock of the whole folder, so nobody judges while a name changes.
+"""
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+
+from storage.digest import Digest, is_digest
+
+LOCK_NAME = ".lock"
+
+
+class Incoming:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def create(self) -> "InFlight":
+        """A new, empty, locked file; read-only for everybody who opens it later."""
+        path = self.folder / secrets.token_hex(8)
+        with self.shared():  # a sweeper must not meet it before it is locked
+            fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o400)
+            fcntl.flock(fd, fcntl.LOCK_EX)
+        return InFlight(self, fd, path)
+
+    def names(self) -> list[str]:
+        return [name for name in os.listdir(self.folder) if name != LOCK_NAME]
+
+    def names_of(self, digest: str) -> list[str]:
+        return [name for name in self.names() if name.startswith(digest)]
+
+    def count_alive(self) -> int:
+        return sum(self.is_alive(name) for name in self.names())
+
+    def is_alive(self, name: str) -> bool:
+        """Whether some process is still writing or publishing this file."""
+        try:
+            fd = os.open(self.folder / name, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(fd)
+        return False
+
+    def remove(self, name: str) -> bool:
+        """Whether there was such a file."""
+        try:
+            os.unlink(self.folder / name)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def shared(self) -> AbstractContextManager[None]:
+        """Many may create or name files at once."""
+        return self._locked(fcntl.LOCK_SH)
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Nobody creates or names a file meanwhile."""
+        return self._locked(fcntl.LOCK_EX)
+
+    @contextmanager
+    def _locked(self, how: int) -> Iterator[None]:
+        fd = os.open(self.folder / LOCK_NAME, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, how)
+            yield
+        finally:
+            os.close(fd)  # drops the lock
+
+
+class InFlight:
+    """One body's file, and the descriptor whose lock says that its writer lives."""
+
+    def __init__(self, incoming: Incoming, fd: int, path: Path) -> None:
+        self._incoming = incoming
+        self.fd = fd
+        self.path = path
+
+    def carry(self, digest: Digest) -> None:
+        """From now on the name says which blob this file may have made."""
+        named = self._incoming.folder / f"{digest}.{self.path.name}"
+        with self._incoming.shared():
+            os.rename(self.path, named)
+        self.path = named
+
+    def drop(self) -> None:
+        with suppress(FileNotFoundError):
+            os.unlink(self.path)
+        os.close(self.fd)
+
+
+def digest_in(name: str) -> Digest | None:
+    """The digest that the name of a file in flight carries, if any."""
+    start = name.partition(".")[0]
+    return Digest(start) if is_digest(start) else None

@@ -1,0 +1,255 @@
+"""Blobs as files of one folder tree on the local disk.
+
+    blobs/sha256/ab/cd/<digest>   whole, durable, read-only: 0400 until somebody settles it, 0444 from then on
+    incoming/                     bodies in flight
+
+A published blob that was never settled may belong to an upload whose promise was never made: the file in `incoming/`
+that carries its digest says so, to this process and to any other that sweeps after a crash.
+"""
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import BufferedReader
+from pathlib import Path
+
+from storage.blobs.base import Referenced, Stored
+from storage.blobs.incoming import Incoming, digest_in
+from storage.blobs.writeback import start_writeback
+from storage.digest import Digest, is_digest
+from storage.errors import BlobDamaged, BlobMissing, StorageFull
+
+WRITEBACK_EVERY = 16 * 1024 * 1024
+LOOK_AT_SPACE_EVERY = 64 * 1024 * 1024
+SETTLED = 0o444
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
+
+class LocalBlobs:
+    """A BlobStore; any number of them, in any number of processes, may share one data folder."""
+
+    def __init__(self, data_dir: str | os.PathLike[str], min_free_bytes: int = 0) -> None:
+        self._root = Path(data_dir) / "blobs" / "sha256"
+        self._root.mkdir(parents=True, exist_ok=True)
+        self._min_free = min_free_bytes
+        self._durable_folders = bytearray(1 << 16)  # one flag for each ab/cd whose own name is on the disk
+        self._durable_parents: set[str] = set()
+        self.incoming = Incoming(Path(data_dir) / "incoming")
+
+    def writer(self) -> "LocalWriter":
+        self.check_space()
+        with self.telling_full():
+            return LocalWriter(self)
+
+    def place(self, digest: str) -> Path:
+        """Where a blob is or would be."""
+        if not is_digest(digest):
+            raise BlobMissing(digest)
+        return self._root / digest[:2] / digest[2:4] / digest
+
+    def path(self, digest: str) -> Path:
+        place = self.place(digest)
+        if not place.is_file():
+            raise BlobMissing(digest)
+        return place
+
+    def open(self, digest: str) -> BufferedReader:
+        try:
+            return self.place(digest).open("rb")
+        except FileNotFoundError:
+            raise BlobMissing(digest) from None
+
+    def has(self, digest: str) -> bool:
+        return is_digest(digest) and self.place(digest).is_file()
+
+    def size(self, digest: str) -> int:
+        try:
+            return self.place(digest).stat().st_size
+        except FileNotFoundError:
+            raise BlobMissing(digest) from None
+
+    def verify(self, digest: str) -> None:
+        with self.open(digest) as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found != digest:
+            raise BlobDamaged(digest, found)
+
+    def digests(self) -> Iterator[Digest]:
+        for name in (file.name for file in self._root.glob("??/??/*")):
+            if is_digest(name):
+                yield Digest(name)
+
+    def remove(self, digest: str) -> None:
+        if not is_digest(digest):
+            return
+        with self.incoming.alone():
+            if not any(map(self.incoming.is_alive, self.incoming.names_of(digest))):
+                self.place(digest).unlink(missing_ok=True)
+
+    def sweep(self, referenced: Referenced) -> int:
+        return sum(self._sweep(name, referenced) for name in self.incoming.names())
+
+    def in_flight(self) -> int:
+        return self.incoming.count_alive()
+
+    def _sweep(self, name: str, referenced: Referenced) -> bool:
+        digest = digest_in(name)
+        with self.incoming.alone():
+            same = self.incoming.names_of(digest) if digest else [name]
+            if any(map(self.incoming.is_alive, same)):
+                return False  # its writer lives, or another one relies on the same blob: a later sweep judges
+            if digest:
+                self._judge(digest, referenced(digest))
+            return self.incoming.remove(name)
+
+    def _judge(self, digest: Digest, is_referenced: bool) -> None:
+        place = self.place(digest)
+        with suppress(FileNotFoundError):
+            if is_referenced:
+                os.chmod(place, SETTLED)
+            else:
+                os.unlink(place)
+
+    def check_space(self) -> None:
+        disk = os.statvfs(self._root)
+        free = disk.f_bavail * disk.f_frsize
+        if free < self._min_free:
+            raise StorageFull(free, self._min_free)
+
+    @contextmanager
+    def telling_full(self) -> Iterator[None]:
+        """Turns the system's "no space" into StorageFull."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in _NO_SPACE:
+                raise
+            raise StorageFull(0, self._min_free) from error
+
+    def make_folder(self, digest: Digest) -> None:
+        """The blob's folder exists and its name is durable, whoever made it."""
+        number = int(digest[:4], 16)
+        if self._durable_folders[number]:
+            return
+        folder = self.place(digest).parent
+        folder.mkdir(parents=True, exist_ok=True)
+        sync(folder.parent)
+        if folder.parent.name not in self._durable_parents:
+            sync(self._root)
+            self._durable_parents.add(folder.parent.name)
+        self._durable_folders[number] = 1
+
+
+class LocalWriter:
+    """A BlobWriter over one file in `incoming/`."""
+
+    def __init__(self, blobs: LocalBlobs) -> None:
+        self._blobs = blobs
+        self._file = blobs.incoming.create()
+        self._hash = hashlib.sha256()
+        self._size = 0
+        self._written_back = 0
+        self._stored: Stored | None = None
+        self._published = False
+        self._made_blob = False
+        self._ended = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        with self._blobs.telling_full():
+            self._append(data)
+        self._hash.update(data)
+        before, self._size = self._size, self._size + len(data)
+        if self._size - self._written_back >= WRITEBACK_EVERY:
+            start_writeback(self._file.fd, self._written_back, self._size - self._written_back)
+            self._written_back = self._size
+        if before // LOOK_AT_SPACE_EVERY != self._size // LOOK_AT_SPACE_EVERY:
+            self._blobs.check_space()
+
+    def seal(self) -> Stored:
+        if self._stored is None:
+            self._stored = Stored(Digest(self._hash.hexdigest()), self._size)
+        return self._stored
+
+    def publish(self) -> Stored:
+        stored = self.seal()
+        if not self._published:
+            with self._blobs.telling_full():
+                self._publish(stored)
+            self._published = True
+        return stored
+
+    def settle(self) -> None:
+        if self._ended:
+            return
+        os.chmod(self._blobs.place(self.seal().digest), SETTLED)  # before the name goes: a crash between leaves both
+        self._end()
+
+    def discard(self) -> None:
+        if self._ended:
+            return
+        if self._made_blob:
+            self._take_back(self.seal().digest)
+        self._end()
+
+    def _publish(self, stored: Stored) -> None:
+        place = self._blobs.place(stored.digest)
+        self._file.carry(stored.digest)  # first: from here on no sweep takes a blob of this digest away
+        if not _is_whole(place, stored.size):
+            os.fsync(self._file.fd)
+            self._blobs.make_folder(stored.digest)
+            self._made_blob = self._link(place, stored.size)
+        if not self._made_blob:
+            self._blobs.make_folder(stored.digest)
+            sync(place)  # its first writer may not have come as far
+        sync(place.parent)
+
+    def _link(self, place: Path, size: int) -> bool:
+        """Whether this writer's bytes became the blob."""
+        try:
+            os.link(self._file.path, place)
+        except FileExistsError:
+            if _is_whole(place, size):
+                return False
+            self._replace(place)
+        return True
+
+    def _replace(self, place: Path) -> None:
+        """A blob of the wrong size is damaged; the good bytes take its place at once."""
+        spare = self._file.path.with_name(f"{self._file.path.name}.spare")
+        os.link(self._file.path, spare)
+        os.rename(spare, place)
+
+    def _take_back(self, digest: Digest) -> None:
+        place, incoming = self._blobs.place(digest), self._blobs.incoming
+        with incoming.alone(), suppress(FileNotFoundError):
+            settled = stat.S_IMODE(place.stat().st_mode) == SETTLED
+            if not settled and incoming.names_of(digest) == [self._file.path.name]:
+                place.unlink()
+
+    def _append(self, data: bytes | bytearray | memoryview) -> None:
+        done = os.write(self._file.fd, data)
+        while done < len(data):
+            done += os.write(self._file.fd, memoryview(data)[done:])
+
+    def _end(self) -> None:
+        self._ended = True
+        self._file.drop()
+
+
+def sync(path: Path) -> None:
+    """Makes a file's bytes, or a folder's names, survive a power cut."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _is_whole(place: Path, size: int) -> bool:
+    try:
+        return place.stat().st_size == size
+    except FileNotFoundError:
+        return False
