@@ -1,0 +1,218 @@
+"""The control file: how records of some files become values of a model. Checked when it is sent and again when it runs.
+
+`validate` answers with the vendor's exact texts, one message at most from each of five checks, in their order.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from server.mapping.filters import available
+from server.mapping.javascript import is_truthy, js_text
+from server.mapping.model import Model
+from server.mapping.scope import RunFault
+
+ReaderCheck = Callable[[Mapping[str, object]], str | None]
+"""What is wrong with the options of a file's entry, or None."""
+
+
+class Action(NamedTuple):
+    """Properties that must be there, and those that hold instructions."""
+
+    required: tuple[str, ...]
+    nested: tuple[str, ...] = ()
+
+
+ACTIONS: Mapping[str, Action] = {
+    "field": Action(("source", "destination", "name")),
+    "field-structured": Action(("structured", "destination", "name")),
+    "set-value": Action(("destination", "name", "value")),
+    "remove-values": Action(("destination", "name")),
+    "if-exists": Action(("source",), ("then", "else")),
+    "if-value-one-of": Action(("source",), ("then", "else")),
+    "if-has-value": Action(("destination", "name"), ("then", "else")),
+    "within": Action(("source",), ("instructions",)),
+    "for-each": Action(("source",), ("instructions",)),
+    "new": Action(("destination",)),
+    "load": Action(("destination", "using"), ("otherwise",)),
+    "upsert": Action(("destination",)),
+    "delete": Action(("destination", "using")),
+    "assert-destination": Action(("destination", "exists")),
+    "abort-record": Action(("message",)),
+    "log-error": Action(("message",)),
+}
+
+_ASSIGNS = ("field", "field-structured", "set-value")
+_READIES = ("new", "load", "upsert")
+_CONVERTS = (*_ASSIGNS, "if-has-value")
+_DEEPEST = 64
+_OVERWRITES = (
+    "Assigning values within for-each without a new/load statement or setting multivalue property will result in "
+    "overwritten data"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ControlFile:
+    """A checked control file. Every instruction has its `action`; lists of instructions are lists."""
+
+    model: str
+    files: Mapping[str, Mapping[str, object]]
+    instructions: Sequence[Mapping[str, object]]
+    mapping: Mapping[str, object]
+    record_processor: str | None = None
+
+    def entry(self, name: str) -> Mapping[str, object]:
+        """How to read a file: its own entry, or DEFAULT."""
+        found = self.files.get(name, self.files.get("DEFAULT"))
+        if found is None:
+            raise RunFault(
+                f"Could not find file specification in control file for file {name} "
+                "(and DEFAULT file entry does not exist)"
+            )
+        return found
+
+
+def parse_control(document: Mapping[str, object]) -> ControlFile:
+    """Of a document in which `validate` found nothing."""
+    files, mapping = document.get("files"), document.get("mapping")
+    processor = document.get("recordProcessor")
+    return ControlFile(
+        model=js_text(document.get("model")),
+        files=files if isinstance(files, dict) else {},
+        instructions=_with_actions(document.get("instructions")),
+        mapping=mapping if isinstance(mapping, dict) else {},
+        record_processor=processor if isinstance(processor, str) else None,
+    )
+
+
+def _with_actions(instructions: object) -> list[Mapping[str, object]]:
+    return [_with_action(one) for one in instructions] if isinstance(instructions, list) else []
+
+
+def _with_action(instruction: Mapping[str, object]) -> Mapping[str, object]:
+    action = _action(instruction)
+    nested = {key: _with_actions(instruction[key]) for key in ACTIONS[action].nested if key in instruction}
+    return {**instruction, "action": action, **nested}
+
+
+def _action(instruction: Mapping[str, object]) -> str:
+    action = instruction.get("action")
+    return js_text(action) if is_truthy(action) else "field"
+
+
+def validate(
+    document: object,
+    models: Mapping[str, Model],
+    *,
+    readers: Mapping[str, ReaderCheck],
+    processors: Collection[str] = (),
+) -> list[str]:
+    """The messages, none where the control file can be used. What is not an object is not a control file."""
+    control: Mapping[str, object] = document if isinstance(document, dict) else {}
+    found = (
+        _check_version(control),
+        _check_model(control, models),
+        _check_instructions(control, available(models)),
+        _check_files(control, readers),
+        _check_processor(control, processors),
+    )
+    return [message for message in found if message]
+
+
+def _check_version(control: Mapping[str, object]) -> str | None:
+    if "dataImportControlFileVersion" not in control:
+        return "Not a control file"
+    version = control["dataImportControlFileVersion"]
+    right = isinstance(version, int | float) and not isinstance(version, bool) and version == 0
+    return None if right else "Bad version of control file, should be 0"
+
+
+def _check_model(control: Mapping[str, object], models: Mapping[str, Model]) -> str | None:
+    if "model" not in control:
+        return "Control file does not specify model in the model property"
+    name = control["model"]
+    return None if isinstance(name, str) and name in models else f"Model not implemented: {js_text(name)}"
+
+
+def _check_files(control: Mapping[str, object], readers: Mapping[str, ReaderCheck]) -> str | None:
+    if "files" not in control:
+        return "Control file does not have files property"
+    files = control["files"]
+    if not isinstance(files, dict):
+        return "'files' property is not an object"
+    messages = [_check_file(name, entry, readers) for name, entry in files.items()]
+    return next((message for message in reversed(messages) if message), None)
+
+
+def _check_file(name: str, entry: object, readers: Mapping[str, ReaderCheck]) -> str | None:
+    if not isinstance(entry, dict) or "read" not in entry:
+        return f"Reader not specified for file {name}"
+    read = entry["read"]
+    if not isinstance(read, str) or read not in readers:
+        return f"Unknown reader for file {name}: {js_text(read)}"
+    problem = readers[read](entry)
+    return f"Bad options for file {name}: {problem}" if problem else None
+
+
+def _check_processor(control: Mapping[str, object], processors: Collection[str]) -> str | None:
+    if "recordProcessor" not in control or control["recordProcessor"] in processors:
+        return None
+    return f"Unknown record processor specified in recordProcessor property: {js_text(control['recordProcessor'])}"
+
+
+def _check_instructions(control: Mapping[str, object], filters: Collection[str]) -> str | None:
+    if "instructions" not in control:
+        return "Control file does not specify processing instructions in the instructions property"
+    return _check_list("instructions", control["instructions"], filters, None, 0)
+
+
+def _check_list(
+    key: str, instructions: object, filters: Collection[str], ready: set[str] | None, depth: int
+) -> str | None:
+    """`ready`: in a for-each, the destinations that were made ready in its body so far; None outside."""
+    if not is_truthy(instructions):
+        return None
+    if not isinstance(instructions, list):
+        return f"'{key}' property is not an array"
+    if depth == _DEEPEST:
+        return f"Instructions are nested more than {_DEEPEST} deep"
+    for instruction in instructions:
+        if message := _check_one(instruction, filters, ready, depth):
+            return message
+    return None
+
+
+def _check_one(instruction: object, filters: Collection[str], ready: set[str] | None, depth: int) -> str | None:
+    if not isinstance(instruction, dict):
+        return f"Instruction is not an object: {js_text(instruction)}"
+    action = _action(instruction)
+    if action not in ACTIONS:
+        return f"Unknown action in instruction: {action}"
+    if missing := [name for name in ACTIONS[action].required if name not in instruction]:
+        return f"Expected property not found in {action} instruction: {', '.join(missing)}"
+    if ready is not None and _overwrites(instruction, action, ready):
+        return _OVERWRITES
+    inner = set[str]() if action == "for-each" else ready
+    for key in ACTIONS[action].nested:
+        if message := _check_list(key, instruction.get(key), filters, inner, depth + 1):
+            return message
+    return _check_filters(instruction, filters) if action in _CONVERTS else None
+
+
+def _overwrites(instruction: Mapping[str, object], action: str, ready: set[str]) -> bool:
+    """Whether a for-each would set the same single value again and again."""
+    destination = js_text(instruction.get("destination"))
+    if action in _READIES:
+        ready.add(destination)
+    if action not in _ASSIGNS or "load" in destination or destination in ready:
+        return False
+    return not is_truthy(instruction.get("multivalue"))
+
+
+def _check_filters(instruction: Mapping[str, object], filters: Collection[str]) -> str | None:
+    listed = instruction.get("filters", [])
+    if not isinstance(listed, list):
+        return "'filters' property is not an array"
+    unknown = (name for name in listed if not isinstance(name, str) or name not in filters)
+    return next((f"Filter {js_text(name)} is not available." for name in unknown), None)

@@ -1,0 +1,114 @@
+"""Reading a configuration document by hand: each fault names the file, the key, the value and what would be right."""
+
+import difflib
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+
+import orjson
+
+_SHOWN = 60
+
+
+@dataclass(slots=True)
+class Problems:
+    """The faults of one document, in the order found."""
+
+    source: str
+    found: list[str] = field(default_factory=list)
+
+    def add(self, where: str, text: str) -> None:
+        self.found.append(f"{self.source}: {where}: {text}" if where else f"{self.source}: {text}")
+
+    def wrong(self, where: str, value: object, right: str) -> None:
+        self.add(where, f"{quoted(value)} is wrong, should be {right}")
+
+
+def quoted(value: object) -> str:
+    """A value as it stands in the file, cut when long."""
+    try:
+        text = orjson.dumps(value).decode()
+    except (TypeError, ValueError):
+        text = repr(value)
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+
+
+def choices(names: Collection[str]) -> str:
+    return "one of " + ", ".join(names) if names else "nothing, as there is none"
+
+
+class Fields:
+    """One JSON object of a document. A key that is not `known` is a problem, as is a value of the wrong type."""
+
+    def __init__(self, value: object, where: str, problems: Problems, known: Collection[str]) -> None:
+        self.where = where
+        self.problems = problems
+        self.values: dict[str, object] = value if isinstance(value, dict) else {}
+        if not isinstance(value, dict):
+            problems.wrong(where, value, "an object")
+        for key in self.values:
+            if key not in known:
+                self._unknown(key, known)
+
+    def _unknown(self, key: str, known: Collection[str]) -> None:
+        near = difflib.get_close_matches(key, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else "known are " + ", ".join(known)
+        self.problems.add(self.at(key), f"unknown key; {hint}")
+
+    def at(self, key: str) -> str:
+        return f"{self.where}.{key}" if self.where else key
+
+    def wrong(self, key: str, right: str) -> None:
+        if key in self.values:
+            self.problems.wrong(self.at(key), self.values[key], right)
+        else:
+            self.problems.add(self.at(key), f"missing, should be {right}")
+
+    def text(self, key: str, right: str = "a text", *, required: bool = False) -> str | None:
+        """A text that is not empty; None where it is absent or wrong."""
+        value = self.values.get(key)
+        if isinstance(value, str) and (value or not required):
+            return value or None
+        if required or value is not None:
+            self.wrong(key, right)
+        return None
+
+    def choice(self, key: str, allowed: Collection[str], default: str | None = None) -> str | None:
+        """One of a few texts; required where there is no default."""
+        if default is not None and key not in self.values:
+            return default
+        value = self.values.get(key)
+        if isinstance(value, str) and value in allowed:
+            return value
+        self.wrong(key, choices(allowed))
+        return default
+
+    def flag(self, key: str, default: bool = False) -> bool:
+        value = self.values.get(key, default)
+        if isinstance(value, bool):
+            return value
+        self.wrong(key, "true or false")
+        return default
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        value = self.values.get(key, [])
+        if isinstance(value, list) and all(isinstance(item, str) and item for item in value):
+            return tuple(value)
+        self.wrong(key, "a list of texts")
+        return ()
+
+    def objects(self, key: str, *, required: bool = False) -> Iterator[tuple[str, object]]:
+        """The members of an object, each with the place it stands at."""
+        value = self.values.get(key, {})
+        if not isinstance(value, dict) or (required and not value):
+            self.wrong(key, "an object with at least one entry" if required else "an object")
+            return
+        yield from value.items()
+
+    def items(self, key: str) -> Iterator[tuple[str, object]]:
+        """The elements of a list that must not be empty, each with the place it stands at."""
+        value = self.values.get(key)
+        if not isinstance(value, list) or not value:
+            self.wrong(key, "a list with at least one entry")
+            return
+        for index, item in enumerate(value):
+            yield f"{self.at(key)}[{index}]", item

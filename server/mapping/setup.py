@@ -1,0 +1,66 @@
+"""What is known before the first record, and what a value converter is.
+
+A converter is made once for each instruction and then called for every record.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from server.mapping.javascript import shown
+from server.mapping.model import Model, Name
+from server.mapping.scope import Scope
+
+Converter = Callable[[object, Scope], object]
+"""From a value of the input to a stored scalar (`str`, `int`, `float`), or NOTHING; faults go to `scope.report`."""
+
+Filter = Callable[[object, Scope], object]
+"""From a value to a value, before the type looks at it; NOTHING is no value."""
+
+Plain = Callable[[object], object]
+"""A conversion that needs nothing but the value: a stored scalar, NOTHING (dropped silently) or INVALID."""
+
+
+class FilterSource(Protocol):
+    """Filters by name; the same one for the whole batch, so that a filter may keep state."""
+
+    def get(self, name: str) -> Filter | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """`models` are all there are (look-ups go over their tables); `mapping` is the control file's."""
+
+    model: Model
+    models: Mapping[str, Model]
+    mapping: Mapping[str, object]
+    report: Callable[[str], None]
+    filters: FilterSource | None = None  # None: the built-in ones and those of plug-ins
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """One converter to be made: the instruction, the Name it sets, and how messages name the source."""
+
+    action: Mapping[str, object]
+    name: Name
+    src: str
+    setup: Setup
+
+
+class Flat(NamedTuple):
+    """A plain conversion and the start of its complaint: `complaint(flat.message, src, value)` is the whole."""
+
+    plain: Plain
+    message: str
+
+
+class SetupProblem(Exception):
+    """The converter cannot be made; the text is the message. `{src}` stands for the source."""
+
+    def about(self, src: str) -> str:
+        return str(self).replace("{src}", src)
+
+
+def complaint(message: str, src: str, value: object) -> str:
+    return f"{message} {src}: {shown(value)}"

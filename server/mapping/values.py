@@ -1,0 +1,281 @@
+"""Values: from what the input holds to what a column holds.
+
+A value goes through `mapInputValue`, then the filters in the order listed, then the Name's type. `TYPES` has every
+type; `FLAT_TYPES` those whose conversion needs the value alone, so that generated code can call it directly.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+
+from server.mapping.dates import date_parser
+from server.mapping.filters import Filters
+from server.mapping.javascript import INVALID, NOTHING, identical, is_skipped, is_truthy, js_text
+from server.mapping.model import Name
+from server.mapping.phones import dialling_code, export_form
+from server.mapping.refs import Ref, known_types, ref_converter
+from server.mapping.scope import Scope
+from server.mapping.setup import (
+    Converter,
+    Filter,
+    Flat,
+    Plain,
+    Setup,
+    SetupProblem,
+    Want,
+    complaint,
+)
+from server.mapping.structured import PSEUDO_DESTINATIONS, STRUCTURED, display_text, json_text
+
+__all__ = [
+    "FLAT_TYPES",
+    "INVALID",
+    "NOTHING",
+    "PSEUDO_DESTINATIONS",
+    "TYPES",
+    "Converter",
+    "Flat",
+    "Plain",
+    "Ref",
+    "Setup",
+    "SetupProblem",
+    "complaint",
+    "converter",
+    "display_text",
+    "identical",
+    "is_skipped",
+    "is_truthy",
+    "js_text",
+]
+
+_LEAST, _MOST = -(2**63), 2**63 - 1
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?").fullmatch
+_SCHEME = re.compile(r"[A-Za-z+.-]+:").match
+_CONFIGURATION_NAME = re.compile(r"[A-Za-z0-9_-]+:[:A-Za-z0-9_-]+").fullmatch
+
+
+def converter(action: Mapping[str, object], name: Name, src: str, setup: Setup) -> Converter | None:
+    """The conversion an instruction asks for; None when it cannot be made (`setup.report` has been told why)."""
+    want = Want(action, name, src, setup)
+    try:
+        return _mapped(want, _filtered(want, _typed(want)))
+    except SetupProblem as problem:
+        setup.report(problem.about(src))
+        return None
+
+
+def _typed(want: Want) -> Converter:
+    if want.name.type not in TYPES:
+        raise SetupProblem(f"Unknown data type in model: {want.name.type}")
+    return TYPES[want.name.type](want)
+
+
+def _filtered(want: Want, convert: Converter) -> Converter:
+    for step in reversed(_filters(want)):
+        convert = _after(step, convert)
+    return convert
+
+
+def _filters(want: Want) -> list[Filter]:
+    listed = want.action.get("filters", [])
+    if not isinstance(listed, list):
+        raise SetupProblem("'filters' property is not an array")
+    return [_filter(want, name) for name in listed]
+
+
+def _filter(want: Want, name: object) -> Filter:
+    filters = want.setup.filters or Filters(want.setup.models)
+    found = filters.get(name) if isinstance(name, str) else None
+    if found is None:
+        raise SetupProblem(f"Filter {js_text(name)} is not available.")
+    return found
+
+
+def _after(step: Filter, convert: Converter) -> Converter:
+    def filtered(value: object, scope: Scope) -> object:
+        return convert(step(value, scope), scope)
+
+    return filtered
+
+
+def _mapped(want: Want, convert: Converter) -> Converter:
+    if "mapInputValue" not in want.action:
+        return convert
+    table = want.action["mapInputValue"]
+    if not isinstance(table, dict):
+        raise SetupProblem("'mapInputValue' property is not an object")
+    otherwise = want.action.get("mapInputValueDefault", NOTHING)
+
+    def mapped(value: object, scope: Scope) -> object:
+        found = table.get(js_text(value), otherwise)
+        return convert(value if found is NOTHING else found, scope)
+
+    return mapped
+
+
+# Flat types: a function of the value alone
+
+
+def _text(value: object) -> object:
+    if type(value) is str:
+        return value
+    return js_text(value) if isinstance(value, bool | int | float) else NOTHING
+
+
+def _integer(value: object) -> object:
+    if type(value) is int:
+        return value if _LEAST <= value <= _MOST else INVALID
+    if type(value) is str:
+        return _integer_of(value)
+    if type(value) is float:
+        return int(value) if value.is_integer() and _LEAST <= value < _MOST else INVALID
+    return NOTHING if value is None or value is NOTHING else INVALID
+
+
+def _integer_of(text: str) -> object:
+    """Only the plain form: what the number would be written as."""
+    try:
+        number = int(text)
+    except ValueError:
+        return INVALID
+    return number if _LEAST <= number <= _MOST and str(number) == text else INVALID
+
+
+def _number(value: object) -> object:
+    if value is None or value is NOTHING:
+        return NOTHING
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return INVALID
+    if type(value) is str and not _NUMBER(value):
+        return INVALID
+    try:
+        number = float(value)
+    except OverflowError:
+        return INVALID
+    return number if math.isfinite(number) else INVALID
+
+
+def _email_address(value: object) -> object:
+    if type(value) is not str:
+        return NOTHING
+    return value if value.find("@") > 0 else INVALID
+
+
+def _url(value: object) -> object:
+    if type(value) is not str:
+        return NOTHING
+    return value if _SCHEME(value) else INVALID
+
+
+def _truthy_text(value: object) -> object:
+    return NOTHING if isinstance(value, list | dict | Ref) or not is_truthy(value) else js_text(value)
+
+
+def _configuration_name(value: object) -> object:
+    text = _truthy_text(value)
+    return text if text is NOTHING or _CONFIGURATION_NAME(js_text(text)) else INVALID
+
+
+def _json(value: object) -> object:
+    if not isinstance(value, dict | list):
+        return NOTHING
+    return json_text(value) or INVALID
+
+
+def _boolean(action: Mapping[str, object]) -> Flat:
+    yes, no = action.get("trueValue", "true"), action.get("falseValue", "false")
+
+    def plain(value: object) -> object:
+        if value is True or identical(value, yes):
+            return 1
+        return 0 if value is False or identical(value, no) else INVALID
+
+    return Flat(plain, "Invalid boolean value for")
+
+
+def _datetime(action: Mapping[str, object]) -> Flat:
+    message = "Invalid date value for"
+    if action.get("action") == "if-has-value":  # looks whether a value is there and converts none
+        return Flat(lambda value: NOTHING, message)
+    pattern = action.get("dateFormat")
+    if not isinstance(pattern, str):
+        raise SetupProblem("Date format not specified for {src}")
+    try:
+        parse = date_parser(pattern)
+    except ValueError as reason:
+        raise SetupProblem(f"Invalid date format for {{src}}: {pattern} ({reason})") from reason
+
+    def plain(value: object) -> object:
+        return NOTHING if type(value) is not str else parse(value) or INVALID
+
+    return Flat(plain, message)
+
+
+def _telephone_number(action: Mapping[str, object]) -> Flat:
+    country = action.get("country") or "GB"
+    code = dialling_code(country.upper()) if isinstance(country, str) else 0
+    if not code:
+        raise SetupProblem(f"Unknown country for {{src}}: {js_text(country)}, should be a two letter code like GB")
+
+    def plain(value: object) -> object:
+        return NOTHING if type(value) is not str else export_form(value, code) or INVALID
+
+    return Flat(plain, "Invalid telephone number for")
+
+
+def _always(plain: Plain, message: str = "") -> Callable[[Mapping[str, object]], Flat]:
+    flat = Flat(plain, message)
+    return lambda action: flat
+
+
+FLAT_TYPES: Mapping[str, Callable[[Mapping[str, object]], Flat]] = {
+    "text": _always(_text),
+    "boolean": _boolean,
+    "integer": _always(_integer, "Invalid integer for"),
+    "number": _always(_number, "Invalid number for"),
+    "datetime": _datetime,
+    "json": _always(_json, "Invalid JSON value for"),
+    "email-address": _always(_email_address, "Invalid email address for"),
+    "url": _always(_url, "Invalid URL for"),
+    "telephone-number": _telephone_number,
+    "text-paragraph": _always(_truthy_text),
+    "text-multiline": _always(_truthy_text),
+    "isbn": _always(_truthy_text),
+    "configuration-name": _always(_configuration_name, "Invalid configuration name for"),
+}
+"""A function of the instruction for each; it raises SetupProblem where the options cannot be used."""
+
+
+# Types that ask for more than the value
+
+
+def _reporting(want: Want) -> Converter:
+    """A flat type as a converter."""
+    plain, message = FLAT_TYPES[want.name.type](want.action)
+    src = want.src
+
+    def convert(value: object, scope: Scope) -> object:
+        stored = plain(value)
+        if stored is INVALID:
+            scope.report(complaint(message, src, value))
+            return NOTHING
+        return stored
+
+    return convert
+
+
+def _object_type(want: Want) -> Converter:
+    known = known_types(want.setup.models)
+
+    def convert(value: object, scope: Scope) -> object:
+        return value if isinstance(value, str) and value in known else NOTHING
+
+    return convert
+
+
+TYPES: Mapping[str, Callable[[Want], Converter]] = {
+    **dict.fromkeys(FLAT_TYPES, _reporting),
+    **STRUCTURED,
+    "ref": ref_converter,
+    "object-type": _object_type,
+}
