@@ -6,12 +6,12 @@ on its own is a `BadRecord` in its place, so that it fails alone; a file that ca
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple, Protocol, overload
 
 
 @dataclass(frozen=True, slots=True)
 class BadRecord:
-    """A record that could not be read: `message` says why, `value` is the offending text (shortened)."""
+    """A record that could not be read: `message` says where, why, and shows the offending text (shortened)."""
 
     message: str
 
@@ -29,12 +29,23 @@ class Position(NamedTuple):
 
 
 class Block(NamedTuple):
+    """Consecutive records. Nothing of it changes when the reader goes on to the next block.
+
+    `names` and `rows` are set by the readers of tables, beside `records`: each row is a list with exactly one cell for
+    each name, "" where the record has no such value, or a BadRecord in its place. `records` then makes its dicts only
+    when asked. Where two columns have one name, `names` and `rows` stay None.
+    """
+
     records: Sequence[object]  # contents (dict, list, scalar) or BadRecord
     lines: Sequence[int]  # 1-based line on which each record starts; empty where the format has no lines
     originals: Callable[[int], bytes]  # the input's own bytes of the i-th record (may be made on demand)
     end: Position
+    bad: int = 0  # how many of the records are BadRecord
+    names: tuple[str, ...] | None = None
+    rows: "Sequence[Row | BadRecord] | None" = None
 
 
+Row = Sequence[object]
 START = Position()
 
 
@@ -42,15 +53,88 @@ class Reader(Protocol):
     """One format.
 
     * `check` says what is wrong with the options of a control file's file entry, or None.
-    * `blocks` yields the records after `start`, at most `size` to a block, holding no more than a block in memory.
+    * `blocks` yields the records after `start`, at least one and at most `size` to a block, holding no more than a
+      block (and a read-ahead of some MiB) in memory. `start` is START or the `end` of a block of the same file and options.
+      The file must be seekable; where it stands does not matter.
+    * No exception but `FileBroken` leaves `blocks`, whatever the bytes are (I/O errors of the file itself aside).
     * `whole_file`: True where a fault anywhere means that no record may be imported (JSON, XML): the run then reads the
       file once to its end before the first record is committed.
     """
 
-    whole_file: bool
+    @property
+    def whole_file(self) -> bool: ...
 
     def check(self, options: Mapping[str, object]) -> str | None: ...
 
     def blocks(
         self, file: BinaryIO, options: Mapping[str, object], *, start: Position = START, size: int = 1000
     ) -> Iterator[Block]: ...
+
+
+class RowRecords(Sequence[object]):
+    """Rows of a table as dicts, made when asked; a later column of the same name wins over an earlier one."""
+
+    __slots__ = ("_names", "_rows")
+
+    def __init__(self, names: Sequence[str], rows: Sequence[Row | BadRecord]) -> None:
+        self._names = names
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> object: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[object]: ...
+    def __getitem__(self, index: int | slice) -> object:
+        if isinstance(index, slice):
+            return RowRecords(self._names, self._rows[index])
+        row = self._rows[index]
+        if isinstance(row, BadRecord):
+            return row
+        return {name: cell for name, cell in zip(self._names, row, strict=True) if cell != ""}
+
+
+def table_block(
+    names: tuple[str, ...],
+    rows: Sequence[Row | BadRecord],
+    lines: Sequence[int],
+    originals: Callable[[int], bytes],
+    end: Position,
+) -> Block:
+    """A block of a table's rows."""
+    bad = sum(type(row) is BadRecord for row in rows)
+    records = RowRecords(names, rows)
+    if len(set(names)) < len(names):
+        return Block(records, lines, originals, end, bad)
+    return Block(records, lines, originals, end, bad, names, rows)
+
+
+def shorten(value: bytes | str, limit: int = 80) -> str:
+    """A value as it may stand in a message: quoted, at most `limit` characters."""
+    text = value[: limit * 4].decode("utf-8", "replace") if isinstance(value, bytes) else value
+    return repr(text if len(text) <= limit and len(value) <= limit * 4 else text[:limit] + "…")
+
+
+def skip_records(blocks: Iterator[Block], start: Position) -> Iterator[Block]:
+    """The blocks after `start`, for a reader that can only begin at the beginning."""
+    for block in blocks:
+        first = block.end.record - len(block.records)
+        if first >= start.record:
+            yield block
+        elif block.end.record > start.record:
+            yield _tail(block, start.record - first)
+
+
+def _tail(block: Block, skip: int) -> Block:
+    records, originals = block.records[skip:], block.originals
+    return Block(
+        records,
+        block.lines[skip:],
+        lambda index: originals(index + skip),
+        block.end,
+        sum(type(record) is BadRecord for record in records) if block.bad else 0,
+        block.names,
+        None if block.rows is None else block.rows[skip:],
+    )

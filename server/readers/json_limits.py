@@ -1,0 +1,48 @@
+"""What JSON may hold here: integers of 64 bit, and no more levels than can be written again. The parser takes more."""
+
+import re
+
+import orjson
+
+MAX_DEPTH = 254  # of orjson.dumps
+DEEP = f"it is nested deeper than {MAX_DEPTH} levels"
+
+_DIGITS = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x20 for byte in range(256))
+_LONG = b"0" * 19  # the shortest integer that may not fit has 19 digits
+_NUMBERS = re.compile(rb'"(?:[^"\\]++|\\.)*+"|-?\d[\d.eE+\-]*+', re.DOTALL)  # texts too, so as not to look inside
+
+
+def suspect_numbers(data: bytes) -> bool:
+    """Whether there may be an integer over 64 bit in it (a long text of digits looks the same)."""
+    return _LONG in data.translate(_DIGITS)
+
+
+def suspect_depth(data: bytes) -> bool:
+    return data.count(b"{") + data.count(b"[") > MAX_DEPTH
+
+
+def too_deep(value: object) -> bool:
+    try:
+        orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        return True
+    return False
+
+
+def fault(document: bytes, value: object) -> str | None:
+    """Why a document that the parser took is refused all the same, or None."""
+    if suspect_depth(document) and too_deep(value):
+        return DEEP
+    if suspect_numbers(document):
+        return next(filter(None, map(_number_fault, _NUMBERS.finditer(document))), None)
+    return None
+
+
+def _number_fault(match: re.Match[bytes]) -> str | None:
+    number = match[0]
+    digits = number.lstrip(b"-")
+    if len(digits) < 19 or not digits.isdigit():
+        return None
+    if len(digits) <= 20 and -(1 << 63) <= int(number) < 1 << 64:
+        return None
+    return f"the integer {number[:40].decode()}{'…' if len(number) > 40 else ''} does not fit into 64 bits"

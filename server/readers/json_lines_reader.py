@@ -1,0 +1,104 @@
+"""`json-lines`: one JSON value a line."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import BinaryIO, NamedTuple, cast
+
+import orjson
+
+from server.readers import json_limits
+from server.readers.base import START, BadRecord, Block, FileBroken, Position, shorten
+from server.readers.lines import LINE_CAP, Batch, Feed, LongLine, whole_lines
+
+BOM = b"\xef\xbb\xbf"
+
+
+class JsonLinesReader:
+    whole_file = False
+
+    def check(self, options: Mapping[str, object]) -> str | None:
+        return None
+
+    def blocks(
+        self, file: BinaryIO, options: Mapping[str, object], *, start: Position = START, size: int = 1000
+    ) -> Iterator[Block]:
+        record, line, offset = start
+        offset = offset or _after_bom(file)
+        file.seek(offset)
+        feed = Feed(_batches(file))
+        while (batch := feed.take(size)).lines:
+            part = _parse(batch, line)
+            record, line, offset = record + len(part.records), line + len(batch.lines), offset + part.length
+            if part.records:
+                yield Block(part.records, part.lines, part.originals, Position(record, line, offset), part.bad)
+
+
+class _Part(NamedTuple):
+    records: Sequence[object]
+    lines: Sequence[int]
+    originals: Callable[[int], bytes]
+    length: int
+    bad: int
+
+
+def _after_bom(file: BinaryIO) -> int:
+    file.seek(0)
+    head = file.read(3)
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise FileBroken("The file is in UTF-16; JSON Lines must be in UTF-8")
+    return len(BOM) if head == BOM else 0
+
+
+def _batches(file: BinaryIO) -> Iterator[Batch[bytes]]:
+    for run in whole_lines(file):
+        if isinstance(run, LongLine):
+            yield Batch([run], True)
+            continue
+        lines = run.split(b"\n")
+        if not lines[-1]:
+            lines.pop()
+        yield Batch(lines, _odd(run, lines))
+
+
+def _odd(run: bytes, lines: list[bytes]) -> bool:
+    if json_limits.suspect_numbers(run):
+        return True
+    return json_limits.suspect_depth(run) and any(map(json_limits.suspect_depth, lines))
+
+
+def _parse(batch: Batch[bytes], line: int) -> _Part:
+    if batch.odd:
+        return _parse_singly(batch.lines, line)
+    lines, loads = cast(Sequence[bytes], batch.lines), orjson.loads  # a batch with a LongLine is odd
+    try:
+        records = [loads(text) for text in lines]
+    except orjson.JSONDecodeError:
+        return _parse_singly(lines, line)
+    length = sum(map(len, lines)) + len(lines)
+    return _Part(records, range(line + 1, line + 1 + len(lines)), lines.__getitem__, length, 0)
+
+
+def _parse_singly(lines: Sequence[bytes | LongLine], line: int) -> _Part:
+    """The slow path: finds the lines that are blank or bad."""
+    records: list[object] = []
+    numbers, originals = [], []
+    length = 0
+    for number, text in enumerate(lines, line + 1):
+        length += text.length if isinstance(text, LongLine) else len(text) + 1
+        if isinstance(text, LongLine) or text.strip():
+            records.append(_record(text, number))
+            numbers.append(number)
+            originals.append(text.head if isinstance(text, LongLine) else text)
+    bad = sum(type(record) is BadRecord for record in records)
+    return _Part(records, numbers, originals.__getitem__, length, bad)
+
+
+def _record(text: bytes | LongLine, number: int) -> object:
+    if isinstance(text, LongLine):
+        size = f"{text.length:,} bytes long; the limit is {LINE_CAP:,}"
+        return BadRecord(f"line {number} is {size}: {shorten(text.head)}")
+    try:
+        record = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        return BadRecord(f"line {number}, column {error.colno}: not valid JSON, {error.msg}: {shorten(text)}")
+    reason = json_limits.fault(text, record)
+    return record if reason is None else BadRecord(f"line {number}: {reason}: {shorten(text)}")

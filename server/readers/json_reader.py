@@ -1,0 +1,285 @@
+"""`json`: an array of records, or one document.
+
+An array is cut into pieces of about a MiB at commas between its elements, and each piece is parsed as an array of its
+own. A cut may be guessed: when `[` + piece + `]` parses and a comma follows, the comma stood between elements, because
+a JSON parser that reads the document would be in the same state there. A wrong guess is found out by the parser, and
+the cut is then searched with a scan of the brackets.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import BinaryIO, NoReturn
+
+import orjson
+
+from server.readers import json_limits
+from server.readers.base import START, BadRecord, Block, FileBroken, Position, shorten, skip_records
+
+BOM = b"\xef\xbb\xbf"
+STEP = 1 << 20
+RECORD_CAP = 64 << 20
+GUESSES = 3
+
+_SPACE = b" \t\r\n"
+_STRUCTURE = re.compile(rb'"(?:[^"\\]++|\\.)*+"|["\[\]{},]', re.DOTALL)
+_SEPARATOR = re.compile(rb'\}\s*,\s*\{\s*"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+
+
+class JsonReader:
+    whole_file = True
+
+    def check(self, options: Mapping[str, object]) -> str | None:
+        return None
+
+    def blocks(
+        self, file: BinaryIO, options: Mapping[str, object], *, start: Position = START, size: int = 1000
+    ) -> Iterator[Block]:
+        first = _first_byte(file)
+        if options.get("singleRecord"):
+            pieces = _single(file)
+        elif first == b"[":
+            pieces = _Array(file).pieces()
+        elif first == b"{":
+            pieces = _values(file)
+        else:
+            raise FileBroken(
+                "The file holds neither an array nor an object of records" if first else "The file is empty"
+            )
+        return skip_records(_blocks(pieces, size), start)
+
+
+Piece = tuple[Sequence[object], Callable[[int], bytes]]
+
+
+def _first_byte(file: BinaryIO) -> bytes:
+    """The first that is not space or BOM; the file then stands before it."""
+    file.seek(0)
+    at = len(BOM) if file.read(len(BOM)) == BOM else 0
+    file.seek(at)
+    while data := file.read(4096):
+        rest = data.lstrip(_SPACE)
+        if rest:
+            file.seek(at + len(data) - len(rest))
+            return rest[:1]
+        at += len(data)
+    return b""
+
+
+def _blocks(pieces: Iterator[Piece], size: int) -> Iterator[Block]:
+    record = 0
+    for records, originals in pieces:
+        for first in range(0, len(records), size):
+            part = records[first : first + size]
+            record += len(part)
+            bad = sum(type(one) is BadRecord for one in part)
+            yield Block(part, (), lambda index, at=first, of=originals: of(at + index), Position(record), bad)  # type: ignore[misc]
+
+
+def _document(file: BinaryIO) -> bytes:
+    data = file.read(RECORD_CAP + 1)
+    if len(data) > RECORD_CAP:
+        raise FileBroken(f"One record may have {RECORD_CAP:,} bytes at most, and the file is longer")
+    return data
+
+
+def _single(file: BinaryIO) -> Iterator[Piece]:
+    data = _document(file)
+    yield [_element(data, _Place())], lambda _: data
+
+
+def _values(file: BinaryIO) -> Iterator[Piece]:
+    data = _document(file)
+    document = _element(data, _Place())
+    if isinstance(document, BadRecord):
+        raise FileBroken(document.message)
+    values = list(document.values()) if isinstance(document, dict) else []
+    yield values, lambda index: orjson.dumps(values[index])
+
+
+class _Place:
+    """How far the file has been read: for messages."""
+
+    def __init__(self, byte: int = 0, line: int = 1) -> None:
+        self.byte = byte
+        self.line = line
+
+    def after(self, data: bytes) -> "_Place":
+        return _Place(self.byte + len(data), self.line + data.count(b"\n"))
+
+
+def _element(data: bytes, place: _Place) -> object:
+    """One value; a BadRecord where it is well-formed, but more than we take."""
+    reason: str | None
+    try:
+        value = orjson.loads(data)
+        reason = json_limits.fault(data, value)
+    except orjson.JSONDecodeError as error:
+        if not _well_formed(data):
+            _broken(error, data, place)
+        value, reason = None, error.msg
+    return value if reason is None else BadRecord(f"line {place.line}: {reason}: {shorten(data.strip())}")
+
+
+def _broken(error: orjson.JSONDecodeError, data: bytes, place: _Place) -> NoReturn:
+    at = place.after(data.decode("utf-8", "replace")[: error.pos].encode())
+    raise FileBroken(
+        f"Line {at.line}, byte {at.byte + 1:,}: not valid JSON, {error.msg}: {shorten(data.strip())}"
+    ) from error
+
+
+def _well_formed(data: bytes) -> bool:
+    """Whether the standard library's more patient parser takes it."""
+    try:
+        json.loads(data.decode(), parse_constant=_refuse_constant)
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        return False
+    except (ValueError, RecursionError):
+        return True  # a number of thousands of digits, or very deep
+    return True
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise json.JSONDecodeError(f"{name} is not JSON", name, 0)
+
+
+class _Array:
+    """The elements of the array at which the file stands, piece by piece."""
+
+    def __init__(self, file: BinaryIO, step: int = STEP) -> None:
+        self._file = file
+        self._step = step
+        self._place = _Place(file.tell() + 1)
+        self._separator = b""
+        file.seek(1, 1)
+
+    def pieces(self) -> Iterator[Piece]:
+        data, after_comma = b"", False
+        while chunk := self._file.read(max(self._step, len(data))):
+            data += chunk
+            cut, piece = self._guess(data)
+            if piece is None:
+                found = self._search(data)
+                if found is None:
+                    break  # the array ends here
+                cut, piece = found, self._piece(data[:found]) if found else None
+            if piece is not None:
+                yield piece
+                self._place = self._place.after(data[: cut + 1])
+                data, after_comma = data[cut + 1 :], True
+            elif len(data) > RECORD_CAP:
+                raise FileBroken(f"Line {self._place.line}: a record is longer than {RECORD_CAP:,} bytes")
+        yield from self._last(data, after_comma)
+
+    def _guess(self, data: bytes) -> tuple[int, Piece | None]:
+        """A cut before one of the last elements that begin as the second one did, and what stands before it."""
+        at = len(data)
+        for _ in range(GUESSES if self._separator else 0):
+            at = data.rfind(self._separator, 0, at)
+            if at < 0:
+                break
+            cut = data.index(b",", at)
+            piece = self._whole(data[:cut])
+            if piece is not None:
+                return cut, piece
+        return 0, None
+
+    def _search(self, data: bytes) -> int | None:
+        """The last comma between elements, 0 where there is none yet, None where the array ends."""
+        last = 0
+        for at in _commas(data):
+            if at < 0:
+                return None
+            last = at
+        found = _SEPARATOR.match(data, data.rindex(b"}", 0, last)) if b"}" in data[:last] else None
+        self._separator = found[0] if found else b""
+        return last
+
+    def _whole(self, body: bytes) -> Piece | None:
+        """All elements at one stroke, or None when one of them needs a closer look, or the cut was wrong."""
+        try:
+            records = orjson.loads(b"[" + body + b"]")
+        except orjson.JSONDecodeError:
+            return None
+        if not records or json_limits.suspect_numbers(body) or _too_deep(body, records):
+            return None
+        return records, _Originals(body)
+
+    def _piece(self, body: bytes) -> Piece:
+        return self._whole(body) or self._singly(body)
+
+    def _singly(self, body: bytes) -> Piece:
+        records, place = [], self._place
+        for element in _elements(body):
+            records.append(_element(element, place))
+            place = place.after(element + b",")
+        return records, _Originals(body)
+
+    def _last(self, data: bytes, after_comma: bool) -> Iterator[Piece]:
+        end = next((-at - 1 for at in _commas(data) if at < 0), None)
+        if end is None:
+            place = self._place.after(data)
+            raise FileBroken(f"Line {place.line}, byte {place.byte + 1:,}: the file ends before the array does")
+        body = data[:end]
+        if body.strip(_SPACE) or after_comma:
+            yield self._piece(body)
+        self._nothing_more(data[end + 1 :], self._place.after(data[: end + 1]))
+
+    def _nothing_more(self, data: bytes, place: _Place) -> None:
+        while not (rest := data.lstrip(_SPACE)):
+            place = place.after(data)
+            data = self._file.read(self._step)
+            if not data:
+                return
+        place = place.after(data[: len(data) - len(rest)])
+        raise FileBroken(
+            f"Line {place.line}, byte {place.byte + 1:,}: text after the end of the array: {shorten(rest)}"
+        )
+
+
+def _too_deep(body: bytes, records: list[object]) -> bool:
+    """Flat objects have a bracket each; only many more than that can hide a depth."""
+    brackets = body.count(b"{") + body.count(b"[")
+    return brackets - len(records) > json_limits.MAX_DEPTH - 2 and json_limits.too_deep(records)
+
+
+def _commas(data: bytes) -> Iterator[int]:
+    """The commas between elements; at last -1 - the index of the bracket that closes the array, where it is there."""
+    depth = 0
+    for match in _STRUCTURE.finditer(data):
+        token = match[0]
+        if token == b",":
+            if depth == 0:
+                yield match.start()
+        elif token in b"[{":
+            depth += 1
+        elif token in b"]}":
+            depth -= 1
+            if depth < 0:
+                yield -1 - match.start()
+                return
+        elif token == b'"':
+            return  # a text that is not complete yet
+
+
+def _elements(body: bytes) -> Iterator[bytes]:
+    first = 0
+    for at in _commas(body):
+        if at < 0:
+            break
+        yield body[first:at]
+        first = at + 1
+    yield body[first:]
+
+
+class _Originals:
+    """The elements' own bytes, cut apart when the first is asked for."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self._parts: list[bytes] | None = None
+
+    def __call__(self, index: int) -> bytes:
+        if self._parts is None:
+            self._parts = [part.strip(_SPACE) for part in _elements(self._body)]
+        return self._parts[index]

@@ -1,0 +1,91 @@
+"""Lines of a file in large steps, never more than a line's cap in memory."""
+
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO, Generic, TypeVar
+
+STEP = 1 << 20
+LINE_CAP = 16 << 20
+
+Line = TypeVar("Line")  # bytes or str
+
+
+class LongLine:
+    """A line over the cap: its beginning and its length in bytes, its newline included."""
+
+    __slots__ = ("head", "length")
+
+    def __init__(self, head: bytes, length: int) -> None:
+        self.head = head
+        self.length = length
+
+
+def whole_lines(
+    file: BinaryIO, *, cr: bool = False, step: int = STEP, cap: int = LINE_CAP
+) -> Iterator[bytes | LongLine]:
+    """Runs of complete lines with their newlines (the last may lack one). With `cr`, a lone CR may end a run too."""
+    rest = b""
+    while chunk := file.read(step):
+        data = rest + chunk if rest else chunk
+        cut = data.rfind(b"\n") + 1 or (cr and _last_cr(data))
+        if cut:
+            yield data[:cut]
+            rest = data[cut:]
+        elif len(data) > cap:
+            long, rest = _pass_long_line(file, data, step)
+            yield long
+        else:
+            rest = data
+    if rest:
+        yield rest
+
+
+def _last_cr(data: bytes) -> int:
+    """The index after the last CR, or 0. A CR at the very end may be half of a CRLF."""
+    return data.rfind(b"\r", 0, len(data) - 1) + 1
+
+
+def _pass_long_line(file: BinaryIO, data: bytes, step: int) -> tuple[LongLine, bytes]:
+    head, length = data[:400], len(data)
+    while chunk := file.read(step):
+        end = chunk.find(b"\n") + 1
+        if end:
+            return LongLine(head, length + end), chunk[end:]
+        length += len(chunk)
+    return LongLine(head, length), b""
+
+
+class Batch(Generic[Line]):
+    """Some lines; `odd` when they need a closer look than the fast path gives them."""
+
+    __slots__ = ("lines", "odd")
+
+    def __init__(self, lines: Sequence[Line | LongLine], odd: bool) -> None:
+        self.lines = lines
+        self.odd = odd
+
+
+class Feed(Generic[Line]):
+    """Hands out lines by number, whatever the batches they come in."""
+
+    def __init__(self, batches: Iterator[Batch[Line]]) -> None:
+        self._batches = batches
+        self._lines: Sequence[Line | LongLine] = []
+        self._next = 0
+        self._odd = False
+
+    def take(self, count: int) -> Batch[Line]:
+        """The next `count` lines, fewer only at the end."""
+        while len(self._lines) - self._next < count:
+            batch = next(self._batches, None)
+            if batch is None:
+                break
+            self._add(batch)
+        taken = self._lines[self._next : self._next + count]
+        self._next += len(taken)
+        return Batch(taken, self._odd)
+
+    def _add(self, batch: Batch[Line]) -> None:
+        left = self._lines[self._next :]
+        self._odd = batch.odd or (self._odd and bool(left))
+        self._lines = [*left, *batch.lines] if left else batch.lines
+        self._next = 0
