@@ -237,10 +237,11 @@ class Evaluation:
                 self.abort(f"Couldn't upsert destination {place.name}: no value for {', '.join(missing)} of its key")
             return False
         earlier = self._keyed.get((place.table, key))
-        if earlier is not None:
+        if earlier is None:
+            return self._resolve_stored(target, key)
+        if earlier is not target:
             target.same_as, target.row = earlier, earlier.row
-            return True
-        return self._resolve_stored(target, key)
+        return True
 
     def _resolve_stored(self, target: Target, key: tuple[Scalar, ...]) -> bool:
         place = target.place
@@ -276,8 +277,7 @@ class Evaluation:
 
     def _id(self, target: Target) -> int:
         """The id of the target's row; a new row gets its id with the first question."""
-        while target.same_as is not None:
-            target = target.same_as
+        target = target.root
         if target.row is not None:
             return target.row.id
         if target.new_id is None:
@@ -303,7 +303,7 @@ class Evaluation:
         everyone = {id(t): t for t in [*self._queue, *self.current.values()] if not t.place.pseudo}
         for target in everyone.values():
             if target.same_as is not None:
-                target.same_as.absorb(target)
+                target.root.absorb(target)
         return (target for target in everyone.values() if target.same_as is None)
 
     def _set_link(self, target: Target) -> None:

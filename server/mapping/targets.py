@@ -150,6 +150,11 @@ class Target:
     same_as: "Target | None" = None  # an earlier target of this record for the same row
     new_id: int | None = None
 
+    @property
+    def root(self) -> "Target":
+        """The target that will be written for this one's row."""
+        return self if self.same_as is None else self.same_as.root
+
     def read(self, slot: Slot) -> list[Scalar]:
         """The values as instructions see them; the list may be appended to."""
         values = self.values.get(slot.column)
