@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from server.mapping.model import Destination
 from server.mapping.scope import Change, Result, RunFault, Scalar, Scope, StoredRow, report_once
 from server.mapping.structured import display_text
-from server.mapping.targets import TYPE_COLUMN, Cell, Place, Target
+from server.mapping.targets import TYPE_COLUMN, Cell, Place, Slot, Target
 
 MAX_DEPENDENCY_DEPTH = 16
 VENDOR_TITLE = "dc:attribute:title"
@@ -262,10 +262,15 @@ class Evaluation:
         place = target.place
         found: list[Scalar] = []
         for cell in place.key:
-            if cell.main is place.link and target.parent is not None and not target.values.get(cell.main.column):
-                target.values[cell.main.column] = [self._id(target.parent)]
+            if cell.main is place.link and not target.peek(place.link):
+                self._link_early(target, place.link)
             found.append(target.stored_form(cell))
         return tuple(found)
+
+    def _link_early(self, target: Target, link: Slot) -> None:
+        """The link to the parent is part of the key, so it cannot wait for the commit."""
+        if target.parent is not None and self._resolve(target.parent):
+            target.values[link.column] = [self._id(target.parent)]
 
     def _put_behind(self, target: Target, row: StoredRow | None) -> None:
         if row is None:
