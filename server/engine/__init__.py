@@ -1,0 +1,1 @@
+"""Batches, uploads and jobs: what every dialect asks for. Knows no HTTP."""

@@ -33,13 +33,17 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A job to be put. `due` is when it may start, None means at once. A caller may choose `id` with `new_job_id`."""
+    """A job to be put. `due` is when it may start, None means at once. A caller may choose `id` with `new_job_id`.
+
+    Jobs of one `lane` run one after the other, in the order they were put.
+    """
 
     kind: str
     mode: str
     batch: int | None = None
     process: str | None = None
     control: str | None = None
+    lane: str | None = None
     priority: int = 0
     due: datetime | None = None
     max_attempts: int = 3
@@ -56,6 +60,7 @@ class Job:
     control: str | None
     mode: str
     state: JobState
+    lane: str | None
     priority: int
     due: datetime
     attempts: int
@@ -92,6 +97,8 @@ class JobQueue(Protocol):
 
     * `put` adds a job in the caller's transaction: it exists if and only if that transaction commits.
     * `claim` hands out the job with the highest priority, then the earliest due, then the oldest, among those due.
+    * Jobs of one lane run one after the other: none is handed out while another of its lane runs, or waits to be tried
+      again and was put before it.
     * A claimed job belongs to its owner until the lease ends; no other claim gets it before that.
     * A running job whose lease has ended, or whose owner `dead_owner` says is dead, is handed out again.
     * Each claim counts as an attempt. A job whose attempts are used up is not handed out: it becomes `failed` with a
@@ -99,9 +106,11 @@ class JobQueue(Protocol):
     * A job whose cancel was requested is handed out again like any other; whoever claims it sees `cancel_requested`.
     * `extend` moves the end of the lease and says whether the job is still the owner's; it works after the lease has
       ended as long as nobody else has claimed the job.
-    * `progress` records counts and errors, `finish` ends the job in a final state, both in the caller's transaction and
-      only for the owner; they say whether the job was still the owner's.
+    * `progress` records counts and errors; a job that gets on has its earlier attempts forgiven. `finish` ends the job
+      in a final state. Both are part of the caller's transaction and work only for the owner; they say whether the job
+      was still the owner's.
     * `release` gives a job back to be claimed from `due` on; with `counted=False` the attempt is not counted.
+      `error` says why; it is part of the sentence of a job that is given up.
     * `cancel` ends a queued job at once, and asks the owner of a running one to stop; it returns the job as it is then,
       or None when there is none. A job in a final state is left as it is.
     * `wait` returns when a job may have become claimable: at once after a `put` or a `release` in this process, within
@@ -137,7 +146,9 @@ class JobQueue(Protocol):
         error: str | None = None,
     ) -> bool: ...
 
-    async def release(self, job: str, owner: str, due: datetime, *, counted: bool = True) -> bool: ...
+    async def release(
+        self, job: str, owner: str, due: datetime, *, counted: bool = True, error: str | None = None
+    ) -> bool: ...
 
     def cancel(self, connection: Connection, job: str, now: datetime) -> Job | None: ...
 

@@ -20,7 +20,20 @@ from storage.queues.base import (
 from storage.queues.tables import jobs
 
 _BEFORE_COUNTS = (
-    *("id", "kind", "batch", "process", "control", "mode", "state", "priority", "due", "attempts", "max_attempts"),
+    *(
+        "id",
+        "kind",
+        "batch",
+        "process",
+        "control",
+        "mode",
+        "state",
+        "lane",
+        "priority",
+        "due",
+        "attempts",
+        "max_attempts",
+    ),
     *("owner", "lease_until", "created", "started", "finished", "cancel_requested"),
 )
 _COUNTS = ("read", "created", "updated", "unchanged", "deleted", "failed", "skipped")
@@ -41,6 +54,7 @@ def put(connection: Connection, job: NewJob, now: datetime) -> Job:
         control=job.control,
         mode=job.mode,
         state="queued",
+        lane=job.lane,
         priority=job.priority,
         due=job.due or now,
         attempts=0,
@@ -121,7 +135,7 @@ def extend(connection: Connection, job: str, owner: str, now: datetime, lease: f
 
 
 def progress(connection: Connection, job: str, owner: str, counts: Counts, errors: int) -> bool:
-    return _owned(connection, job, owner, **_count_values(counts), errors=errors)
+    return _owned(connection, job, owner, **_count_values(counts), errors=errors, attempts=1)
 
 
 def finish(
@@ -143,8 +157,10 @@ def finish(
     return _owned(connection, job, owner, **values)
 
 
-def release(connection: Connection, job: str, owner: str, due: datetime, *, counted: bool = True) -> bool:
-    values: dict[str, object] = {"state": "queued", "owner": None, "lease_until": None, "due": due}
+def release(
+    connection: Connection, job: str, owner: str, due: datetime, *, counted: bool = True, error: str | None = None
+) -> bool:
+    values: dict[str, object] = {"state": "queued", "owner": None, "lease_until": None, "due": due, "error": error}
     if not counted:
         values["attempts"] = jobs.c.attempts - 1
     return _owned(connection, job, owner, **values)
@@ -175,8 +191,16 @@ def _claimable(now: datetime, dead: Collection[str]) -> Select[Any]:
         lapsed = or_(lapsed, jobs.c.owner.in_(dead))
     waiting = and_(jobs.c.state == "queued", jobs.c.due <= now)
     orphaned = and_(jobs.c.state == "running", lapsed)
+    free = and_(waiting, or_(jobs.c.lane.is_(None), ~_lane_is_taken()))
     order = (jobs.c.priority.desc(), jobs.c.due, jobs.c.created, jobs.c.id)
-    return _SELECT.where(or_(waiting, orphaned)).order_by(*order).limit(1)
+    return _SELECT.where(or_(free, orphaned)).order_by(*order).limit(1)
+
+
+def _lane_is_taken() -> ColumnElement[bool]:
+    other = jobs.alias()
+    runs = other.c.state == "running"
+    comes_first = and_(other.c.state == "queued", other.c.attempts > 0, other.c.id < jobs.c.id)
+    return exists().where(other.c.lane == jobs.c.lane, other.c.id != jobs.c.id, or_(runs, comes_first))
 
 
 def _hand_out(connection: Connection, job: Job, owner: str, now: datetime, lease: float) -> Job:
@@ -192,7 +216,7 @@ def _hand_out(connection: Connection, job: Job, owner: str, now: datetime, lease
 
 def _give_up(connection: Connection, job: Job, now: datetime) -> Job:
     times = "1 attempt" if job.max_attempts == 1 else f"{job.max_attempts} attempts"
-    reason = f"given up after {times}: the worker stopped each time before the job had ended"
+    reason = f"given up after {times}: {job.error or 'the worker stopped each time before the job had ended'}"
     return _changed(
         connection, job, {"state": "failed", "finished": now, "error": reason, "owner": None, "lease_until": None}
     )

@@ -74,10 +74,12 @@ class SqliteQueue:
     ) -> bool:
         return jobs.finish(connection, job, owner, state, now, counts=counts, errors=errors, error=error)
 
-    async def release(self, job: str, owner: str, due: datetime, *, counted: bool = True) -> bool:
+    async def release(
+        self, job: str, owner: str, due: datetime, *, counted: bool = True, error: str | None = None
+    ) -> bool:
         def give_back(connection: Connection) -> bool:
             self._database.after_commit(connection, self._ring)
-            return jobs.release(connection, job, owner, due, counted=counted)
+            return jobs.release(connection, job, owner, due, counted=counted, error=error)
 
         return await self._database.write(give_back)
 

@@ -14,6 +14,7 @@ jobs = Table(
     Column("control", String(64), index=True),
     Column("mode", Text, nullable=False),
     Column("state", Text, nullable=False),
+    Column("lane", Text),
     Column("priority", Integer, nullable=False),
     Column("due", Moment, nullable=False),
     Column("attempts", Integer, nullable=False, default=0),
@@ -32,4 +33,7 @@ jobs = Table(
     Column("error", Text),
     Column("payload", JSON, nullable=False),
     Index(None, "state", "priority", "due", "created"),
+    Index(None, "lane", "state"),
 )
+
+TABLES = (jobs,)

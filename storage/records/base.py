@@ -23,8 +23,8 @@ class Column:
 class Table:
     """A destination's table. `id` and the columns in `SYSTEM_COLUMNS` are always there and are not listed.
 
-    `keys`: each a tuple of columns that is unique together where all are set. `lookups`: columns to index. `references`:
-    columns that hold ids of another table's rows (an integer, or a JSON array of them), with that table.
+    `keys`: each a tuple of columns that is unique together where all are set. `lookups`: columns to index.
+    `references`: columns that hold ids of another table's rows (an integer, or a JSON array of them), with that table.
     """
 
     name: str
@@ -69,13 +69,14 @@ class Written(NamedTuple):
 class Chunk(Protocol):
     """One transaction on the record database. Sees its own writes.
 
-    * `find` answers for each key the rows whose `columns` equal it, oldest first, at most `limit`; a key with None in it finds none.
+    * `find` answers for each key the rows whose `columns` equal it, oldest first, at most `limit`; a key with None in
+      it finds none.
     * `get` is one row by id, or None.
     * `reserve` hands out an id for a row to be inserted in this chunk; an id is never handed out twice, not even after
       the row that had it was deleted.
     * `insert`, `update`, `delete` write one row; they raise RowRefused when a constraint is broken.
-    * `upsert_many` writes flat rows with one prepared statement; None in an existing row's place leaves its value alone;
-      a row equal to what is stored is not written. Raises RowRefused; then nothing of the call is written.
+    * `upsert_many` writes flat rows with one prepared statement; None in an existing row's place leaves its value
+      alone; a row equal to what is stored is not written. Raises RowRefused; then nothing of the call is written.
     * `record` brackets one record: when its body raises, what it wrote is undone and the chunk goes on.
     """
 
@@ -102,8 +103,8 @@ class Session(Protocol):
     """One job's writing, by one worker.
 
     * `checkpoint` is the last one committed, or None.
-    * `chunk` opens a transaction and commits it with the given checkpoint when the body ends; when the body raises, nothing
-      of it is kept. Raises Superseded when a later session of the same job was opened.
+    * `chunk` opens a transaction and commits it with the given checkpoint when the body ends; when the body raises,
+      nothing of it is kept. Raises Superseded when a later session of the same job was opened.
     * A dry session keeps every promise above, sees what is in the real tables and its own changes, and changes nothing:
       its tables are copies made as rows are touched, thrown away at `close`. It holds no lock on the real database.
     """

@@ -120,7 +120,9 @@ class SqliteRecords:
 
     def _dangling(self, table: str, column: str, target: str) -> Iterator[str]:
         source, name, rows = sql.quoted(table), sql.quoted(column), sql.quoted(target)
-        ids = f"CASE WHEN typeof(t.{name}) = 'text' AND json_valid(t.{name}) THEN t.{name} ELSE json_array(t.{name}) END"
+        ids = (
+            f"CASE WHEN typeof(t.{name}) = 'text' AND json_valid(t.{name}) THEN t.{name} ELSE json_array(t.{name}) END"
+        )
         statement = (
             f"SELECT t.id, e.value FROM {source} AS t, json_each({ids}) AS e WHERE t.{name} IS NOT NULL "
             f"AND NOT EXISTS (SELECT 1 FROM {rows} AS r WHERE r.id = e.value)"

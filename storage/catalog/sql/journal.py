@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import Connection, Table, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import Insert
 
@@ -56,6 +56,12 @@ def list_outcomes(
 def count_outcomes(connection: Connection, job: str) -> dict[str, int]:
     query = select(outcomes.c.status, func.count()).where(outcomes.c.job == job).group_by(outcomes.c.status)
     return dict(connection.execute(query).tuples().all())
+
+
+def forget_from(connection: Connection, job: str, record: int, position: int) -> None:
+    """Drops outcomes from that record on and log lines from that position on."""
+    connection.execute(delete(outcomes).where(outcomes.c.job == job, outcomes.c.record >= record))
+    connection.execute(delete(job_log).where(job_log.c.job == job, job_log.c.position >= position))
 
 
 def _upsert(connection: Connection, table: Table, counter: str) -> Insert:

@@ -107,6 +107,7 @@ def _jobs() -> None:
         sa.Column("control", DIGEST),
         sa.Column("mode", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("lane", sa.Text()),
         sa.Column("priority", sa.Integer(), nullable=False),
         sa.Column("due", MOMENT, nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
@@ -124,7 +125,7 @@ def _jobs() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_jobs"),
         sa.ForeignKeyConstraint(["batch"], ["batches.id"], name="fk_jobs_batch"),
     )
-    for columns in (["batch"], ["control"], ["state", "priority", "due", "created"]):
+    for columns in (["batch"], ["control"], ["state", "priority", "due", "created"], ["lane", "state"]):
         _index("jobs", *columns)
 
 

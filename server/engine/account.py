@@ -1,0 +1,83 @@
+"""What a run owes: a number for every record, a line for every error, and the way back to both after a crash."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from storage.catalog.base import Level, Outcome, OutcomeStatus
+from storage.records.base import Checkpoint, Written
+
+STATUSES: tuple[OutcomeStatus, ...] = ("created", "updated", "unchanged", "deleted", "failed", "skipped")
+
+# the vendor's framework (Haplo: data import) replaces the 500th message by this one and drops the rest
+MESSAGE_CAP = 500
+TOO_MANY = "Too many errors in import batch, no further errors will be reported"
+
+
+@dataclass(slots=True)
+class Account:
+    """Counts and messages of one job. `lines` and `outcomes` wait to be written with the chunk they belong to."""
+
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("read", *STATUSES), 0))
+    errors: int = 0
+    position: int = 0  # of the next log line
+    hints: list[str] = field(default_factory=list)
+    lines: list[tuple[int, Level, str]] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    def log(self, line: str, level: Level = "info") -> None:
+        self.lines.append((self.position, level, line))
+        self.position += 1
+
+    def error(self, message: str, record: int | None = None) -> None:
+        """Counts an error and logs it, up to the cap (Haplo: 499 messages, then one that says so)."""
+        self.errors += 1
+        if self.errors < MESSAGE_CAP:
+            self.log(message if record is None else f"{message} (record {record})", "error")
+        elif self.errors == MESSAGE_CAP:
+            self.log(TOO_MANY, "error")
+
+    def error_line(self, line: str) -> None:
+        """An error that ends the run: counted, and always logged."""
+        self.errors += 1
+        self.log(line, "error")
+
+    def count(self, status: OutcomeStatus) -> None:
+        self.counts["read"] += 1
+        self.counts[status] += 1
+
+    def count_many(self, written: Written) -> None:
+        self.counts["read"] += sum(written)
+        for status in ("created", "updated", "unchanged"):
+            self.counts[status] += getattr(written, status)
+
+    @contextmanager
+    def undone_on_error(self) -> Iterator[None]:
+        """A chunk that does not commit has counted and said nothing."""
+        before = (dict(self.counts), self.errors, self.position, list(self.hints))
+        try:
+            yield
+        except BaseException:
+            self.counts, self.errors, self.position, self.hints = before
+            self.settled()
+            raise
+
+    def settled(self) -> None:
+        """What waited has been written."""
+        self.lines.clear()
+        self.outcomes.clear()
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        checkpoint.counts = dict(self.counts)
+        checkpoint.state |= {"errors": self.errors, "log": self.position, "hints": list(self.hints)}
+
+    @classmethod
+    def restore(cls, checkpoint: Checkpoint) -> "Account":
+        state = checkpoint.state
+        account = cls()
+        account.counts.update(checkpoint.counts)
+        account.errors = int(str(state.get("errors", 0)))
+        account.position = int(str(state.get("log", 0)))
+        hints = state.get("hints", [])
+        account.hints = [str(hint) for hint in hints] if isinstance(hints, list) else []
+        return account

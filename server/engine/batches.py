@@ -1,0 +1,198 @@
+"""Batches: control files, files and the states they go through. Every promise is one catalog transaction.
+
+uploading ─┐                                  ┌─▶ complete
+           ├─▶ scheduled ─▶ running ──────────┼─▶ dry-run
+ready ─────┘        └─────────┴─▶ cancelled   └─▶ error
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeVar
+
+import orjson
+from sqlalchemy import Connection
+
+from server.engine.clock import Clock
+from server.engine.definitions import Definitions
+from server.engine.errors import BatchNotFound, BatchWrongState, ControlInvalid, ControlNotFound
+from server.engine.secrets import new_identifier
+from server.engine.uploads import Upload
+from storage.blobs.base import BlobStore, BlobWriter
+from storage.catalog.base import Batch, BatchFile, BatchState, Catalog, Key, NewBatch
+from storage.catalog.sql import batches as sql
+from storage.catalog.sql import controls
+from storage.queues.base import Job, JobQueue, NewJob
+
+T = TypeVar("T")
+Mode = Literal["import", "dry-run"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a batch is to run. Jobs of one `lane` run one after the other. `payload` is kept with the job."""
+
+    mode: Mode = "import"
+    lane: str | None = None
+    priority: int = 0
+    attempts: int = 3
+    payload: Mapping[str, object] = field(default_factory=dict)
+
+
+class Batches:
+    def __init__(
+        self, catalog: Catalog, queue: JobQueue, blobs: BlobStore, definitions: Definitions, clock: Clock, attempts: int
+    ) -> None:
+        self._catalog = catalog
+        self._queue = queue
+        self._blobs = blobs
+        self._definitions = definitions
+        self._clock = clock
+        self._attempts = attempts
+
+    async def add_control(self, api: str, content: bytes, comment: str) -> str:
+        """Stores a control file and gives its digest; raises ControlInvalid, and then nothing is stored."""
+        try:
+            document = orjson.loads(content)
+        except orjson.JSONDecodeError:
+            raise ControlInvalid([], not_json=True) from None
+        messages = await asyncio.to_thread(self._definitions.validate_control, document)
+        if messages:
+            raise ControlInvalid(messages)
+        now = self._clock()
+        return await self._keep(
+            content,
+            lambda connection, digest: (
+                controls.add(connection, api=api, digest=digest, comment=comment, created=now).digest
+            ),
+        )
+
+    async def create(
+        self,
+        api: str,
+        *,
+        control: str | None = None,
+        process: str | None = None,
+        comment: str,
+        state: BatchState = "uploading",
+        key: Key | None = None,
+        tenant: str | None = None,
+        properties: Mapping[str, object] | None = None,
+    ) -> Batch:
+        """A batch for a control file already uploaded to this API, or for a process as it is now."""
+        new = NewBatch(
+            identifier=new_identifier(),
+            api=api,
+            comment=comment,
+            created=self._clock(),
+            state=state,
+            process=process,
+            control=control,
+            created_by=key.id if key and key.id else None,
+            tenant=tenant,
+            properties=properties or {},
+        )
+        if process is None:
+            return await self._catalog.write(lambda connection: _add_with_control(connection, new))
+        content = self._definitions.process(process).content
+        return await self._keep(content, lambda connection, digest: sql.add(connection, _with(new, digest)))
+
+    async def add_file(
+        self, api: str, identifier: str, name: str, upload: Upload, *, filename: str | None = None
+    ) -> BatchFile:
+        """Adds a file while the batch is open for uploads. The upload is used up, whatever happens."""
+        async with upload:
+            batch = await self.get(api, identifier)
+            if batch.state != "uploading":
+                raise BatchWrongState(identifier, "uploading")
+            await upload.publish()
+            now = self._clock()
+            file = await self._catalog.write(
+                lambda connection: sql.add_file(
+                    connection,
+                    batch.id,
+                    name=name,
+                    filename=filename or upload.filename,
+                    digest=upload.digest,
+                    size=upload.size,
+                    created=now,
+                )
+            )
+            if file is None:
+                raise BatchWrongState(identifier, "uploading")
+            await upload.settle()
+            return file
+
+    async def schedule(
+        self, api: str, identifier: str, mode: Mode, *, wanted: BatchState = "uploading", plan: Plan | None = None
+    ) -> Job:
+        """Hands the batch to the queue; of two calls at once, one gets BatchWrongState."""
+        # clients rely on the order of their batches (Haplo: jobs run one after the other in the background)
+        plan = plan or Plan(mode=mode, lane=api, attempts=self._attempts)
+        return await self._catalog.write(lambda connection: self._schedule(connection, api, identifier, wanted, plan))
+
+    async def get(self, api: str | None, identifier: str) -> Batch:
+        batch = await self._catalog.read(lambda connection: sql.with_identifier(connection, identifier, api))
+        if batch is None:
+            raise BatchNotFound(identifier)
+        return batch
+
+    async def list(
+        self, *, api: str | None = None, text: str | None = None, before: int | None = None, limit: int = 50
+    ) -> Sequence[Batch]:
+        """Newest first."""
+        return await self._catalog.read(
+            lambda connection: sql.find(connection, api=api, text=text, before=before, limit=limit)
+        )
+
+    async def files(self, batch: Batch) -> Sequence[BatchFile]:
+        return await self._catalog.read(lambda connection: sql.files(connection, batch.id))
+
+    def _schedule(self, connection: Connection, api: str, identifier: str, wanted: BatchState, plan: Plan) -> Job:
+        batch = sql.with_identifier(connection, identifier, api)
+        if batch is None:
+            raise BatchNotFound(identifier)
+        if batch.state != wanted:
+            raise BatchWrongState(identifier, wanted)
+        new = NewJob(
+            kind=batch.api,
+            mode=plan.mode,
+            batch=batch.id,
+            process=batch.process,
+            control=batch.control,
+            lane=plan.lane,
+            priority=plan.priority,
+            max_attempts=plan.attempts,
+            payload=plan.payload,
+        )
+        job = self._queue.put(connection, new, self._clock())
+        sql.move(connection, batch.id, [wanted], "scheduled", job=job.id)
+        return job
+
+    async def _keep(self, content: bytes, commit: Callable[[Connection, str], T]) -> T:
+        """Makes small content a blob and commits what refers to it."""
+        writer = await asyncio.to_thread(_write, self._blobs, content)
+        try:
+            stored = await asyncio.to_thread(writer.publish)
+            result = await self._catalog.write(lambda connection: commit(connection, stored.digest))
+            await asyncio.to_thread(writer.settle)
+            return result
+        finally:
+            await asyncio.shield(asyncio.to_thread(writer.discard))
+
+
+def _write(blobs: BlobStore, content: bytes) -> BlobWriter:
+    writer = blobs.writer()
+    writer.write(content)
+    writer.seal()
+    return writer
+
+
+def _add_with_control(connection: Connection, new: NewBatch) -> Batch:
+    if new.control is None or controls.with_digest(connection, new.api, new.control) is None:
+        raise ControlNotFound(new.control or "")
+    return sql.add(connection, new)
+
+
+def _with(new: NewBatch, control: str) -> NewBatch:
+    return replace(new, control=control)

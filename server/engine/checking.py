@@ -1,0 +1,49 @@
+"""`penstock fsck`: is everything that was promised still there, and whole?"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from server.engine.definitions import Definitions
+from storage.catalog.sql import integrity
+from storage.errors import BlobDamaged, BlobMissing
+from storage.opening import Storage
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`damage` means that something promised is lost or wrong; otherwise it is only worth knowing."""
+
+    damage: bool
+    message: str
+
+
+def check(storage: Storage, definitions: Definitions, *, deep: bool) -> Iterator[Finding]:
+    """`deep` reads every blob and compares its digest."""
+    for message in storage.catalog.read_now(integrity.findings):
+        yield Finding(True, message)
+    needed = storage.catalog.read_now(integrity.sizes)
+    yield from _blobs(storage, needed, deep=deep)
+    for message in storage.records.verify(list(definitions.tables().values())):
+        yield Finding(True, message)
+
+
+def _blobs(storage: Storage, needed: dict[str, int | None], *, deep: bool) -> Iterator[Finding]:
+    present = set(storage.blobs.digests())
+    for digest, size in sorted(needed.items()):
+        message = _blob(storage, digest, size, deep=deep)
+        if message is not None:
+            yield Finding(True, message)
+    for digest in sorted(present - needed.keys()):
+        yield Finding(False, f"blob {digest} is not needed by anything")
+
+
+def _blob(storage: Storage, digest: str, size: int | None, *, deep: bool) -> str | None:
+    try:
+        found = storage.blobs.size(digest)
+        if size is not None and found != size:
+            return f"blob {digest} has {found} bytes; {size} were received"
+        if deep:
+            storage.blobs.verify(digest)
+    except (BlobMissing, BlobDamaged) as error:
+        return str(error)
+    return None

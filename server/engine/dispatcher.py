@@ -1,0 +1,160 @@
+"""Hands jobs to worker processes: a slot a job, each slot with a process of its own."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import Connection
+
+from server.engine import perform
+from server.engine.clock import Clock
+from server.engine.definitions import Definitions
+from server.engine.ledger import abandon
+from server.engine.worker import Order, Verdict, Worker, WorkerConfig, WorkerDied
+from storage.opening import Storage
+from storage.queues.base import Job
+
+log = structlog.get_logger("penstock.jobs")
+
+
+@dataclass(frozen=True, slots=True)
+class JobLimits:
+    slots: int = 1
+    attempts: int = 3
+    chunk_records: int = 2000
+    memory_bytes: int = 2 * 1024**3
+    stall_seconds: float = 300.0  # without a sign of life for so long, a worker is ended
+    lease_seconds: float = 30.0
+    retry_seconds: float = 5.0  # the first pause before a job is tried again; it doubles
+    orders_per_worker: int = 200  # then the process is replaced
+
+
+class Dispatcher:
+    """Runs while the server does. `ended` is told the id of every job that this process brought to its end."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        definitions: Definitions,
+        limits: JobLimits,
+        clock: Clock,
+        ended: Callable[[str], None],
+    ) -> None:
+        self._storage = storage
+        self._definitions = definitions
+        self._limits = limits
+        self._clock = clock
+        self._ended = ended
+        self._stopping = asyncio.Event()
+        self._slots: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        self._slots = [asyncio.create_task(self._slot(number)) for number in range(self._limits.slots)]
+
+    async def stop(self, seconds: float = 30.0) -> None:
+        """Lets running jobs reach a checkpoint; after `seconds` their workers are ended: the checkpoint is safe."""
+        self._stopping.set()
+        if self._slots:
+            _, late = await asyncio.wait(self._slots, timeout=seconds)
+            for slot in late:
+                slot.cancel()
+            await asyncio.gather(*self._slots, return_exceptions=True)
+
+    async def _slot(self, number: int) -> None:
+        owner = self._storage.presence.owner(str(number))
+        config = WorkerConfig(self._storage.data_dir, self._limits.memory_bytes)
+        worker = Worker(config, perform.main)
+        served = 0
+        try:
+            await worker.start()
+            while not self._stopping.is_set():
+                job = await self._claim(owner)
+                if job is None:
+                    await self._idle()
+                    continue
+                await self._run(worker, job, owner)
+                served += 1
+                if served % self._limits.orders_per_worker == 0:
+                    await worker.close()
+        finally:
+            await worker.close()
+
+    async def _claim(self, owner: str) -> Job | None:
+        try:
+            return await self._storage.queue.claim(
+                owner, self._clock(), self._limits.lease_seconds, self._storage.presence.is_dead, self._give_up
+            )
+        except Exception:
+            # a full disk, say: the jobs are safe where they are, and the next look may find it mended
+            log.exception("the job queue could not be read")
+            return None
+
+    def _give_up(self, connection: Connection, job: Job) -> None:
+        abandon(connection, job, self._clock())
+        self._storage.catalog.after_commit(connection, lambda: self._gone(job))
+
+    def _gone(self, job: Job) -> None:
+        log.error("job given up", job=job.id, error=job.error)
+
+    async def _idle(self) -> None:
+        """Until a job may be there, or the server stops."""
+        waiting = asyncio.create_task(self._storage.queue.wait(2.0))
+        stopping = asyncio.create_task(self._stopping.wait())
+        _, pending = await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _run(self, worker: Worker, job: Job, owner: str) -> None:
+        log.info("job started", job=job.id, api=job.kind, mode=job.mode, attempt=job.attempts)
+        order = Order(job.id, owner, dict(self._definitions.models), self._limits.chunk_records)
+        interrupting = asyncio.create_task(self._interrupt_on_stop(worker))
+        try:
+            await worker.send(order)
+            verdict = await self._watch(worker, job, owner)
+        except (WorkerDied, OSError) as error:
+            await worker.close()
+            verdict = Verdict("retry", str(error))
+        finally:
+            interrupting.cancel()
+        await self._settle(job, owner, verdict)
+
+    async def _interrupt_on_stop(self, worker: Worker) -> None:
+        await self._stopping.wait()
+        worker.interrupt()
+
+    async def _watch(self, worker: Worker, job: Job, owner: str) -> Verdict:
+        """Extends the lease while the worker gives signs of life."""
+        silent = 0.0
+        beat = self._limits.lease_seconds / 3
+        while True:
+            try:
+                answer = await worker.answer(beat)
+                silent = 0.0
+            except TimeoutError:
+                answer = None
+                silent += beat
+            if isinstance(answer, Verdict):
+                return answer
+            if silent >= self._limits.stall_seconds:
+                raise WorkerDied(f"the worker process gave no sign of life for {silent:.0f} seconds and was ended")
+            if not await self._storage.queue.extend(job.id, owner, self._clock(), self._limits.lease_seconds):
+                raise WorkerDied("the job was taken over by another process")
+
+    async def _settle(self, job: Job, owner: str, verdict: Verdict) -> None:
+        now = self._clock()
+        if verdict.kind == "interrupted":
+            await self._storage.queue.release(job.id, owner, now, counted=False)
+            log.info("job paused at a checkpoint", job=job.id)
+        elif verdict.kind == "retry":
+            pause = self._limits.retry_seconds * 2 ** min(job.attempts - 1, 6)
+            due = now if job.attempts >= job.max_attempts else now + timedelta(seconds=pause)
+            await self._storage.queue.release(job.id, owner, due, error=verdict.message)
+            log.warning("job will be tried again", job=job.id, attempt=job.attempts, reason=verdict.message)
+        else:
+            log.info("job ended", job=job.id)
+            self._ended(job.id)

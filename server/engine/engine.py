@@ -1,0 +1,105 @@
+"""The engine: one object a dialect, a command or a page talks to."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from server.engine.batches import Batches
+from server.engine.checking import Finding, check
+from server.engine.clock import Clock, utc_now
+from server.engine.definitions import Definitions
+from server.engine.dispatcher import Dispatcher, JobLimits
+from server.engine.jobs import Jobs
+from server.engine.keys import Keys
+from server.engine.pushes import Pushes
+from server.engine.receiving import UploadLimits
+from server.engine.uploads import Uploads
+from storage.opening import Storage, open_storage
+from storage.records.base import Row
+
+
+class Engine:
+    """Made on an open storage. Nothing runs in the background until `start_dispatcher`."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        *,
+        imports: Path,
+        uploads: UploadLimits | None = None,
+        jobs: JobLimits | None = None,
+        no_auth: bool = False,
+        clock: Clock = utc_now,
+    ) -> None:
+        self._storage = storage
+        self._clock = clock
+        self._limits = jobs or JobLimits()
+        self._dispatcher: Dispatcher | None = None
+        self.definitions = Definitions(imports)
+        self.keys = Keys(storage.catalog, clock, everybody=no_auth)
+        self.uploads = Uploads(storage.blobs, uploads)
+        self.batches = Batches(
+            storage.catalog, storage.queue, storage.blobs, self.definitions, clock, self._limits.attempts
+        )
+        self.jobs = Jobs(storage.catalog, storage.queue, clock)
+        self.pushes = Pushes(self.batches, self.jobs)
+
+    async def sweep(self) -> int:
+        """Removes what a dead process left in flight; how many bodies."""
+        await asyncio.to_thread(self._storage.presence.sweep)
+        return await self.uploads.sweep(self._storage.referenced)
+
+    def start_dispatcher(self) -> None:
+        self._dispatcher = Dispatcher(self._storage, self.definitions, self._limits, self._clock, self.jobs.ended)
+        self._dispatcher.start()
+
+    async def stop_dispatcher(self) -> None:
+        if self._dispatcher is not None:
+            await self._dispatcher.stop()
+            self._dispatcher = None
+
+    def tables(self) -> Sequence[str]:
+        return self._storage.records.tables()
+
+    def columns(self, table: str) -> Sequence[str]:
+        return self._storage.records.columns(table)
+
+    def count(self, table: str) -> int:
+        return self._storage.records.count(table)
+
+    def rows(self, table: str, *, after: int = 0, limit: int | None = None) -> Iterator[Row]:
+        """Blocks while it reads: for commands, and for threads."""
+        return self._storage.records.rows(table, after=after, limit=limit)
+
+    def check(self, *, deep: bool) -> Iterator[Finding]:
+        """Every blob, row and reference (`penstock fsck`). Blocks while it reads."""
+        return check(self._storage, self.definitions, deep=deep)
+
+    async def close(self) -> None:
+        await self.stop_dispatcher()
+        await self.keys.close()
+        await self.uploads.close()
+
+
+@asynccontextmanager
+async def open_engine(
+    data_dir: Path,
+    *,
+    imports: Path,
+    uploads: UploadLimits | None = None,
+    jobs: JobLimits | None = None,
+    no_auth: bool = False,
+    clock: Clock = utc_now,
+) -> AsyncIterator[Engine]:
+    """Opens the storage of a data directory and an engine on it, and closes both."""
+    floor = (uploads or UploadLimits()).min_free_bytes
+    storage = await asyncio.to_thread(open_storage, data_dir, min_free_bytes=floor)
+    try:
+        engine = Engine(storage, imports=imports, uploads=uploads, jobs=jobs, no_auth=no_auth, clock=clock)
+        try:
+            yield engine
+        finally:
+            await engine.close()
+    finally:
+        await storage.close()

@@ -1,0 +1,80 @@
+"""Jobs as clients and operators see them: what is queued, what runs, what was said, and how to stop it."""
+
+import asyncio
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import Connection
+
+from server.engine.clock import Clock
+from server.engine.errors import JobNotFound
+from server.engine.ledger import batch_state
+from storage.catalog.base import Catalog, LogLine, Outcome, OutcomeStatus
+from storage.catalog.sql import batches, journal
+from storage.queues import jobs as sql
+from storage.queues.base import FINAL, Job, JobQueue, JobState
+
+_WATCH_EVERY = 0.25  # seconds; another process may be the one that runs the job
+
+
+class Jobs:
+    def __init__(self, catalog: Catalog, queue: JobQueue, clock: Clock) -> None:
+        self._catalog = catalog
+        self._queue = queue
+        self._clock = clock
+        self._ended: dict[str, asyncio.Event] = {}
+
+    async def get(self, id: str) -> Job:
+        job = await self._catalog.read(lambda connection: sql.get(connection, id))
+        if job is None:
+            raise JobNotFound(id)
+        return job
+
+    async def list(
+        self, *, batch: int | None = None, states: Collection[JobState] = (), before: str | None = None, limit: int = 50
+    ) -> Sequence[Job]:
+        """Newest first."""
+        return await self._catalog.read(
+            lambda connection: sql.find(connection, batch=batch, states=states, before=before, limit=limit)
+        )
+
+    async def log(self, id: str, *, after: int = -1, limit: int | None = None) -> Sequence[LogLine]:
+        return await self._catalog.read(lambda connection: journal.log(connection, id, after=after, limit=limit))
+
+    async def outcomes(
+        self, id: str, *, statuses: Collection[OutcomeStatus] = (), after: int = -1, limit: int | None = None
+    ) -> Sequence[Outcome]:
+        """Of records that failed or that messages were about, by record number."""
+        return await self._catalog.read(
+            lambda connection: journal.list_outcomes(connection, id, statuses=statuses, after=after, limit=limit)
+        )
+
+    async def cancel(self, id: str) -> Job:
+        """Ends a queued job at once; a running one stops at the next edge of a chunk."""
+        job = await self._catalog.write(lambda connection: self._cancel(connection, id))
+        if job is None:
+            raise JobNotFound(id)
+        return job
+
+    async def wait(self, id: str) -> Job:
+        """Returns the job once it has ended, whichever process runs it."""
+        event = self._ended.setdefault(id, asyncio.Event())
+        try:
+            while (job := await self.get(id)).state not in FINAL:
+                try:
+                    await asyncio.wait_for(event.wait(), _WATCH_EVERY)
+                except TimeoutError:
+                    continue
+            return job
+        finally:
+            self._ended.pop(id, None)
+
+    def ended(self, id: str) -> None:
+        """Told by this process's dispatcher; saves those who wait a look."""
+        if id in self._ended:
+            self._ended[id].set()
+
+    def _cancel(self, connection: Connection, id: str) -> Job | None:
+        job = self._queue.cancel(connection, id, self._clock())
+        if job is not None and job.state == "cancelled" and job.batch is not None:
+            batches.move(connection, job.batch, ["scheduled"], batch_state("cancelled", job.mode))
+        return job

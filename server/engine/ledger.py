@@ -1,0 +1,116 @@
+"""A run's hand in the catalog: its log, what became of its records, how far it is, and its end.
+
+The end of a job and the state of its batch are written together, where the work was committed.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from server.engine.account import Account
+from server.engine.clock import Clock
+from storage.catalog.base import Batch, BatchFile, BatchState, Catalog, LogLine
+from storage.catalog.sql import batches, journal
+from storage.errors import Superseded
+from storage.queues import jobs as sql
+from storage.queues.base import Counts, FinalState, Job, JobQueue
+
+_PROGRESS_EVERY = 0.5  # seconds between two notes of how far a run without messages is
+
+
+class Ledger:
+    """The catalog as one job's worker uses it; every write fails with Superseded once the job has another owner."""
+
+    def __init__(self, catalog: Catalog, queue: JobQueue, job: Job, owner: str, clock: Clock) -> None:
+        self._catalog = catalog
+        self._queue = queue
+        self._job = job
+        self._owner = owner
+        self._clock = clock
+        self._noted: datetime | None = None
+
+    def begin(self) -> None:
+        self._write(lambda connection: _move_batch(connection, self._job, "running"))
+
+    def files(self) -> list[BatchFile]:
+        batch = self._job.batch
+        return [] if batch is None else self._catalog.read_now(lambda c: batches.files_for_run(c, batch))
+
+    def batch(self) -> Batch | None:
+        batch = self._job.batch
+        return None if batch is None else self._catalog.read_now(lambda c: batches.get(c, batch))
+
+    def is_cancelled(self) -> bool:
+        job = self._catalog.read_now(lambda connection: sql.get(connection, self._job.id))
+        return job is None or job.cancel_requested
+
+    def keep(self, account: Account) -> None:
+        """Writes what waits in the account; does nothing when nothing does and the last note is fresh."""
+        now = self._clock()
+        fresh = self._noted is not None and (now - self._noted).total_seconds() < _PROGRESS_EVERY
+        if fresh and not account.lines and not account.outcomes:
+            return
+        self._write(lambda connection: self._put(connection, account, now))
+        self._noted = now
+
+    def forget_after(self, record: int, position: int) -> None:
+        """Drops what a chunk said that never committed; it will be done again."""
+        self._write(lambda connection: journal.forget_from(connection, self._job.id, record, position))
+
+    def end(self, account: Account, state: FinalState, error: str | None = None) -> None:
+        now = self._clock()
+
+        def finish(connection: Connection) -> None:
+            self._put(connection, account, now)
+            self._queue.finish(
+                connection,
+                self._job.id,
+                self._owner,
+                state,
+                now,
+                counts=Counts(**account.counts),
+                errors=account.errors,
+                error=error,
+            )
+            _move_batch(connection, self._job, batch_state(state, self._job.mode), errors=account.errors)
+
+        self._catalog.write_now(finish)
+
+    def _put(self, connection: Connection, account: Account, now: datetime) -> None:
+        lines = [LogLine(position, level, message, now) for position, level, message in account.lines]
+        journal.append_log(connection, self._job.id, lines)
+        journal.put_outcomes(connection, self._job.id, account.outcomes)
+        counts = Counts(**account.counts)
+        if not self._queue.progress(connection, self._job.id, self._owner, counts, account.errors):
+            raise Superseded(self._job.id)
+
+    def _write(self, operation: Callable[[Connection], None]) -> None:
+        self._catalog.write_now(operation)
+
+
+def batch_state(state: FinalState, mode: str) -> BatchState:
+    """What a batch becomes when its job has ended."""
+    if state == "done":
+        return "dry-run" if mode == "dry-run" else "complete"
+    return "error" if state == "failed" else "cancelled"
+
+
+def abandon(connection: Connection, job: Job, now: datetime) -> None:
+    """Writes the end of a job that was given up: log lines and the state of its batch."""
+    said = journal.log(connection, job.id)
+    position = said[-1].position + 1 if said else 0
+    words = f"EXCEPTION: Error during import: {job.error}"
+    lines = [LogLine(position, "error", words, now), LogLine(position + 1, "info", f"END: {moment(now)}", now)]
+    journal.append_log(connection, job.id, lines)
+    _move_batch(connection, job, batch_state("failed", job.mode), errors=job.errors)
+
+
+def moment(now: datetime) -> str:
+    """A time as the vendor's log shows it (Haplo): JavaScript's text of a date, in UTC."""
+    return f"{now:%a %b %d %Y %H:%M:%S} GMT+0000 (UTC)"
+
+
+def _move_batch(connection: Connection, job: Job, to: BatchState, *, errors: int | None = None) -> None:
+    if job.batch is not None:
+        batches.move(connection, job.batch, ["scheduled", "running"], to, errors=errors)

@@ -1,0 +1,184 @@
+"""What a worker process does with an order: gathers the job's parts, runs them, and writes how it ended."""
+
+import time
+from collections.abc import Iterator, Mapping
+from multiprocessing.connection import Connection as Pipe
+
+import orjson
+import structlog
+
+from server.engine.account import Account
+from server.engine.clock import Clock, utc_now
+from server.engine.definitions import check_control, tables_of
+from server.engine.ledger import Ledger, moment
+from server.engine.processors import PROCESSORS, Joined, processor_names
+from server.engine.run import Cancelled, Interrupted, Mapper, Run, Source
+from server.engine.worker import Order, Signals, Verdict, WorkerConfig, serve_orders
+from server.mapping.compile import compile_control
+from server.mapping.control import ControlFile, parse_control
+from server.mapping.flat import plan
+from server.mapping.model import Model
+from server.mapping.scope import RunFault
+from server.readers import READERS
+from storage.catalog.base import BatchFile
+from storage.errors import StorageError, Superseded
+from storage.opening import Storage, open_storage
+from storage.queues import jobs
+from storage.queues.base import FinalState, Job
+
+_LOOK_EVERY = 0.2  # seconds between two looks for a cancel
+_PULSE_EVERY = 1.0
+
+log = structlog.get_logger("penstock.import")
+
+
+def main(pipe: Pipe, config: WorkerConfig) -> None:
+    """The entry of a worker process."""
+    serve_orders(pipe, config, Performer(open_storage(config.data_dir)))
+
+
+class Performer:
+    """Runs one order after the other on one storage."""
+
+    def __init__(self, storage: Storage, clock: Clock = utc_now) -> None:
+        self._storage = storage
+        self._clock = clock
+
+    def __call__(self, order: Order, signals: Signals) -> Verdict:
+        job = self._storage.catalog.read_now(lambda connection: jobs.get(connection, order.job))
+        if job is None or job.state != "running" or job.owner != order.owner:
+            return Verdict("done")
+        return _Performance(self._storage, self._clock, order, job, signals).verdict()
+
+
+class _Performance:
+    """One job, once."""
+
+    def __init__(self, storage: Storage, clock: Clock, order: Order, job: Job, signals: Signals) -> None:
+        self._storage = storage
+        self._clock = clock
+        self._order = order
+        self._job = job
+        self._signals = signals
+        self._ledger = Ledger(storage.catalog, storage.queue, job, order.owner, clock)
+        self._account = Account()
+        self._looked = self._pulsed = 0.0
+
+    def verdict(self) -> Verdict:
+        try:
+            self._ledger.begin()
+            self._run()
+            self._end("done")
+        except Interrupted:
+            return Verdict("interrupted")
+        except Superseded:
+            return Verdict("done")
+        except Cancelled:
+            self._account.log("CANCELLED: the import was stopped on request; what it had committed stays", "warning")
+            self._end("cancelled")
+        except RunFault as error:
+            self._fail(str(error))
+        except MemoryError:
+            self._fail("the import needed more memory than [jobs] memory_bytes allows")
+        except StorageError as error:
+            return Verdict("retry", str(error))
+        except Exception as error:
+            log.exception("import failed", job=self._job.id)
+            self._fail(f"{type(error).__name__}: {error}")
+        return Verdict("done")
+
+    def _run(self) -> None:
+        dry = self._job.mode == "dry-run"
+        document, model = self._control()
+        control = parse_control(document)
+        mapper = _compile(control, model, self._order.models)
+        tables = tables_of(model, mapper.program)
+        if not dry:
+            self._storage.records.ensure(tables)
+        session = self._storage.records.session(self._job.id, tables, dry_run=dry)
+        try:
+            begun = session.checkpoint()
+            if begun is None:
+                self._start(mapper)
+            else:
+                self._account = Account.restore(begun)
+                number = (begun.position or {}).get("number")
+                self._ledger.forget_after(number if isinstance(number, int) else 0, self._account.position)
+            run = Run(
+                sources=self._sources(control),
+                mapper=mapper,
+                session=session,
+                account=self._account,
+                keep=self._ledger.keep,
+                pause=self._pause,
+                chunk_records=self._order.chunk_records,
+                detailed=bool(self._job.payload.get("detailed")),
+            )
+            run(begun)
+        finally:
+            session.close()
+
+    def _start(self, mapper: Mapper) -> None:
+        self._account.log(f"START: {moment(self._clock())}")
+        for message in mapper.program.setup_messages:
+            self._account.error(message)
+        self._ledger.keep(self._account)
+        self._account.settled()
+
+    def _control(self) -> tuple[Mapping[str, object], Model]:
+        """Validated again: the models may have changed since the control file was accepted."""
+        if self._job.control is None:
+            raise RunFault("the job names no control file")
+        with self._storage.blobs.open(self._job.control) as file:
+            document = orjson.loads(file.read())
+        messages = check_control(document, self._order.models, processor_names())
+        if messages:
+            raise RunFault(", ".join(messages))
+        return document, self._order.models[document["model"]]
+
+    def _sources(self, control: ControlFile) -> list[Source]:
+        sources = [self._source(control, file) for file in self._ledger.files()]
+        if control.record_processor is None:
+            return sources
+        joined = PROCESSORS.get(control.record_processor)([(s.name, _records(s)) for s in sources])
+        return [Source(name, Joined(records), {}, sources[0].open) for name, records in joined]
+
+    def _source(self, control: ControlFile, file: BatchFile) -> Source:
+        options = control.entry(file.name)
+        return Source(file.name, READERS[str(options["read"])], options, lambda: self._storage.blobs.open(file.digest))
+
+    def _pause(self) -> None:
+        """At a chunk's edge: tells the parent that we live, and hears whether to stop."""
+        if self._signals.stop.is_set():
+            raise Interrupted
+        now = time.monotonic()
+        if now - self._pulsed > _PULSE_EVERY:
+            self._pulsed = now
+            self._signals.pulse(self._account.counts["read"])
+        if now - self._looked > _LOOK_EVERY:
+            self._looked = now
+            if self._ledger.is_cancelled():
+                raise Cancelled
+
+    def _fail(self, message: str) -> None:
+        self._account.error_line(f"EXCEPTION: Error during import: {message}")
+        self._end("failed", message)
+
+    def _end(self, state: FinalState, error: str | None = None) -> None:
+        self._account.log(f"END: {moment(self._clock())}")
+        try:
+            self._ledger.end(self._account, state, error)
+        except Superseded:
+            return  # whoever has the job now writes its end
+        self._storage.records.forget(self._job.id)
+
+
+def _compile(control: ControlFile, model: Model, models: Mapping[str, Model]) -> Mapper:
+    program = compile_control(control, model, models)
+    return Mapper(program, None if program.setup_messages else plan(control, model, models))
+
+
+def _records(source: Source) -> Iterator[object]:
+    with source.open() as file:
+        for block in source.reader.blocks(file, source.options):
+            yield from block.records

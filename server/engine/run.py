@@ -1,0 +1,269 @@
+"""One job's run, whole in one worker process: reader, mapping, records, chunk by chunk (architecture: promises 2 to 6).
+
+A chunk's rows and its checkpoint commit together; what became of its records is written to the catalog just before,
+under keys, so that a chunk done again after a crash overwrites what it said the first time.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from server.engine.account import Account
+from server.mapping.compile import Program
+from server.mapping.flat import FlatPlan, Rows
+from server.mapping.scope import Change, Lookup, Result, RunFault
+from server.readers.base import START, BadRecord, Block, FileBroken, Position, Reader
+from storage.catalog.base import ORIGINAL_BYTES, Outcome, OutcomeStatus
+from storage.errors import RowRefused
+from storage.records.base import Checkpoint, Chunk, Scalar, Session, Upserts
+
+
+class Interrupted(Exception):
+    """The run was asked to stop at a checkpoint; it can go on from there."""
+
+
+class Cancelled(Exception):
+    """The job was cancelled; what its chunks committed stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file to read: `name` is its role in the control file."""
+
+    name: str
+    reader: Reader
+    options: Mapping[str, object]
+    open: Callable[[], BinaryIO]
+
+
+@dataclass(frozen=True, slots=True)
+class Mapper:
+    """The compiled control file: `flat` where the control file is plain, `program` for all it does not cover."""
+
+    program: Program
+    flat: FlatPlan | None
+
+
+class Run:
+    """`keep` is told what to write to the catalog before a chunk commits; `pause` raises when the run should stop."""
+
+    def __init__(
+        self,
+        *,
+        sources: Sequence[Source],
+        mapper: Mapper,
+        session: Session,
+        account: Account,
+        keep: Callable[[Account], None],
+        pause: Callable[[], None],
+        chunk_records: int = 1000,
+        detailed: bool = False,
+    ) -> None:
+        self._sources = sources
+        self._mapper = mapper
+        self._session = session
+        self._account = account
+        self._keep = keep
+        self._pause = pause
+        self._chunk_records = chunk_records
+        self._detailed = detailed
+
+    def __call__(self, begun: Checkpoint | None) -> None:
+        """Reads every source to its end, from where `begun` left off."""
+        position = (begun.position if begun else None) or {}
+        first = _number(position.get("file"))
+        number = _number(position.get("number"))
+        if not position:
+            self._check_whole_files()
+        for index, source in enumerate(self._sources[first:], first):
+            start = Position(*(_number(position.get(f)) for f in Position._fields)) if index == first else START
+            number = self._read(index, source, start, number)
+
+    def _check_whole_files(self) -> None:
+        """A fault anywhere in these formats means that nothing is imported, so they are read to the end first."""
+        for source in self._sources:
+            if source.reader.whole_file:
+                for _ in self._blocks(source, START):
+                    self._pause()
+
+    def _read(self, index: int, source: Source, start: Position, number: int) -> int:
+        work = _Work(self._mapper, self._account, source.name, self._detailed)
+        for block in self._blocks(source, start):
+            self._pause()
+            prepared = work.prepare(block, number)
+            number += work.length(block)
+            place = {"file": index, "number": number, **block.end._asdict()}
+            checkpoint = Checkpoint(position=place)
+            with self._account.undone_on_error(), self._session.chunk(checkpoint) as chunk:
+                prepared(chunk)
+                self._account.save(checkpoint)
+                self._keep(self._account)
+            self._account.settled()
+        return number
+
+    def _blocks(self, source: Source, start: Position) -> Iterator[Block]:
+        with source.open() as file:
+            try:
+                yield from source.reader.blocks(file, source.options, start=start, size=self._chunk_records)
+            except FileBroken as error:
+                raise RunFault(f"{source.name}: {error}") from error
+
+
+class _Work:
+    """The records of one file on their way into a chunk."""
+
+    def __init__(self, mapper: Mapper, account: Account, file: str, detailed: bool) -> None:
+        self._program = mapper.program
+        self._flat = mapper.flat
+        self._account = account
+        self._file = file
+        self._detailed = detailed
+        self._cells: tuple[Sequence[str], Rows] | None = None
+
+    def length(self, block: Block) -> int:
+        return len(block.records)
+
+    def prepare(self, block: Block, number: int) -> Callable[[Chunk], None]:
+        """Maps what can be mapped before the transaction opens; gives what remains to be done inside it."""
+        if self._flat is None or self._detailed:
+            return lambda chunk: self._each(chunk, block, number, range(len(block.records)))
+        rows: list[tuple[Scalar, ...]] = []
+        odd: list[int] = []
+        if block.names is None or block.rows is None:
+            self._flat.of_dicts(block.records, number, rows, odd)
+        else:
+            self._by_cells(self._flat, block.names)(block.rows, number, rows, odd)
+        return lambda chunk: self._bulk(chunk, block, number, rows, odd)
+
+    def _by_cells(self, flat: FlatPlan, names: Sequence[str]) -> Rows:
+        if self._cells is None or self._cells[0] != names:
+            self._cells = (names, flat.of_cells(names))
+        return self._cells[1]
+
+    def _bulk(
+        self, chunk: Chunk, block: Block, number: int, rows: list[tuple[Scalar, ...]], odd: Sequence[int]
+    ) -> None:
+        """Plain rows in one go, each odd record in its place between them: order decides who wins a key."""
+        done = 0
+        for before, index in enumerate(odd):
+            self._write_rows(chunk, block, number, rows[done : index - before])
+            done = index - before
+            self._each(chunk, block, number, (index,))
+        self._write_rows(chunk, block, number, rows[done:] if done else rows)
+
+    def _write_rows(self, chunk: Chunk, block: Block, number: int, rows: Sequence[tuple[Scalar, ...]]) -> None:
+        flat = self._flat
+        if not rows or flat is None:
+            return
+        try:
+            written = chunk.upsert_many(Upserts(flat.destination.table, flat.columns, flat.key, rows))
+        except RowRefused:
+            # one of them is bad: each alone, so that it fails alone
+            self._each(chunk, block, number, [int(str(row[-1])) - number for row in rows])
+        else:
+            self._account.count_many(written)
+
+    def _each(self, chunk: Chunk, block: Block, number: int, indexes: Sequence[int]) -> None:
+        for index in indexes:
+            self._one(chunk, block, number + index, index)
+
+    def _one(self, chunk: Chunk, block: Block, number: int, index: int) -> None:
+        record = block.records[index]
+        scope = _RecordScope(chunk, self._account, number)
+        changes: Sequence[Change] = ()
+        status: OutcomeStatus = "failed"
+        try:
+            with chunk.record():
+                result = self._map(record, scope)
+                changes = result.changes
+                status = _status(result)
+                _apply(chunk, changes, number)
+        except RowRefused as error:
+            status, changes = "failed", ()
+            scope.report(f"{error.table}: {error.message}")
+        except RunFault as error:
+            status, changes = "failed", ()
+            scope.report(str(error))
+        self._account.count(status)
+        if scope.messages or (self._detailed and changes):
+            self._account.outcomes.append(self._outcome(block, number, index, status, scope.messages, changes))
+
+    def _map(self, record: object, scope: "_RecordScope") -> Result:
+        if isinstance(record, BadRecord):
+            scope.report(record.message)
+            return Result([], aborted=True)
+        return self._program.run(record, scope)
+
+    def _outcome(
+        self,
+        block: Block,
+        number: int,
+        index: int,
+        status: OutcomeStatus,
+        messages: Sequence[str],
+        changes: Sequence[Change],
+    ) -> Outcome:
+        return Outcome(
+            record=number,
+            status=status,
+            file=self._file,
+            line=block.lines[index] if block.lines else None,
+            message="\n".join(messages) or None,
+            original=block.originals(index)[:ORIGINAL_BYTES],
+            detail={"changed": [_described(change) for change in changes]} if self._detailed else None,
+        )
+
+
+class _RecordScope:
+    """What one record may ask and say."""
+
+    def __init__(self, chunk: Chunk, account: Account, number: int) -> None:
+        self.lookup: Lookup = chunk
+        self.messages: list[str] = []
+        self._account = account
+        self._number = number
+
+    @property
+    def hints(self) -> list[str]:
+        return self._account.hints
+
+    def report(self, message: str) -> None:
+        self.messages.append(message)
+        self._account.error(message, self._number)
+
+
+def _status(result: Result) -> OutcomeStatus:
+    if result.aborted:
+        return "failed"
+    ops = {change.op for change in result.changes}
+    if "insert" in ops:
+        return "created"
+    if "delete" in ops:
+        return "deleted"
+    if "update" in ops:
+        return "updated"
+    return "unchanged" if result.touched else "skipped"
+
+
+def _apply(chunk: Chunk, changes: Sequence[Change], record: int) -> None:
+    for change in changes:
+        table = change.destination.table
+        if change.op == "insert":
+            chunk.insert(table, change.id, change.values, record)
+        elif change.op == "update":
+            chunk.update(table, change.id, change.values, record)
+        else:
+            chunk.delete(table, change.id)
+
+
+def _described(change: Change) -> dict[str, object]:
+    return {
+        "kind": f"{change.destination.kind}:{'delete' if change.op == 'delete' else 'save'}",
+        "destination": change.destination.name,
+        "ref": change.id,
+        "new": change.op == "insert",
+    }
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0

@@ -1,0 +1,29 @@
+"""Identifiers and API keys in the form the vendor's platform gives them (Haplo): 33 random bytes, 44 characters."""
+
+import base64
+import hashlib
+import hmac
+import secrets as system
+
+PREFIX_LENGTH = 16  # stored in clear, to find the key by
+
+
+def new_identifier() -> str:
+    """Base64 with `_` and `-`; the first and last character are alphanumeric, so that a double click selects it all."""
+    text = base64.b64encode(system.token_bytes(33), b"_-").decode()
+    first, last = (character if character.isalnum() else "0" for character in (text[0], text[-1]))
+    return first + text[1:-1] + last
+
+
+def prefix_of(secret: str) -> str:
+    return secret[:PREFIX_LENGTH]
+
+
+def hash_of(secret: str) -> str:
+    """SHA-256 of what follows the prefix: 28 random characters need no slow hash."""
+    return hashlib.sha256(secret[PREFIX_LENGTH:].encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def matches(secret: str, hash: str) -> bool:
+    """In constant time."""
+    return hmac.compare_digest(hash_of(secret), hash)

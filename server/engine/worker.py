@@ -1,0 +1,177 @@
+"""A slot's worker process, seen from both ends: spawned, long-lived, low in priority, capped in memory.
+
+The parent sends orders and may ask for a stop at the next checkpoint; the child answers each order with one verdict
+and, while it works, with pulses. A child whose parent is gone ends at once: the parent's successor takes the job over.
+"""
+
+import asyncio
+import multiprocessing
+import os
+import resource
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Literal
+
+from server.mapping.model import Model
+
+_SPAWN = multiprocessing.get_context("spawn")  # a fork would copy the server's threads, locks and connections
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerConfig:
+    data_dir: Path
+    memory_bytes: int = 2 * 1024**3  # address space, so that one job's blow-up ends as that job's error
+    nice: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One job to run, with the models in force when it was dispatched."""
+
+    job: str
+    owner: str
+    models: Mapping[str, Model]
+    chunk_records: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """The child is alive and has read so many records."""
+
+    read: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`done`: the job has its final state. `interrupted`: it can go on elsewhere. `retry`: it may work later."""
+
+    kind: Literal["done", "interrupted", "retry"]
+    message: str = ""
+
+
+class WorkerDied(Exception):
+    """The child ended before it answered."""
+
+
+Perform = Callable[[Order, "Signals"], Verdict]
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What a running job hears and says: `stop` is set when it should stop at a checkpoint."""
+
+    stop: threading.Event
+    pulse: Callable[[int], None]
+
+
+class Worker:
+    """The parent's end. Not safe for two orders at once."""
+
+    def __init__(self, config: WorkerConfig, entry: Callable[[Connection, WorkerConfig], None]) -> None:
+        self._config = config
+        self._entry = entry
+        self._process: BaseProcess | None = None
+        self._connection: Connection | None = None
+        self._answers: asyncio.Queue[Pulse | Verdict | None] = asyncio.Queue()
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    async def start(self) -> None:
+        if self._process is None or not self._process.is_alive():
+            await self.close()
+            ours, theirs = _SPAWN.Pipe()
+            self._process = _SPAWN.Process(target=self._entry, args=(theirs, self._config), daemon=True)
+            await asyncio.to_thread(self._process.start)
+            theirs.close()
+            self._connection = ours
+            self._answers = asyncio.Queue()
+            asyncio.get_running_loop().add_reader(ours.fileno(), self._receive)
+
+    async def send(self, order: Order) -> None:
+        await self.start()
+        assert self._connection is not None
+        self._connection.send(order)
+
+    async def answer(self, seconds: float) -> Pulse | Verdict:
+        """The next thing the child says; raises TimeoutError after `seconds` of silence, WorkerDied at its end."""
+        async with asyncio.timeout(seconds):
+            answer = await self._answers.get()
+        if answer is None:
+            raise WorkerDied(await self._last_words())
+        return answer
+
+    def interrupt(self) -> None:
+        if self._connection is not None:
+            try:
+                self._connection.send("stop")
+            except OSError:
+                return  # it is gone already: nothing to stop
+
+    async def close(self) -> None:
+        """Ends the child, gently where it is idle; a child at work is killed."""
+        if self._connection is not None:
+            asyncio.get_running_loop().remove_reader(self._connection.fileno())
+            self._connection.close()
+            self._connection = None
+        if self._process is not None:
+            self._process.kill()
+            await asyncio.to_thread(self._process.join)
+            self._process.close()
+            self._process = None
+
+    def _receive(self) -> None:
+        assert self._connection is not None
+        try:
+            self._answers.put_nowait(self._connection.recv())
+        except (EOFError, OSError):
+            asyncio.get_running_loop().remove_reader(self._connection.fileno())
+            self._answers.put_nowait(None)
+
+    async def _last_words(self) -> str:
+        assert self._process is not None
+        await asyncio.to_thread(self._process.join)
+        code = self._process.exitcode or 0
+        if code < 0:
+            return f"the worker process was ended by signal {signal.Signals(-code).name}"
+        return f"the worker process ended with exit code {code}"
+
+
+def serve_orders(connection: Connection, config: WorkerConfig, perform: Perform) -> None:
+    """The child's loop: one order after the other, until the parent goes away."""
+    _settle_in(config)
+    orders: SimpleQueue[Order] = SimpleQueue()
+    stop = threading.Event()
+    threading.Thread(target=_listen, args=(connection, orders, stop), daemon=True).start()
+    signals = Signals(stop, lambda read: connection.send(Pulse(read)))
+    while True:
+        order = orders.get()
+        connection.send(perform(order, signals))
+        stop.clear()
+
+
+def _listen(connection: Connection, orders: "SimpleQueue[Order]", stop: threading.Event) -> None:
+    while True:
+        try:
+            message = connection.recv()
+        except (EOFError, OSError):
+            os._exit(0)  # no parent, no work: whoever takes over must not meet us
+        if isinstance(message, Order):
+            orders.put(message)
+        else:
+            stop.set()
+
+
+def _settle_in(config: WorkerConfig) -> None:
+    # the terminal's Ctrl-C goes to the whole group; the parent decides what it means for a job
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.nice(config.nice)
+    resource.setrlimit(resource.RLIMIT_AS, (config.memory_bytes, config.memory_bytes))

@@ -1,0 +1,41 @@
+"""Is the catalog whole? Each finding is a sentence."""
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, func, select, text
+
+from storage.catalog.tables import batch_files, batches, control_files
+from storage.queues.tables import jobs
+
+
+def findings(connection: Connection) -> list[str]:
+    """The database's own checks; a job must add up: read = what became of the records."""
+    return [*_pages(connection), *_references(connection), *_sums(connection)]
+
+
+def sizes(connection: Connection) -> dict[str, int | None]:
+    """Every blob that is needed, with its size where the catalog knows it."""
+    needed: dict[str, int | None] = {}
+    for column in (control_files.c.digest, batches.c.control, jobs.c.control):
+        needed |= dict.fromkeys(connection.execute(select(column).where(column.is_not(None)).distinct()).scalars())
+    rows = connection.execute(select(batch_files.c.digest, func.max(batch_files.c.size)).group_by(batch_files.c.digest))
+    return needed | dict(rows.tuples().all())
+
+
+def _pages(connection: Connection) -> Iterator[str]:
+    for (finding,) in connection.execute(text("PRAGMA integrity_check")):
+        if finding != "ok":
+            yield f"catalog.db: {finding}"
+
+
+def _references(connection: Connection) -> Iterator[str]:
+    for table, row, target, _ in connection.execute(text("PRAGMA foreign_key_check")):
+        yield f"catalog.db: {table} row {row} refers to a row of {target} that does not exist"
+
+
+def _sums(connection: Connection) -> Iterator[str]:
+    parts = (jobs.c[f"count_{name}"] for name in ("created", "updated", "unchanged", "deleted", "failed", "skipped"))
+    total = sum(parts, jobs.c.count_read * 0)
+    for job, read, accounted in connection.execute(select(jobs.c.id, jobs.c.count_read, total)):
+        if read != accounted:
+            yield f"job {job}: {read} records were read, but {accounted} are accounted for"
