@@ -6,10 +6,15 @@ from server.readers.base import Reader
 from server.readers.delimited_reader import csv_reader, tsv_reader
 from server.readers.json_lines_reader import JsonLinesReader
 from server.readers.json_reader import JsonReader
+from server.readers.marcxml_reader import MarcXmlReader
+from server.readers.xml_reader import XmlReader, bind_attributes, bind_text_of_children
 
 READERS: Mapping[str, Reader] = {
     "json": JsonReader(),
+    "xml-text-of-children": XmlReader(bind_text_of_children),
+    "xml-attributes": XmlReader(bind_attributes),
     "tsv-with-name-row": tsv_reader(),
     "json-lines": JsonLinesReader(),
     "csv-with-name-row": csv_reader(),
+    "marc-xml": MarcXmlReader(),
 }

@@ -1,0 +1,99 @@
+"""`marc-xml`: MARCXML as MARC-in-JSON, the same dicts as `marc` gives."""
+
+from collections.abc import Iterator, Mapping
+from typing import BinaryIO
+
+from server.readers.base import START, BadRecord, Block, Position, skip_records
+from server.readers.xml_feed import MAX_DEPTH, XmlFeed, xml_blocks
+
+
+class MarcXmlReader:
+    """A record is an element `record`, in whatever namespace, that holds a leader or fields; it may be the root."""
+
+    whole_file = True
+
+    def check(self, options: Mapping[str, object]) -> str | None:
+        return None
+
+    def blocks(
+        self, file: BinaryIO, options: Mapping[str, object], *, start: Position = START, size: int = 1000
+    ) -> Iterator[Block]:
+        return skip_records(xml_blocks(file, lambda feed: _Handlers(feed).bind(), size), start)
+
+
+class _Handlers:
+    def __init__(self, feed: XmlFeed) -> None:
+        self._feed = feed
+        self._depth = 0
+        self._record_depth = 0  # 0 outside records; an envelope's own `record` gives way to one inside it
+        self._leader = ""
+        self._fields: list[object] = []
+        self._subfields: list[object] | None = None
+        self._key = ""  # tag of a control field, code of a subfield
+        self._text: list[str] = []
+        self._fault = ""
+
+    def bind(self) -> None:
+        self._feed.parser.StartElementHandler = self._start
+        self._feed.parser.EndElementHandler = self._end
+        self._feed.parser.CharacterDataHandler = lambda data: self._text.append(data)
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise self._feed.too_deep()
+        self._text = []
+        name = tag.rpartition(":")[2]
+        if name == "subfield":
+            self._key = self._attribute(attributes, "code", name)
+        elif name == "datafield":
+            self._open_field(attributes)
+        elif name == "controlfield":
+            self._key = _three_digits(self._attribute(attributes, "tag", name))
+        elif name == "record":
+            self._open_record()
+
+    def _open_record(self) -> None:
+        if self._record_depth:
+            self._feed.reopen()
+        else:
+            self._feed.begin()
+        self._record_depth = self._depth
+        self._leader, self._fields, self._subfields, self._fault = "", [], None, ""
+
+    def _open_field(self, attributes: dict[str, str]) -> None:
+        self._subfields = []
+        field = {"ind1": attributes.get("ind1", " "), "ind2": attributes.get("ind2", " "), "subfields": self._subfields}
+        self._fields.append({_three_digits(self._attribute(attributes, "tag", "datafield")): field})
+
+    def _attribute(self, attributes: dict[str, str], key: str, name: str) -> str:
+        if key not in attributes:
+            self._fault = self._fault or f"an element {name} has no attribute {key}"
+        return attributes.get(key, "")
+
+    def _end(self, tag: str) -> None:
+        name = tag.rpartition(":")[2]
+        if name == "subfield" and self._subfields is not None:
+            self._subfields.append({self._key: "".join(self._text)})
+        elif name == "datafield":
+            self._subfields = None
+        elif name == "controlfield":
+            self._fields.append({self._key: "".join(self._text)})
+        elif name == "leader":
+            self._leader = "".join(self._text)
+        elif name == "record" and self._depth == self._record_depth:
+            self._feed.finish(self._record(), tag)
+            self._record_depth = 0
+        self._text = []
+        self._depth -= 1
+
+    def _record(self) -> object:
+        if not self._fields:
+            self._fault = self._fault or "the record has no fields"
+        if self._fault:
+            return BadRecord(f"line {self._feed.lines[-1]}: {self._fault}")
+        return {"leader": self._leader, "fields": self._fields}
+
+
+def _three_digits(tag: str) -> str:
+    return tag.zfill(3) if tag.isdigit() else tag
