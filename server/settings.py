@@ -57,13 +57,15 @@ class Storage(Section):
 
 
 class Limits(Section):
-    max_upload_bytes: Bytes = Field(default=16 * 2**30, description="the largest body accepted, after decompression")
-    max_request_seconds: Seconds = Field(default=3600, description="the longest one request may take to arrive")
+    max_upload_bytes: Bytes = Field(default=64 * 2**30, description="the largest body accepted, after decompression")
+    max_request_seconds: Seconds = Field(default=6 * 3600, description="the longest one body may take to arrive")
     idle_seconds: Seconds = Field(default=60, description="the longest pause within a body")
     min_free_bytes: int = Field(default=512 * 2**20, ge=0, description="disk space that uploads must leave free")
     max_form_parts: Count = Field(default=100, description="parts in one form")
-    max_field_bytes: Bytes = Field(default=2**20, description="the largest form field that is not a file")
-    max_open_uploads: Count = Field(default=64, description="bodies received at the same time")
+    max_field_bytes: Bytes = Field(default=64 * 2**10, description="the largest form field that is not a file")
+    max_part_header_bytes: Bytes = Field(default=8 * 2**10, description="the longest header of one form part")
+    max_small_body_bytes: Bytes = Field(default=8 * 2**20, description="the largest control file or plain form")
+    threads: Count = Field(default=16, description="threads that write bodies to disk")
 
 
 class Jobs(Section):

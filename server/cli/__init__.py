@@ -50,6 +50,17 @@ def run(arguments: Sequence[str]) -> int:
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else 1
     except KeyboardInterrupt:
-        print("penstock: interrupted", file=sys.stderr)
-        return 130
+        return _said("interrupted", 130)
+    except Exception as error:
+        # imported late: it knows the errors of every room, and most commands end well
+        code: int | None = importlib.import_module("server.cli.failures").exit_code(error)
+        if code is None:
+            raise
+        return _said(str(error), code)
     return 0
+
+
+def _said(message: str, code: int) -> int:
+    for line in message.splitlines():
+        print(f"penstock: {line}", file=sys.stderr)
+    return code

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import orjson
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
@@ -43,6 +44,14 @@ def say(line: str) -> None:
 
 def remark(line: str) -> None:
     print(f"penstock: {line}", file=sys.stderr, flush=True)
+
+
+def fail_on(problems: Sequence[str]) -> None:
+    """Says every problem; exit code 1 where there is one."""
+    for problem in problems:
+        remark(problem)
+    if problems:
+        raise typer.Exit(1)
 
 
 def bar(*, of_bytes: bool = False) -> Progress:

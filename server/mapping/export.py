@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from server.mapping.model import Destination, Model, Name, qualified_column, safe_column
-from server.mapping.targets import more_column
+from server.mapping.model import Destination, Model, Name, more_column, qualified_column, safe_column
 
 _JSON_TYPES = frozenset({"json", "person-name", "postal-address"})
 

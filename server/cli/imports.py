@@ -1,0 +1,109 @@
+"""`penstock import`: files on disk through an import process."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from server.cli.options import Config, DataDir
+from server.cli.output import bar, remark, say
+from server.cli.session import WorkFailed, with_engine
+from server.engine.engine import Engine
+from server.engine.receiving import STEP
+from storage.queues.base import Job
+
+API = "cli"
+
+
+def entry(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…")],
+    process: Annotated[str, typer.Option(metavar="ID", help="The import process.")],
+    name: Annotated[str | None, typer.Option(help="The files' name in the control file; else found by itself.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, import nothing.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the end of the import, and show it.")] = False,
+    config: Config = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Import files with an import process; prints the batch's identifier."""
+    if name is not None and len(files) > 1:
+        raise typer.BadParameter("with several files each needs a name of its own", param_hint="--name")
+
+    async def work(engine: Engine) -> None:
+        engine.definitions.load()
+        control = engine.definitions.process(process).control
+        roles = [name or role_of(path, control, alone=len(files) == 1) for path in files]
+        batch = await engine.batches.create(API, process=process, comment=", ".join(path.name for path in files))
+        for role, path in zip(roles, files, strict=True):
+            await _send(engine, batch.identifier, role, path)
+        job = await engine.batches.schedule(API, batch.identifier, "dry-run" if dry_run else "import")
+        say(batch.identifier)
+        if wait:
+            _show_end(await _ended(engine, job.id), batch.identifier)
+        else:
+            remark("scheduled; a server on this data will run it")
+
+    with_engine(config, data_dir, work)
+
+
+def role_of(path: Path, control: Mapping[str, object], *, alone: bool) -> str:
+    """The name under which the control file knows a file: its own name, else the only one there is."""
+    entries = control.get("files")
+    names = list(entries) if isinstance(entries, Mapping) else []
+    for own in (path.name, path.stem):
+        if own in names:
+            return own
+    named = [name for name in names if name != "DEFAULT"]
+    if alone and len(named) == 1:
+        return named[0]
+    if "DEFAULT" in names:
+        return path.name
+    raise typer.BadParameter(
+        f"{path}: the process knows no file of this name; it knows {', '.join(named) or 'none'}: choose one with --name"
+    )
+
+
+async def _send(engine: Engine, batch: str, role: str, path: Path) -> None:
+    try:
+        file = await asyncio.to_thread(path.open, "rb")
+    except OSError as error:
+        raise WorkFailed(f"{path}: cannot be read: {error.strerror}") from None
+    try:
+        with bar(of_bytes=True) as progress:
+            size = (await asyncio.to_thread(path.stat)).st_size
+            task = progress.add_task(path.name, total=size)
+
+            async def source() -> bytes:
+                piece = await asyncio.to_thread(file.read, STEP)
+                progress.advance(task, len(piece))
+                return bytes(piece)
+
+            upload = await engine.uploads.receive_octets(source, filename=path.name)
+            await engine.batches.add_file(API, batch, role, upload)
+    finally:
+        await asyncio.to_thread(file.close)
+
+
+async def _ended(engine: Engine, id: str) -> Job:
+    """Helps to run what is queued, so that the job ends without a server too; with one, whoever is first runs it."""
+    engine.start_dispatcher()
+    with bar() as progress:
+        task = progress.add_task("importing", total=None)
+        waiting = asyncio.create_task(engine.jobs.wait(id))
+        while not (await asyncio.wait([waiting], timeout=0.5))[0]:
+            progress.update(task, completed=(await engine.jobs.get(id)).counts.read)
+        return await waiting
+
+
+def _show_end(job: Job, batch: str) -> None:
+    counts = job.counts
+    remark(
+        f"{counts.read} records read: {counts.created} created, {counts.updated} updated, "
+        f"{counts.unchanged} unchanged, {counts.deleted} deleted, {counts.failed} failed, {counts.skipped} skipped"
+        + (" (dry run: nothing was kept)" if job.mode == "dry-run" else "")
+    )
+    if job.errors:
+        remark(f"{job.errors} errors; see: penstock batches show {batch}")
+    if job.state != "done":
+        raise WorkFailed(f"the import ended as {job.state}" + (f": {job.error}" if job.error else ""))

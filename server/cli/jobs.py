@@ -1,0 +1,87 @@
+"""`penstock jobs`: runs of imports."""
+
+import dataclasses
+from typing import Annotated
+
+import typer
+
+from server.cli.options import AsJson, Config, DataDir
+from server.cli.output import remark, say, show_list, show_one
+from server.cli.session import with_engine
+from server.engine.engine import Engine
+from storage.queues.base import Job
+
+entry = typer.Typer()
+
+
+@entry.command("list")
+def list_jobs(
+    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 50,
+    as_json: AsJson = False,
+    config: Config = None,
+    data_dir: DataDir = None,
+) -> None:
+    """List jobs, newest first."""
+
+    async def work(engine: Engine) -> None:
+        rows = [_row(job) for job in await engine.jobs.list(limit=limit)]
+        show_list(rows, ["id", "process", "mode", "state", "created", "finished", "errors", "error"], as_json=as_json)
+
+    with_engine(config, data_dir, work)
+
+
+@entry.command()
+def show(id: str, as_json: AsJson = False, config: Config = None, data_dir: DataDir = None) -> None:
+    """Show a job with what became of its records."""
+
+    async def work(engine: Engine) -> None:
+        show_one(_row(await engine.jobs.get(id)), as_json=as_json)
+
+    with_engine(config, data_dir, work)
+
+
+@entry.command()
+def log(id: str, config: Config = None, data_dir: DataDir = None) -> None:
+    """Print the log of a job."""
+
+    async def work(engine: Engine) -> None:
+        await engine.jobs.get(id)
+        say(await log_text(engine, id))
+
+    with_engine(config, data_dir, work)
+
+
+@entry.command()
+def cancel(id: str, config: Config = None, data_dir: DataDir = None) -> None:
+    """Cancel a job: at once while it waits, at its next checkpoint while it runs."""
+
+    async def work(engine: Engine) -> None:
+        job = await engine.jobs.cancel(id)
+        remark(f"job {id} is {job.state}" + (", and will stop" if job.state == "running" else ""))
+
+    with_engine(config, data_dir, work)
+
+
+async def log_text(engine: Engine, job: str) -> str:
+    return "\n".join(line.message for line in await engine.jobs.log(job))
+
+
+def job_summary(job: Job) -> dict[str, object]:
+    return {
+        "id": job.id,
+        "state": job.state,
+        "mode": job.mode,
+        "counts": dataclasses.asdict(job.counts),
+        "started": job.started,
+        "finished": job.finished,
+    }
+
+
+def _row(job: Job) -> dict[str, object]:
+    return job_summary(job) | {
+        "process": job.process,
+        "attempts": job.attempts,
+        "errors": job.errors,
+        "error": job.error,
+        "created": job.created,
+    }

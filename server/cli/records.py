@@ -1,0 +1,80 @@
+"""`penstock records`: what was imported."""
+
+import csv
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Literal, TextIO
+
+import orjson
+import typer
+
+from server.cli.options import AsJson, Config, DataDir
+from server.cli.output import bar, show_list
+from server.cli.session import WorkFailed, with_engine
+from server.engine.engine import Engine
+from server.mapping.export import Export, make_export
+
+entry = typer.Typer()
+
+Row = dict[str, object]
+Write = Callable[[Row], object]
+
+
+@entry.command()
+def tables(as_json: AsJson = False, config: Config = None, data_dir: DataDir = None) -> None:
+    """List the tables and how many rows each has."""
+
+    async def work(engine: Engine) -> None:
+        rows = [{"table": table, "rows": engine.count(table)} for table in engine.tables()]
+        show_list(rows, ["table", "rows"], as_json=as_json)
+
+    with_engine(config, data_dir, work)
+
+
+@entry.command()
+def export(
+    table: str,
+    format: Annotated[Literal["jsonl", "csv"], typer.Option(help="One JSON object a line, or CSV.")] = "jsonl",
+    output: Annotated[Path | None, typer.Option(metavar="F", help="A file instead of stdout.")] = None,
+    config: Config = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Write all rows of a table, in order of insertion."""
+
+    async def work(engine: Engine) -> None:
+        if table not in engine.tables():
+            raise WorkFailed(f"there is no table {table}; there are: {', '.join(engine.tables()) or 'none yet'}")
+        engine.definitions.load()
+        shape = make_export(table, engine.columns(table), engine.definitions.models.values())
+        with _destination(output) as file, bar() as progress:
+            write = _json_lines(file) if format == "jsonl" else _csv(file, shape)
+            for row in progress.track(engine.rows(table), total=engine.count(table), description=table):
+                write(shape.row(row.id, row.values))
+
+    with_engine(config, data_dir, work)
+
+
+@contextmanager
+def _destination(output: Path | None) -> Iterator[TextIO]:
+    if output is None:
+        yield sys.stdout
+        return
+    with output.open("w", encoding="utf-8", newline="") as file:
+        yield file
+
+
+def _json_lines(file: TextIO) -> Write:
+    return lambda row: file.write(orjson.dumps(row).decode() + "\n")
+
+
+def _csv(file: TextIO, shape: Export) -> Write:
+    writer = csv.writer(file)
+    writer.writerow(shape.keys)
+    return lambda row: writer.writerow([_cell(row.get(key)) for key in shape.keys])
+
+
+def _cell(value: object) -> object:
+    """Lists and objects as JSON, truth values as JSON writes them."""
+    return orjson.dumps(value).decode() if isinstance(value, bool | list | dict) else value

@@ -1,0 +1,85 @@
+"""`penstock serve`: the server."""
+
+import asyncio
+import ipaddress
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from server.app import make_app, run, serve
+from server.cli.init import occupied, write_example
+from server.cli.options import Config, DataDir
+from server.cli.output import say
+from server.cli.session import engine_for, settings_for
+from server.engine.engine import Engine
+from server.logs import LogFormat, configure_logs
+from server.settings import Settings
+
+# what the key of the first start may do: all that the example needs, no administration
+FIRST_SCOPES = ("haplo-batch", "haplo-standard", "haplo-push")
+
+WELCOME = """\
+This is the first start: a key was made. It is shown only now, so keep it.
+
+    {secret}
+
+Try it (the batch that this makes takes the files in imports/sample/; README.md goes on from here):
+
+    curl --user haplo:{secret} -d kind=example-standard-api {address}/api/haplo-data-import-standard-api/batch
+"""
+
+
+def entry(
+    config: Config = None,
+    data_dir: DataDir = None,
+    host: Annotated[str | None, typer.Option(metavar="H", help="The address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(metavar="P", help="The port; 0 takes a free one.")] = None,
+    no_auth: Annotated[bool, typer.Option("--no-auth", help="Ask for no key; on loopback only.")] = False,
+    log_format: Annotated[LogFormat | None, typer.Option(help="How log lines are written to stderr.")] = None,
+    welcome: Annotated[
+        bool, typer.Option("--welcome", help="At the first start write an example and make a key.")
+    ] = False,
+) -> None:
+    """Answer the import APIs until SIGTERM or SIGINT."""
+    if welcome and config is None and occupied(Path()) is None:
+        write_example(Path())
+    flags: dict[str, dict[str, object]] = {"server": {"host": host, "port": port, "log_format": log_format}}
+    settings = settings_for(config, data_dir, flags)
+    if no_auth and not is_loopback(settings.server.host):
+        raise typer.BadParameter(
+            f"everybody who reaches {settings.server.host} could import; listen on 127.0.0.1", param_hint="--no-auth"
+        )
+    configure_logs(settings.server.log_format)
+    run(_serve(settings, no_auth=no_auth, welcome=welcome and not no_auth))
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+async def _serve(settings: Settings, *, no_auth: bool, welcome: bool) -> None:
+    async with engine_for(settings, no_auth=no_auth) as engine:
+        await asyncio.to_thread(engine.definitions.load)
+        secret = await _first_key(engine) if welcome else None
+        await serve(make_app(engine), settings.server.host, settings.server.port, _announce(secret))
+
+
+async def _first_key(engine: Engine) -> str | None:
+    if await engine.keys.list():
+        return None
+    _, secret = await engine.keys.create("first key", FIRST_SCOPES)
+    return secret
+
+
+def _announce(secret: str | None) -> Callable[[str], None]:
+    def announce(address: str) -> None:
+        if secret:
+            say(WELCOME.format(secret=secret, address=address))
+        say(f"penstock: listening on {address}")
+
+    return announce
