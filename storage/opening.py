@@ -8,16 +8,20 @@ from sqlalchemy import Connection
 
 from storage.blobs.base import BlobStore
 from storage.blobs.local import LocalBlobs
+from storage.catalog import tables as catalog_tables
 from storage.catalog.base import Catalog
 from storage.catalog.preparing import prepare
 from storage.catalog.sql import references
 from storage.database import Database
 from storage.presence import Presence
 from storage.queues import jobs
+from storage.queues import tables as queue_tables
 from storage.queues.base import JobQueue
 from storage.queues.sqlite import SqliteQueue
 from storage.records.base import RecordStore
 from storage.records.sqlite import SqliteRecords
+
+TABLES = (*catalog_tables.TABLES, *queue_tables.TABLES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +59,7 @@ def open_storage(data_dir: Path, *, min_free_bytes: int = 0) -> Storage:
     Any number of processes may have the same directory open. Raises DatabaseNewer for one that a later version wrote.
     """
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    database = Database(data_dir / "catalog.db")
-    prepare(database)
+    database = open_catalog(data_dir)
     return Storage(
         data_dir=data_dir,
         blobs=LocalBlobs(data_dir, min_free_bytes=min_free_bytes),
@@ -65,6 +68,17 @@ def open_storage(data_dir: Path, *, min_free_bytes: int = 0) -> Storage:
         records=SqliteRecords(data_dir / "records.db"),
         presence=Presence(data_dir / "locks"),
     )
+
+
+def open_catalog(data_dir: Path) -> Database:
+    """The catalog alone, for what needs nothing else."""
+    database = Database(data_dir / "catalog.db")
+    try:
+        prepare(database, TABLES)
+    except BaseException:
+        database.close_now()
+        raise
+    return database
 
 
 def refers_to(connection: Connection, digest: str) -> bool:

@@ -5,9 +5,12 @@ import queue
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection
+
+from storage.errors import StorageError
 
 T = TypeVar("T")
 
@@ -20,7 +23,7 @@ class WriteSession(Protocol):
 
     * `transaction` runs the operations, each alone in its savepoint, and commits them together. It never raises: what
       went wrong is in the operations.
-    * `foreign_version` changes when another connection has committed.
+    * `foreign_version` changes when another connection has committed. It never raises either.
     """
 
     def transaction(self, operations: Sequence["Operation"]) -> None: ...
@@ -62,25 +65,33 @@ class GroupWriter:
         self._state = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
-        self.changes = 0
+        self._changes = 0
 
     async def write(self, run: Callable[[Connection], T]) -> T:
         operation = Operation(run, asyncio.get_running_loop())
-        self.start()
-        self._waiting.put(operation)
+        self._submit(operation)
         assert operation.future is not None  # it was made with a loop
         result: T = await operation.future
         return result
 
-    def start(self) -> None:
-        if self._thread is not None and not self._closed:
-            return
+    def watch(self) -> int:
+        """The change count; from the first call on it follows other processes too."""
         with self._state:
+            if not self._closed:
+                self._start()
+        return self._changes
+
+    def _submit(self, operation: Operation) -> None:
+        with self._state:  # so that nothing is put behind the end of the thread
             if self._closed:
-                raise RuntimeError(f"{self._name} is closed")
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name=f"writer of {self._name}", daemon=True)
-                self._thread.start()
+                raise StorageError(f"{self._name} is closed")
+            self._start()
+            self._waiting.put(operation)
+
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name=f"writer of {self._name}", daemon=True)
+            self._thread.start()
 
     def close(self) -> None:
         """Waits until everything that was asked for is written."""
@@ -100,7 +111,7 @@ class GroupWriter:
                 session.transaction(group)
             seen, before = session.foreign_version(), seen
             if group or seen != before:
-                self.changes += 1
+                self._changes += 1
             _answer(group)
         session.close()
 
@@ -126,7 +137,7 @@ def _answer(group: Sequence[Operation]) -> None:
         if operation.loop is not None:
             by_loop[operation.loop].append(operation)
     for loop, operations in by_loop.items():
-        if not loop.is_closed():
+        with suppress(RuntimeError):  # the loop has been closed: nobody waits any more
             loop.call_soon_threadsafe(_answer_here, operations)
 
 

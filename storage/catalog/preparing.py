@@ -4,9 +4,9 @@ Alembic is slow to import and hardly ever needed, so it is imported when there i
 """
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, Table, inspect, text
 
 from storage.database import Database
 from storage.schema import metadata
@@ -14,10 +14,10 @@ from storage.schema import metadata
 REVISION = "0001"  # the newest of migrations/versions; a test compares
 
 
-def prepare(database: Database) -> None:
-    """Safe to be called by several processes at once; raises DatabaseNewer."""
+def prepare(database: Database, tables: Sequence[Table]) -> None:
+    """`tables` are all of the database's, the queue's too. Safe for several processes at once; raises DatabaseNewer."""
     if database.read_now(revision) != REVISION:
-        database.write_now(lambda connection: _bring_up(connection, str(database.path)))
+        database.write_now(lambda connection: _bring_up(connection, str(database.path), tables))
 
 
 def revision(connection: Connection) -> str | None:
@@ -27,16 +27,16 @@ def revision(connection: Connection) -> str | None:
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
-def _bring_up(connection: Connection, name: str) -> None:
+def _bring_up(connection: Connection, name: str, tables: Sequence[Table]) -> None:
     found = revision(connection)  # again: another process may have been here first
     if found is None:
-        _create(connection)
+        _create(connection, tables)
     elif found != REVISION:
         upgrade: Callable[[Connection, str], None] = importlib.import_module("storage.catalog.migrating").upgrade
         upgrade(connection, name)
 
 
-def _create(connection: Connection) -> None:
-    metadata.create_all(connection)
+def _create(connection: Connection, tables: Sequence[Table]) -> None:
+    metadata.create_all(connection, tables)
     connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
     connection.execute(text("INSERT INTO alembic_version VALUES (:revision)"), {"revision": REVISION})

@@ -87,3 +87,5 @@ outcomes = Table(
     Column("detail", JSON(none_as_null=True)),
     Index(None, "job", "status", "record"),
 )
+
+TABLES = (keys, control_files, batches, batch_files, job_log, outcomes)

@@ -101,7 +101,7 @@ def find(
 
 def count_by_state(connection: Connection) -> dict[str, int]:
     query = select(jobs.c.state, func.count()).group_by(jobs.c.state)
-    return dict(connection.execute(query).tuples().all())
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def next_due(connection: Connection) -> datetime | None:
@@ -131,11 +131,11 @@ def claim(
 
 
 def extend(connection: Connection, job: str, owner: str, now: datetime, lease: float) -> bool:
-    return _owned(connection, job, owner, lease_until=now + timedelta(seconds=lease))
+    return _owned(connection, job, owner, {"lease_until": now + timedelta(seconds=lease)})
 
 
 def progress(connection: Connection, job: str, owner: str, counts: Counts, errors: int) -> bool:
-    return _owned(connection, job, owner, **_count_values(counts), errors=errors, attempts=1)
+    return _owned(connection, job, owner, _count_values(counts) | {"errors": errors, "attempts": 1})
 
 
 def finish(
@@ -154,7 +154,7 @@ def finish(
         values |= _count_values(counts)
     if errors is not None:
         values["errors"] = errors
-    return _owned(connection, job, owner, **values)
+    return _owned(connection, job, owner, values)
 
 
 def release(
@@ -163,7 +163,7 @@ def release(
     values: dict[str, object] = {"state": "queued", "owner": None, "lease_until": None, "due": due, "error": error}
     if not counted:
         values["attempts"] = jobs.c.attempts - 1
-    return _owned(connection, job, owner, **values)
+    return _owned(connection, job, owner, values)
 
 
 def cancel(connection: Connection, job: str, now: datetime) -> Job | None:
@@ -175,7 +175,7 @@ def cancel(connection: Connection, job: str, now: datetime) -> Job | None:
     return get(connection, job)
 
 
-def _owned(connection: Connection, job: str, owner: str, **values: object) -> bool:
+def _owned(connection: Connection, job: str, owner: str, values: dict[str, object]) -> bool:
     mine = and_(jobs.c.id == job, jobs.c.state == "running", jobs.c.owner == owner)
     return connection.execute(update(jobs).where(mine).values(**values)).rowcount == 1
 

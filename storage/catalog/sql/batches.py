@@ -85,7 +85,7 @@ def find(
 
 def count_by_state(connection: Connection) -> dict[str, int]:
     query = select(batches.c.state, func.count()).group_by(batches.c.state)
-    return dict(connection.execute(query).tuples().all())
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def move(

@@ -19,7 +19,7 @@ def sizes(connection: Connection) -> dict[str, int | None]:
     for column in (control_files.c.digest, batches.c.control, jobs.c.control):
         needed |= dict.fromkeys(connection.execute(select(column).where(column.is_not(None)).distinct()).scalars())
     rows = connection.execute(select(batch_files.c.digest, func.max(batch_files.c.size)).group_by(batch_files.c.digest))
-    return needed | dict(rows.tuples().all())
+    return needed | {row[0]: row[1] for row in rows}
 
 
 def _pages(connection: Connection) -> Iterator[str]:

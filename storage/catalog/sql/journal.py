@@ -55,7 +55,7 @@ def list_outcomes(
 
 def count_outcomes(connection: Connection, job: str) -> dict[str, int]:
     query = select(outcomes.c.status, func.count()).where(outcomes.c.job == job).group_by(outcomes.c.status)
-    return dict(connection.execute(query).tuples().all())
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def forget_from(connection: Connection, job: str, record: int, position: int) -> None:

@@ -1,0 +1,293 @@
+"""The contract of a JobQueue (storage/queues/base.py): one test for each sentence."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from backends import QUEUES, OpenQueue
+from sqlalchemy import Connection
+
+from storage.queues import jobs
+from storage.queues.base import Counts, Job, NewJob, new_job_id
+
+NOW = datetime(2025, 3, 1, 9, 30, tzinfo=UTC)
+LEASE = 60.0
+PAST_LEASE = NOW + timedelta(seconds=LEASE)
+
+
+@pytest.fixture(params=QUEUES)
+def open_queue(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], OpenQueue]:
+    return lambda: QUEUES[request.param](tmp_path)
+
+
+@pytest.fixture
+async def store(open_queue: Callable[[], OpenQueue]) -> AsyncIterator[OpenQueue]:
+    opened = await asyncio.to_thread(open_queue)
+    yield opened
+    await opened.catalog.close()
+
+
+async def put(store: OpenQueue, now: datetime = NOW, **values: object) -> Job:
+    job = NewJob(**{"kind": "import", "mode": "import"} | values)
+    return await store.catalog.write(lambda c: store.queue.put(c, job, now))
+
+
+async def get(store: OpenQueue, job: Job) -> Job:
+    found = await store.catalog.read(lambda c: jobs.get(c, job.id))
+    assert found is not None
+    return found
+
+
+async def claim(store: OpenQueue, owner: str = "a", now: datetime = NOW, **values: object) -> str | None:
+    job = await store.queue.claim(owner, now, LEASE, **values)
+    return None if job is None else job.id
+
+
+async def finish(store: OpenQueue, job: Job, owner: str, state: str = "done", **values: object) -> bool:
+    return await store.catalog.write(lambda c: store.queue.finish(c, job.id, owner, state, NOW, **values))
+
+
+async def test_put_returns_the_job_as_it_is_stored(store: OpenQueue) -> None:
+    batch = {"process": "12", "control": "0" * 64, "payload": {"é": [1, None]}, "priority": 2, "lane": "x"}
+    job = await put(store, **batch)
+    assert await get(store, job) == job
+    assert (job.state, job.due, job.attempts, job.counts) == ("queued", NOW, 0, Counts())
+
+
+async def test_put_joins_the_callers_transaction(store: OpenQueue) -> None:
+    def put_then_raise(connection: Connection) -> None:
+        store.queue.put(connection, NewJob("import", "import"), NOW)
+        raise ValueError("undo")
+
+    with pytest.raises(ValueError, match="undo"):
+        await store.catalog.write(put_then_raise)
+    assert await claim(store) is None
+
+
+async def test_claim_hands_out_by_priority_then_due_then_age(store: OpenQueue) -> None:
+    earlier = [NOW - timedelta(minutes=minutes) for minutes in range(5)]
+    third = await put(store, earlier[1], due=earlier[1])
+    fourth = await put(store, earlier[0], due=earlier[1])
+    second = await put(store, earlier[0], due=earlier[2])
+    first = await put(store, earlier[0], priority=1)
+    order = [await claim(store, owner) for owner in "abcde"]
+    assert order == [first.id, second.id, third.id, fourth.id, None]
+
+
+async def test_claim_leaves_jobs_that_are_not_due(store: OpenQueue) -> None:
+    job = await put(store, due=NOW + timedelta(seconds=1))
+    assert await claim(store) is None
+    assert await claim(store, now=NOW + timedelta(seconds=1)) == job.id
+
+
+async def test_a_claimed_job_is_its_owners_until_the_lease_ends(store: OpenQueue) -> None:
+    job = await put(store)
+    assert await claim(store, "a") == job.id
+    running = await get(store, job)
+    assert (running.state, running.owner, running.lease_until) == ("running", "a", PAST_LEASE)
+    assert await claim(store, "b", PAST_LEASE - timedelta(microseconds=1)) is None
+    assert await claim(store, "b", PAST_LEASE) == job.id
+    assert (await get(store, job)).owner == "b"
+
+
+async def test_a_job_of_a_dead_owner_is_handed_out_again(store: OpenQueue) -> None:
+    job = await put(store)
+    await claim(store, "dead")
+    assert await claim(store, "b", dead_owner=lambda owner: False) is None
+    assert await claim(store, "b", dead_owner=lambda owner: owner == "dead") == job.id
+
+
+async def test_each_claim_is_an_attempt_and_the_first_one_sets_started(store: OpenQueue) -> None:
+    job = await put(store)
+    await claim(store, "a")
+    await claim(store, "b", PAST_LEASE)
+    again = await get(store, job)
+    assert (again.attempts, again.started) == (2, NOW)
+
+
+async def test_a_job_without_attempts_left_fails_and_is_told_in_the_same_transaction(store: OpenQueue) -> None:
+    lost, told = await put(store, max_attempts=1), []
+    other = await put(store, NOW + timedelta(hours=1), due=NOW)
+
+    def abandoned(connection: Connection, job: Job) -> None:
+        told.append((job.id, job.state, jobs.get(connection, job.id) == job))
+
+    await claim(store, "dead")
+    assert await claim(store, "b", PAST_LEASE, abandoned=abandoned) == other.id
+    assert told == [(lost.id, "failed", True)]
+    ended = await get(store, lost)
+    assert (ended.state, ended.finished, ended.owner) == ("failed", PAST_LEASE, None)
+    assert ended.error == "given up after 1 attempt: the worker stopped each time before the job had ended"
+
+
+async def test_nothing_is_given_up_when_telling_fails(store: OpenQueue) -> None:
+    lost = await put(store, max_attempts=1)
+    await claim(store, "dead")
+
+    def fails(connection: Connection, job: Job) -> None:
+        raise ValueError("could not tell")
+
+    with pytest.raises(ValueError, match="could not tell"):
+        await claim(store, "b", PAST_LEASE, abandoned=fails)
+    assert (await get(store, lost)).state == "running"
+
+
+async def test_extend_moves_the_lease_as_long_as_nobody_else_has_the_job(store: OpenQueue) -> None:
+    job = await put(store)
+    await claim(store, "a")
+    assert await store.queue.extend(job.id, "a", PAST_LEASE, LEASE)
+    assert await claim(store, "b", PAST_LEASE) is None
+    assert await claim(store, "b", PAST_LEASE + timedelta(seconds=LEASE)) == job.id
+    assert not await store.queue.extend(job.id, "a", NOW, LEASE)
+
+
+async def test_progress_records_counts_and_forgives_earlier_attempts(store: OpenQueue) -> None:
+    job, counts = await put(store), Counts(read=3, created=2, failed=1)
+    await claim(store, "a")
+    await claim(store, "b", PAST_LEASE)
+    assert not await store.catalog.write(lambda c: store.queue.progress(c, job.id, "a", Counts(), 0))
+    assert await store.catalog.write(lambda c: store.queue.progress(c, job.id, "b", counts, 7))
+    now = await get(store, job)
+    assert (now.counts, now.errors, now.attempts, now.state) == (counts, 7, 1, "running")
+
+
+async def test_finish_ends_the_job_once_and_only_for_its_owner(store: OpenQueue) -> None:
+    job, counts = await put(store), Counts(read=1, failed=1)
+    await claim(store, "a")
+    assert not await finish(store, job, "b")
+    assert await finish(store, job, "a", "failed", counts=counts, errors=1, error="why")
+    assert not await finish(store, job, "a")
+    ended = await get(store, job)
+    assert (ended.state, ended.finished, ended.counts, ended.errors, ended.error) == ("failed", NOW, counts, 1, "why")
+    assert (ended.owner, ended.lease_until) == (None, None)
+    assert await claim(store, "b", PAST_LEASE) is None
+
+
+async def test_finish_joins_the_callers_transaction(store: OpenQueue) -> None:
+    job = await put(store)
+    await claim(store, "a")
+
+    def finish_then_raise(connection: Connection) -> None:
+        store.queue.finish(connection, job.id, "a", "done", NOW)
+        raise ValueError("undo")
+
+    with pytest.raises(ValueError, match="undo"):
+        await store.catalog.write(finish_then_raise)
+    assert (await get(store, job)).state == "running"
+
+
+@pytest.mark.parametrize(("counted", "attempts"), [(True, 1), (False, 0)])
+async def test_release_gives_a_job_back(store: OpenQueue, counted: bool, attempts: int) -> None:
+    job, later = await put(store), NOW + timedelta(seconds=5)
+    await claim(store, "a")
+    assert not await store.queue.release(job.id, "b", later)
+    assert await store.queue.release(job.id, "a", later, counted=counted)
+    back = await get(store, job)
+    assert (back.state, back.owner, back.due, back.attempts) == ("queued", None, later, attempts)
+    assert await claim(store, "b") is None
+    assert await claim(store, "b", later) == job.id
+
+
+async def test_the_reason_of_a_release_is_in_the_sentence_of_a_job_given_up(store: OpenQueue) -> None:
+    job = await put(store, max_attempts=1)
+    await claim(store, "a")
+    await store.queue.release(job.id, "a", NOW, error="the worker ran out of memory")
+    assert await claim(store, "b") is None
+    assert (await get(store, job)).error == "given up after 1 attempt: the worker ran out of memory"
+
+
+async def test_cancel_ends_a_queued_job_and_asks_the_owner_of_a_running_one(store: OpenQueue) -> None:
+    queued, running, done = [await put(store, priority=-n) for n in range(3)]
+    for job in (queued, running, done):
+        await claim(store, job.id)
+    await store.queue.release(queued.id, queued.id, NOW)
+    await finish(store, done, done.id)
+    cancelled = [
+        await store.catalog.write(lambda c, j=j: store.queue.cancel(c, j.id, NOW)) for j in (queued, running, done)
+    ]
+    assert [(j.state, j.cancel_requested) for j in cancelled] == [
+        ("cancelled", True),
+        ("running", True),
+        ("done", False),
+    ]
+    assert cancelled[0].finished == NOW
+    assert await store.catalog.write(lambda c: store.queue.cancel(c, "nobody", NOW)) is None
+
+
+async def test_a_job_with_a_cancel_pending_is_handed_out_again(store: OpenQueue) -> None:
+    job = await put(store)
+    await claim(store, "a")
+    await store.catalog.write(lambda c: store.queue.cancel(c, job.id, NOW))
+    again = await store.queue.claim("b", PAST_LEASE, LEASE)
+    assert again is not None
+    assert (again.id, again.cancel_requested) == (job.id, True)
+
+
+async def test_jobs_of_one_lane_run_one_after_the_other(store: OpenQueue) -> None:
+    first, second = await put(store, lane="x"), await put(store, NOW + timedelta(seconds=1), due=NOW, lane="x")
+    elsewhere = await put(store, NOW + timedelta(seconds=2), due=NOW, lane="y")
+    assert [await claim(store, owner) for owner in "abc"] == [first.id, elsewhere.id, None]
+    await finish(store, elsewhere, "b")
+    await store.queue.release(first.id, "a", PAST_LEASE)
+    assert await claim(store, "c") is None
+    assert await claim(store, "c", PAST_LEASE) == first.id
+    await finish(store, first, "c")
+    assert await claim(store, "d") == second.id
+
+
+async def test_wait_ends_at_once_when_a_job_is_put_or_given_back(store: OpenQueue) -> None:
+    assert await claim(store) is None
+    await asyncio.gather(store.queue.wait(30), put(store))
+    job = await store.queue.claim("a", NOW, LEASE)
+    assert job is not None
+    assert await claim(store, "b") is None
+    await asyncio.gather(store.queue.wait(30), store.queue.release(job.id, "a", NOW))
+    assert await claim(store, "b") == job.id
+
+
+async def test_wait_does_not_miss_a_put_since_the_last_claim(store: OpenQueue) -> None:
+    assert await claim(store) is None
+    await put(store)
+    await asyncio.wait_for(store.queue.wait(30), 0.4)
+
+
+async def test_a_claimer_that_takes_one_of_two_jobs_leaves_the_others_awake(store: OpenQueue) -> None:
+    assert await claim(store, "b") is None
+    await put(store)
+    await put(store)
+    await claim(store, "a")
+    await asyncio.wait_for(store.queue.wait(30), 0.4)
+
+
+async def test_wait_notices_another_process(store: OpenQueue, open_queue: Callable[[], OpenQueue]) -> None:
+    other = await asyncio.to_thread(open_queue)
+    assert await claim(store) is None
+    job, _ = await asyncio.gather(put(other), store.queue.wait(30))
+    assert await claim(store) == job.id
+    await other.catalog.close()
+
+
+async def test_wait_ends_after_its_time(store: OpenQueue) -> None:
+    await claim(store)
+    await claim(store)
+    await asyncio.wait_for(store.queue.wait(0.01), 5)
+
+
+async def test_find_filters_and_pages_newest_first(store: OpenQueue) -> None:
+    made = [await put(store, NOW + timedelta(seconds=n), process=str(n % 2)) for n in range(6)]
+    odd = [job.id for job in reversed(made) if job.process == "1"]
+    page = await store.catalog.read(lambda c: jobs.find(c, process="1", limit=2))
+    rest = await store.catalog.read(lambda c: jobs.find(c, process="1", before=page[-1].id))
+    assert [job.id for job in page + rest] == odd
+    assert await store.catalog.read(lambda c: jobs.find(c, states=["done"])) == []
+    assert await store.catalog.read(jobs.count_by_state) == {"queued": 6}
+    assert await store.catalog.read(jobs.next_due) == NOW
+
+
+def test_job_ids_sort_in_the_order_of_their_moments() -> None:
+    moments = [NOW + timedelta(microseconds=n * 7) for n in range(2000)]
+    ids = [new_job_id(moment) for moment in moments]
+    assert ids == sorted(ids)
+    assert len({new_job_id(NOW) for _ in range(100)}) == 100
