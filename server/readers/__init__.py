@@ -6,6 +6,7 @@ from server.readers.base import Reader
 from server.readers.delimited_reader import csv_reader, tsv_reader
 from server.readers.json_lines_reader import JsonLinesReader
 from server.readers.json_reader import JsonReader
+from server.readers.marc_reader import MarcReader
 from server.readers.marcxml_reader import MarcXmlReader
 from server.readers.xml_reader import XmlReader, bind_attributes, bind_text_of_children
 
@@ -16,5 +17,6 @@ READERS: Mapping[str, Reader] = {
     "tsv-with-name-row": tsv_reader(),
     "json-lines": JsonLinesReader(),
     "csv-with-name-row": csv_reader(),
+    "marc": MarcReader(),
     "marc-xml": MarcXmlReader(),
 }
