@@ -2,19 +2,17 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from server.mapping.assigning import LOAD_BY_REF, Preparation
+from server.mapping.control import ControlFile
 from server.mapping.evaluate import Evaluation
 from server.mapping.filters import Filters
-from server.mapping.instructions import LOAD_BY_REF, Preparation, Step, as_context
+from server.mapping.instructions import Step, as_context, steps
 from server.mapping.model import ColumnKind, Destination, Model, Name
 from server.mapping.scope import Result, Scope
 from server.mapping.setup import Setup
 from server.mapping.structured import PSEUDO_DESTINATIONS
 from server.mapping.targets import Place, make_place, make_pseudo
-
-if TYPE_CHECKING:
-    from server.mapping.control import ControlFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +39,14 @@ class Program:
         return evaluation.finish()
 
 
-def compile_control(
-    control: "ControlFile | Mapping[str, object]", model: Model, models: Mapping[str, Model]
-) -> Program:
+def compile_control(control: ControlFile | Mapping[str, object], model: Model, models: Mapping[str, Model]) -> Program:
     """Prepares every instruction; what is wrong with one is among the program's `setup_messages`."""
     mapping, instructions = _parts(control)
     messages: list[str] = []
     places = make_places(model)
     setup = Setup(model=model, models=models, mapping=mapping, report=messages.append, filters=Filters(models))
-    steps = Preparation(places, setup).steps(instructions)
-    return Program(tuple(messages), _columns(places), _links(places), places, steps)
+    prepared = steps(Preparation(places, setup), instructions)
+    return Program(tuple(messages), _columns(places), _links(places), places, prepared)
 
 
 def make_places(model: Model) -> dict[str, Place]:
@@ -63,7 +59,7 @@ def make_places(model: Model) -> dict[str, Place]:
     return places
 
 
-def _parts(control: "ControlFile | Mapping[str, object]") -> tuple[Mapping[str, object], object]:
+def _parts(control: ControlFile | Mapping[str, object]) -> tuple[Mapping[str, object], object]:
     if not isinstance(control, Mapping):
         return control.mapping, control.instructions
     mapping = control.get("mapping")

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from server.mapping.model import Destination
 from server.mapping.scope import Change, Result, RunFault, Scalar, Scope, StoredRow, report_once
-from server.mapping.structured import display_text
 from server.mapping.targets import TYPE_COLUMN, Cell, Place, Slot, Target
 
 MAX_DEPENDENCY_DEPTH = 16
@@ -128,11 +127,9 @@ class Evaluation:
         """The row with these values in the key of its destination; several are told and count as none."""
         if not place.key or any(value is None for value in key):
             return None
-        columns = [cell.main.column for cell in place.key]
-        rows = self.scope.lookup.find(place.table, columns, [tuple(key)], 2)[0]
+        rows = self.scope.lookup.find(place.table, place.key_columns, [tuple(key)], 2)[0]
         if len(rows) > 1:
-            told = ", ".join(f"{c.name.name} = {v}" for c, v in zip(place.key, key, strict=True))
-            self.scope.report(f"More than one row of destination {place.name} has {told}")
+            self.scope.report(f"More than one row of destination {place.name} has {_told(place, key)}")
             return None
         return rows[0] if rows else None
 
@@ -231,9 +228,9 @@ class Evaluation:
         if not target.overlay or target.row is not None or target.same_as is not None or target.adopted:
             return True
         key = self._key_of(target)
-        missing = [cell.name.name for cell, value in zip(place.key, key, strict=True) if value is None]
-        if missing:
+        if None in key:
             if tell:
+                missing = [cell.name.name for cell, value in zip(place.key, key, strict=True) if value is None]
                 self.abort(f"Couldn't upsert destination {place.name}: no value for {', '.join(missing)} of its key")
             return False
         earlier = self._keyed.get((place.table, key))
@@ -245,13 +242,12 @@ class Evaluation:
 
     def _resolve_stored(self, target: Target, key: tuple[Scalar, ...]) -> bool:
         place = target.place
-        columns = [cell.main.column for cell in place.key]
-        rows = self.scope.lookup.find(place.table, columns, [key], 2)[0]
-        told = ", ".join(f"{cell.name.name} = {value}" for cell, value in zip(place.key, key, strict=True))
+        rows = self.scope.lookup.find(place.table, place.key_columns, [key], 2)[0]
         if len(rows) > 1:
-            self.abort(f"Couldn't upsert destination {place.name}: more than one row has {told}")
+            self.abort(f"Couldn't upsert destination {place.name}: more than one row has {_told(place, key)}")
             return False
         if rows and not place.accepts(rows[0]):
+            told = _told(place, key)
             self.abort(f"Couldn't upsert destination {place.name}: the row with {told} is of another type")
             return False
         self._keyed[place.table, key] = target
@@ -324,17 +320,25 @@ class Evaluation:
         return Change(destination, "update", target.row.id, differences) if differences else None
 
 
+def _told(place: Place, key: Sequence[Scalar]) -> str:
+    return ", ".join(f"{cell.name.name} = {value}" for cell, value in zip(place.key, key, strict=True))
+
+
 def _is_linked(target: Target) -> bool:
     link = target.place.link
     return link is not None and bool(target.peek(link))
 
 
 def _has_title(target: Target, title: Cell) -> bool:
-    return target.has_foreign(title) or any(_shows(title, value) for slot in title.slots for value in target.peek(slot))
+    return _shows(target.values.get(title.main.column)) or target.has_foreign(title) or _has_any(target, title)
 
 
-def _shows(title: Cell, value: Scalar) -> bool:
-    return value not in (None, "") and display_text(str(value)) != ""
+def _has_any(target: Target, title: Cell) -> bool:
+    return any(_shows(target.peek(slot)) for slot in title.slots)
+
+
+def _shows(values: Sequence[Scalar] | None) -> bool:
+    return values is not None and any(value not in (None, "") for value in values)
 
 
 def _lacks_type(target: Target) -> bool:

@@ -5,58 +5,34 @@ fault: then it has said so through `Preparation.report`, and the instruction is 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
 
+from server.mapping.assigning import LOAD_BY_REF, Instruction, Preparation, action_of, assignment, cell_of, text_of
 from server.mapping.evaluate import Evaluation
 from server.mapping.javascript import NOTHING, identical, is_skipped, is_truthy, js_text
-from server.mapping.model import Name, safe_column
-from server.mapping.scope import Lookup, Scalar, Scope, StoredRow, report_once
-from server.mapping.setup import Converter, Setup
-from server.mapping.targets import Cell, Place, Slot, Target, more_column
-from server.mapping.values import converter
+from server.mapping.refs import Ref
+from server.mapping.scope import Lookup, Scope, StoredRow, report_once
+from server.mapping.setup import Converter
+from server.mapping.targets import Place, Target
 
-Instruction = Mapping[str, object]
 Context = Mapping[str, object]
 Step = Callable[[Evaluation, Context], None]
-Setter = Callable[[Target, Scalar], None]
-
-LOAD_BY_REF = "load:by-ref"
 
 
-@dataclass(frozen=True, slots=True)
-class Preparation:
-    """What builders work with: the places of the model and how values are to be converted."""
-
-    places: Mapping[str, Place]
-    setup: Setup
-
-    def report(self, message: str) -> None:
-        self.setup.report(message)
-
-    def steps(self, instructions: object) -> tuple[Step, ...]:
-        """The steps of a list, faulty instructions left out."""
-        if not isinstance(instructions, list | tuple):
-            return ()
-        built = (self._step(instruction) for instruction in instructions if isinstance(instruction, Mapping))
-        return tuple(step for step in built if step is not None)
-
-    def _step(self, instruction: Instruction) -> Step | None:
-        action = _text(instruction.get("action") or "field")
-        build = BUILDERS.get(action)
-        if build is None:
-            self.report(f"Unknown action in instruction: {action}")
-            return None
-        return build(self, instruction)
+def steps(prep: Preparation, instructions: object) -> tuple[Step, ...]:
+    """The steps of a list, faulty instructions left out."""
+    if not isinstance(instructions, list | tuple):
+        return ()
+    built = (_step(prep, instruction) for instruction in instructions if isinstance(instruction, Mapping))
+    return tuple(step for step in built if step is not None)
 
 
-class _Assignment(NamedTuple):
-    """Where an instruction's values go, and how they get there."""
-
-    destination: str
-    cell: Cell
-    convert: Converter
-    put: Setter
+def _step(prep: Preparation, instruction: Instruction) -> Step | None:
+    action = action_of(instruction)
+    build = BUILDERS.get(action)
+    if build is None:
+        prep.report(f"Unknown action in instruction: {action}")
+        return None
+    return build(prep, instruction)
 
 
 def as_context(value: object) -> Context:
@@ -68,123 +44,19 @@ def as_context(value: object) -> Context:
     return {}
 
 
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else js_text(value)
-
-
-def _get(instruction: Instruction, key: str) -> str:
-    return _text(instruction.get(key))
-
-
-# values into targets
-
-
-def _assignment(prep: Preparation, instruction: Instruction, source: str) -> _Assignment | None:
-    action, d, n = (
-        _text(instruction.get("action") or "field"),
-        _get(instruction, "destination"),
-        _get(instruction, "name"),
-    )
-    place = prep.places.get(d)
-    if place is None:
-        prep.report(f"Unknown destination in {action}: {d}")
-        return None
-    cell = place.cells.get(n) or _open_cell(prep, place, n, action)
-    if cell is None:
-        prep.report(f"Unknown name in {action} {n} for destination {d}")
-        return None
-    convert = converter(instruction, cell.name, source, prep.setup)
-    if convert is None:
-        prep.report(f"Couldn't create value transformer for {action} {d}/{n}")
-        return None
-    put = _setter(prep, place, cell, instruction, f"{action} {d}/{n}")
-    return None if put is None else _Assignment(d, cell, convert, put)
-
-
-def _open_cell(prep: Preparation, place: Place, name: str, action: str) -> Cell | None:
-    """A Name that the model does not list: a new text column, where the destination is open."""
-    if not place.destination.open or not name:
-        return None
-    column = safe_column(name)
-    if not _is_free(prep, place, column, f"{action} {place.name}/{name}"):
-        return None
-    return place.add_cell(Name(name, column=column), prep.setup.model.qualifiers)
-
-
-def _is_free(prep: Preparation, place: Place, column: str, where: str) -> bool:
-    taken = place.taken(column)
-    if taken is None:
-        return True
-    cell = place.slots[taken].cell
-    owner = f'Name "{cell.name.name}"' if cell is not None else "the link to its parent"
-    prep.report(f"Column {column} of destination {place.name}, needed for {where}, already belongs to {owner}")
-    return False
-
-
-def _setter(prep: Preparation, place: Place, cell: Cell, instruction: Instruction, where: str) -> Setter | None:
-    many = is_truthy(instruction.get("multivalue"))
-    qualifier = _qualifier(prep, instruction, where)
-    if place.destination.kind == "dictionary":
-        return _appender(cell.main) if many and cell.name.multivalue else _overwriter(cell.main)
-    slot = cell.main if qualifier is None else cell.qualified.get(qualifier)
-    if slot is None and qualifier is not None:
-        slot = place.add_qualified(cell, qualifier) if _is_free_for(prep, place, cell, qualifier, where) else None
-    if slot is None or (many and slot.form == "single" and not _spread(prep, place, slot, where)):
-        return None
-    if many:
-        return _appender(slot)
-    return _overwriter(slot) if slot is not cell.main or not cell.others else _replacer(cell)
-
-
-def _qualifier(prep: Preparation, instruction: Instruction, where: str) -> str | None:
-    if "qualifier" not in instruction:
-        return None
-    qualifier = _get(instruction, "qualifier")
-    if qualifier in prep.setup.model.qualifiers:
-        return qualifier
-    prep.report(f"Invalid qualifier '{qualifier}' in {where}")
-    return None
-
-
-def _is_free_for(prep: Preparation, place: Place, cell: Cell, qualifier: str, where: str) -> bool:
-    return _is_free(prep, place, place.qualified_column(cell, qualifier), where)
-
-
-def _spread(prep: Preparation, place: Place, slot: Slot, where: str) -> bool:
-    """Lets a single-valued Name keep several values, the further ones in a column beside its own."""
-    if not _is_free(prep, place, more_column(slot.column), where):
-        return False
-    slot.form = "spread"
-    return True
-
-
-def _appender(slot: Slot) -> Setter:
-    return lambda target, value: target.read(slot).append(value)
-
-
-def _overwriter(slot: Slot) -> Setter:
-    column = slot.column
-
-    def put(target: Target, value: Scalar) -> None:
-        target.values[column] = [value]
-
-    return put
-
-
-def _replacer(cell: Cell) -> Setter:
-    return lambda target, value: target.replace_all(cell, value)
+# values
 
 
 def _field(prep: Preparation, instruction: Instruction) -> Step | None:
-    source = _get(instruction, "source")
-    made = _assignment(prep, instruction, f"input field {source}")
+    source = text_of(instruction, "source")
+    made = assignment(prep, instruction, f"input field {source}")
     if made is None:
         return None
     destination, _, convert, put = made
 
     def step(evaluation: Evaluation, context: Context) -> None:
         value = context.get(source)
-        if value is None or is_skipped(value):
+        if not value if type(value) is str else is_skipped(value):
             return
         stored = convert(value, evaluation.scope)
         if stored is not NOTHING:
@@ -194,8 +66,8 @@ def _field(prep: Preparation, instruction: Instruction) -> Step | None:
 
 
 def _field_structured(prep: Preparation, instruction: Instruction) -> Step | None:
-    structured = _get(instruction, "structured")
-    made = _assignment(prep, instruction, f"structured input field {structured}")
+    structured = text_of(instruction, "structured")
+    made = assignment(prep, instruction, f"structured input field {structured}")
     if made is None:
         return None
     if structured not in prep.places:
@@ -226,7 +98,9 @@ class _Eavesdropper:
 
 def _set_value(prep: Preparation, instruction: Instruction) -> Step | None:
     value = instruction.get("value")
-    made = _assignment(prep, instruction, f"set value {_get(instruction, 'destination')}/{_get(instruction, 'name')}")
+    made = assignment(
+        prep, instruction, f"set value {text_of(instruction, 'destination')}/{text_of(instruction, 'name')}"
+    )
     if made is None:
         return None
     destination, cell, convert, put = made
@@ -265,13 +139,13 @@ def _once(convert: Converter, value: object) -> Callable[[Scope], object]:
 
 
 def _remove_values(prep: Preparation, instruction: Instruction) -> Step | None:
-    destination = _get(instruction, "destination")
+    destination = text_of(instruction, "destination")
     place = prep.places.get(destination)
     if place is None:
         prep.report(f"Unknown destination in remove-values: {destination}")
         return None
-    name = _get(instruction, "name")
-    cell = place.cells.get(name) or _open_cell(prep, place, name, "remove-values")
+    name = text_of(instruction, "name")
+    cell = cell_of(prep, place, name, "remove-values")
     if cell is None:
         prep.report(f"Unknown name in remove-values for destination {destination}")
         return None
@@ -282,8 +156,8 @@ def _remove_values(prep: Preparation, instruction: Instruction) -> Step | None:
 
 
 def _if_exists(prep: Preparation, instruction: Instruction) -> Step:
-    source = _get(instruction, "source")
-    then, otherwise = prep.steps(instruction.get("then")), prep.steps(instruction.get("else"))
+    source = text_of(instruction, "source")
+    then, otherwise = steps(prep, instruction.get("then")), steps(prep, instruction.get("else"))
 
     def step(evaluation: Evaluation, context: Context) -> None:
         for each in otherwise if is_skipped(context.get(source)) else then:
@@ -293,8 +167,8 @@ def _if_exists(prep: Preparation, instruction: Instruction) -> Step:
 
 
 def _if_value_one_of(prep: Preparation, instruction: Instruction) -> Step:
-    source, given = _get(instruction, "source"), instruction.get("values")
-    then, otherwise = prep.steps(instruction.get("then")), prep.steps(instruction.get("else"))
+    source, given = text_of(instruction, "source"), instruction.get("values")
+    then, otherwise = steps(prep, instruction.get("then")), steps(prep, instruction.get("else"))
     values: Sequence[object] = given if isinstance(given, list | tuple) else ()
     texts = frozenset(value for value in values if isinstance(value, str))
 
@@ -309,8 +183,8 @@ def _if_value_one_of(prep: Preparation, instruction: Instruction) -> Step:
 
 
 def _if_has_value(prep: Preparation, instruction: Instruction) -> Step | None:
-    then, otherwise = prep.steps(instruction.get("then")), prep.steps(instruction.get("else"))
-    made = _assignment(prep, instruction, f"name {_get(instruction, 'name')}")
+    then, otherwise = steps(prep, instruction.get("then")), steps(prep, instruction.get("else"))
+    made = assignment(prep, instruction, f"name {text_of(instruction, 'name')}")
     if made is None:
         return None
     destination, cell, _, _ = made
@@ -323,26 +197,26 @@ def _if_has_value(prep: Preparation, instruction: Instruction) -> Step | None:
 
 
 def _within(prep: Preparation, instruction: Instruction) -> Step:
-    source, steps = _get(instruction, "source"), prep.steps(instruction.get("instructions"))
+    source, body = text_of(instruction, "source"), steps(prep, instruction.get("instructions"))
 
     def step(evaluation: Evaluation, context: Context) -> None:
         nested = context.get(source)
         if is_truthy(nested):
             inner = as_context(nested)
-            for each in steps:
+            for each in body:
                 each(evaluation, inner)
 
     return step
 
 
 def _for_each(prep: Preparation, instruction: Instruction) -> Step:
-    source, steps = _get(instruction, "source"), prep.steps(instruction.get("instructions"))
+    source, body = text_of(instruction, "source"), steps(prep, instruction.get("instructions"))
     wrap = is_truthy(instruction.get("wrapValues"))
 
     def step(evaluation: Evaluation, context: Context) -> None:
         for element in as_context(context.get(source)).values():
             inner = {"value": element} if wrap else as_context(element)
-            for each in steps:
+            for each in body:
                 each(evaluation, inner)
 
     return step
@@ -352,12 +226,12 @@ def _for_each(prep: Preparation, instruction: Instruction) -> Step:
 
 
 def _new(prep: Preparation, instruction: Instruction) -> Step:
-    destination = _get(instruction, "destination")
+    destination = text_of(instruction, "destination")
     return lambda evaluation, context: evaluation.new(evaluation.place(destination))
 
 
 def _upsert(prep: Preparation, instruction: Instruction) -> Step | None:
-    destination = _get(instruction, "destination")
+    destination = text_of(instruction, "destination")
     place = prep.places.get(destination)
     if place is not None and not place.key:
         prep.report(f"Can only use destinations with a key in upsert: {destination}")
@@ -382,8 +256,11 @@ def _finder(using: str) -> Finder:
 
 
 def _by_ref(evaluation: Evaluation, place: Place, info: Target) -> StoredRow | None:
-    ref = info.stored_form(info.place.cells["ref"])
-    return evaluation.scope.lookup.get(place.table, ref) if isinstance(ref, int) and place.table else None
+    ref: object = info.stored_form(info.place.cells["ref"])
+    table, id = ref if isinstance(ref, Ref) else (None, ref)
+    if place.pseudo or table not in (None, place.table) or not isinstance(id, int):
+        return None
+    return evaluation.scope.lookup.get(place.table, id)
 
 
 def _by_key(evaluation: Evaluation, place: Place, info: Target) -> StoredRow | None:
@@ -398,9 +275,9 @@ def _target_of(evaluation: Evaluation, using: str, destination: str) -> Place:
 
 
 def _load(prep: Preparation, instruction: Instruction) -> Step:
-    destination, using = _get(instruction, "destination"), _get(instruction, "using")
+    destination, using = text_of(instruction, "destination"), text_of(instruction, "using")
     find = _finder(using)
-    otherwise = prep.steps(instruction["otherwise"]) if "otherwise" in instruction else None
+    otherwise = steps(prep, instruction["otherwise"]) if "otherwise" in instruction else None
 
     def step(evaluation: Evaluation, context: Context) -> None:
         place = _target_of(evaluation, using, destination)
@@ -416,7 +293,7 @@ def _load(prep: Preparation, instruction: Instruction) -> Step:
 
 
 def _delete(prep: Preparation, instruction: Instruction) -> Step:
-    destination, using = _get(instruction, "destination"), _get(instruction, "using")
+    destination, using = text_of(instruction, "destination"), text_of(instruction, "using")
     find = _finder(using)
 
     def step(evaluation: Evaluation, context: Context) -> None:
@@ -428,7 +305,7 @@ def _delete(prep: Preparation, instruction: Instruction) -> Step:
 
 
 def _assert_destination(prep: Preparation, instruction: Instruction) -> Step | None:
-    destination, expected = _get(instruction, "destination"), instruction.get("exists")
+    destination, expected = text_of(instruction, "destination"), instruction.get("exists")
     place = prep.places.get(destination)
     if place is None:
         prep.report(f"Unknown destination in assert-destination: {destination}")
@@ -450,7 +327,7 @@ def _assert_destination(prep: Preparation, instruction: Instruction) -> Step | N
 
 def _message(instruction: Instruction, default: str) -> str:
     message = instruction.get("message")
-    return _text(message) if is_truthy(message) else default
+    return js_text(message) if is_truthy(message) else default
 
 
 def _abort_record(prep: Preparation, instruction: Instruction) -> Step:

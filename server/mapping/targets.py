@@ -76,6 +76,7 @@ class Place:
     slots: dict[str, Slot] = field(default_factory=dict)  # by column
     link: Slot | None = None  # the id of the parent's row
     key: tuple[Cell, ...] = ()
+    key_columns: tuple[str, ...] = ()
     required: tuple[Cell, ...] = ()
     title: Cell | None = None
     type_cell: Cell | None = None
@@ -205,8 +206,11 @@ class Target:
 
     def stored_form(self, cell: Cell) -> Scalar:
         """What the Name's own column would hold by what was set so far."""
-        values = self.values.get(cell.main.column)
-        return dict(cell.main.render(values))[cell.main.column] if values else None
+        slot = cell.main
+        values = self.values.get(slot.column)
+        if not values:
+            return None
+        return values[0] if slot.form != "list" else _list_text(values)
 
     def collected(self) -> dict[str, object]:
         """The values by Name in the order in which they were set, as a structured value is made from them."""
@@ -292,6 +296,7 @@ def make_place(destination: Destination, qualifiers: tuple[str, ...]) -> Place:
             place.type_cell = cell
     _add_link(place)
     place.key = tuple(place.cells[n] for n in destination.key if n in place.cells)
+    place.key_columns = tuple(cell.main.column for cell in place.key)
     place.required = tuple(c for _, c in sorted(place.cells.items()) if c.name.required and c.main is not place.link)
     if destination.kind == "object" and destination.title is not None:
         place.title = place.cells.get(destination.title)

@@ -54,11 +54,16 @@ _SCHEME = re.compile(r"[A-Za-z+.-]+:").match
 _CONFIGURATION_NAME = re.compile(r"[A-Za-z0-9_-]+:[:A-Za-z0-9_-]+").fullmatch
 
 
-def converter(action: Mapping[str, object], name: Name, src: str, setup: Setup) -> Converter | None:
-    """The conversion an instruction asks for; None when it cannot be made (`setup.report` has been told why)."""
+def converter(
+    action: Mapping[str, object], name: Name, src: str, setup: Setup, *, typed: Converter | None = None
+) -> Converter | None:
+    """The conversion an instruction asks for; None when it cannot be made (`setup.report` has been told why).
+
+    `typed` comes last in place of what the Name's type would do.
+    """
     want = Want(action, name, src, setup)
     try:
-        return _mapped(want, _filtered(want, _typed(want)))
+        return _mapped(want, _filtered(want, typed or _typed(want)))
     except SetupProblem as problem:
         setup.report(problem.about(src))
         return None

@@ -293,6 +293,29 @@ def test_load_by_ref():
     assert changed(work.run({"ref": "1", "title": "new"})) == [("person", "update", 1, {"title": "new"})]
 
 
+def test_a_ref_to_another_table_loads_nothing():
+    coded = destination("code", name("code"), lookups={"behaviour": "code"}, optional=True)
+    on = world()
+    on.add("code", 1, code="c1")
+    load = {"action": "load", "using": "load:by-ref", "otherwise": [say("not found")]}
+    code = field_of("code", "load:by-ref", "ref", filters=["haplo:code-to-ref"])
+    work = job(model(PERSON, coded), code, {**load, "destination": "code"}, code, {**load, "destination": "person"},
+               new("person"), TITLE, world=on)  # fmt: skip
+    assert not work.run({"code": "c1", "title": "T"}).aborted
+    assert work.messages == ["not found"]
+
+
+def test_a_ref_by_mapping_loads():
+    typed = destination("t", name("title"), title="title", types=Types("a", ("a",)))
+    on = World()
+    on.add("t", 1, title="X", _type="a")
+    mapping = {"m": {"types": ["a"], "using": "title", "values": {"x": "X"}}}
+    work = job(model(typed, types=("a",)), field_of("x", "load:by-ref", "ref", refMapping="m"),
+               {"action": "load", "destination": "t", "using": "load:by-ref"}, world=on, mapping=mapping)  # fmt: skip
+    assert work.program.setup_messages == ()
+    assert work.run({"x": "x"}).touched == 1
+
+
 def by_key(action="load", **options):
     return (
         field_of("email", "load:person", "email"),
