@@ -87,6 +87,8 @@ def _utf8(raw: bytes) -> MarcRecord:
     fields: list[object] = []
     for tag, first, end in _entries(base, raw[LEADER : base - 1].decode("ascii")):
         data = raw[first:end].decode("utf-8")
+        if not (tag in _CONTROL or _ascii_codes(data)):
+            raise _Odd
         fields.append({tag: data if tag in _CONTROL else _data_field(data)})
     return {"leader": raw[:LEADER].decode("ascii"), "fields": fields}
 
@@ -101,20 +103,25 @@ def _marc8(raw: bytes) -> MarcRecord:
 
 
 def _data_field(data: str) -> MarcRecord:
-    indicators, *parts = data.split("\x1f")
-    if len(indicators) != 2 or not (data.isascii() or _ascii_codes(indicators, parts)):
+    parts = data.split("\x1f")
+    indicators = parts.pop(0)
+    if len(indicators) != 2:
         raise _Odd
     subfields = [{part[0]: part[1:]} for part in parts if part]
     return {"ind1": indicators[0], "ind2": indicators[1], "subfields": subfields}
 
 
-def _ascii_codes(indicators: str, parts: list[str]) -> bool:
+def _ascii_codes(data: str) -> bool:
+    """Whether the indicators and the codes of the subfields are ASCII; otherwise pymarc decides."""
+    if data.isascii():
+        return True
+    indicators, *parts = data.split("\x1f")
     return indicators.isascii() and all(part[:1].isascii() for part in parts)
 
 
 def _marc8_field(data: bytes) -> MarcRecord:
-    head, *parts = data.split(b"\x1f")
-    indicators = head.decode("ascii")
+    parts = data.split(b"\x1f")
+    indicators = parts.pop(0).decode("ascii")
     if len(indicators) != 2:
         raise _Odd
     subfields = [{part[:1].decode("ascii"): _marc8_text(part[1:])} for part in parts if part]
