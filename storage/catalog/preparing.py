@@ -21,10 +21,10 @@ def prepare(database: Database, tables: Sequence[Table]) -> None:
 
 
 def revision(connection: Connection) -> str | None:
-    """None where there is no catalog yet."""
+    """None where there is no catalog yet, empty where the first migration has still to run."""
     if not inspect(connection).has_table("alembic_version"):
         return None
-    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or ""
 
 
 def _bring_up(connection: Connection, name: str, tables: Sequence[Table]) -> None:

@@ -1,0 +1,131 @@
+"""Whatever workers do, no job has two owners while leases hold, and none is lost."""
+
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from storage.database import Database
+from storage.opening import open_catalog
+from storage.queues import jobs
+from storage.queues.base import FINAL, Job, NewJob
+
+OWNERS = st.sampled_from("abc")
+ATTEMPTS = 3
+
+
+class Workers(RuleBasedStateMachine):
+    """Keeps a plain model of who holds what, beside the real queue."""
+
+    database: Database
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.database = open_catalog(Path(self.folder.name))
+        self.now = datetime(2025, 1, 1, tzinfo=UTC)
+        self.put: dict[str, int] = {}  # job -> attempts
+        self.held: dict[str, tuple[str, datetime]] = {}  # job -> owner, end of the lease
+        self.ended: set[str] = set()
+        self.dead: set[str] = set()
+
+    def teardown(self) -> None:
+        self.database.close_now()
+        self.folder.cleanup()
+
+    @rule(priority=st.integers(0, 2), delay=st.integers(0, 20))
+    def add(self, priority: int, delay: int) -> None:
+        new = NewJob(
+            "import", "import", priority=priority, due=self.now + timedelta(seconds=delay), max_attempts=ATTEMPTS
+        )
+        job = self.database.write_now(lambda c: jobs.put(c, new, self.now))
+        self.put[job.id] = 0
+
+    @rule(seconds=st.integers(1, 30))
+    def time_passes(self, seconds: int) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    @rule(owner=OWNERS, lease=st.integers(1, 30))
+    def claim(self, owner: str, lease: int) -> None:
+        self.dead.discard(owner)
+        given_up: list[Job] = []
+        job = self.database.write_now(
+            lambda c: jobs.claim(
+                c, owner, self.now, lease, self.dead.__contains__, lambda c, lost: given_up.append(lost)
+            )
+        )
+        for lost in given_up:
+            assert self.put[lost.id] == ATTEMPTS
+            self.free(lost.id)
+            self.ended.add(lost.id)
+        if job is not None:
+            self.free(job.id)
+            self.put[job.id] += 1
+            self.held[job.id] = (owner, self.now + timedelta(seconds=lease))
+            assert job.attempts == self.put[job.id] <= ATTEMPTS
+
+    def free(self, job: str) -> None:
+        """The job is going to somebody else: nobody alive may have it under a lease."""
+        assert job not in self.ended
+        if job in self.held:
+            owner, end = self.held.pop(job)
+            assert end <= self.now or owner in self.dead
+
+    @rule(owner=OWNERS)
+    def dies(self, owner: str) -> None:
+        self.dead.add(owner)
+
+    @rule(owner=OWNERS, data=st.data(), lease=st.integers(1, 30))
+    def extend(self, owner: str, data: st.DataObject, lease: int) -> None:
+        for job in self.choose(data):
+            kept = self.database.write_now(lambda c, job=job: jobs.extend(c, job, owner, self.now, lease))
+            assert kept == self.owns(owner, job)
+            if kept:
+                self.held[job] = (owner, self.now + timedelta(seconds=lease))
+
+    @rule(owner=OWNERS, data=st.data(), state=st.sampled_from(FINAL))
+    def finish(self, owner: str, data: st.DataObject, state: str) -> None:
+        for job in self.choose(data):
+            done = self.database.write_now(lambda c, job=job: jobs.finish(c, job, owner, state, self.now))
+            assert done == self.owns(owner, job)
+            if done:
+                del self.held[job]
+                self.ended.add(job)
+
+    @rule(owner=OWNERS, data=st.data(), counted=st.booleans())
+    def release(self, owner: str, data: st.DataObject, counted: bool) -> None:
+        for job in self.choose(data):
+            back = self.database.write_now(lambda c, job=job: jobs.release(c, job, owner, self.now, counted=counted))
+            assert back == self.owns(owner, job)
+            if back:
+                del self.held[job]
+                self.put[job] -= not counted
+
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        for job in self.choose(data):
+            after = self.database.write_now(lambda c, job=job: jobs.cancel(c, job, self.now))
+            assert after is not None
+            if job not in self.held:
+                self.ended.add(job)
+
+    @invariant()
+    def none_is_lost(self) -> None:
+        found = {job.id: job.state for job in self.database.read_now(lambda c: jobs.find(c, limit=1000))}
+        expected = {
+            job: "running" if job in self.held else "final" if job in self.ended else "queued" for job in self.put
+        }
+        assert {job: "final" if state in FINAL else state for job, state in found.items()} == expected
+
+    def choose(self, data: st.DataObject) -> list[str]:
+        return [data.draw(st.sampled_from(sorted(self.put)))] if self.put else []
+
+    def owns(self, owner: str, job: str) -> bool:
+        return job in self.held and self.held[job][0] == owner
+
+
+TestWorkers = Workers.TestCase
+TestWorkers.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)

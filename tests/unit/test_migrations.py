@@ -1,0 +1,101 @@
+"""The catalog's form: made at once when new, migrated when old, left alone when newer."""
+
+import multiprocessing
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from storage.catalog import migrating
+from storage.catalog.preparing import REVISION, revision
+from storage.database import Database
+from storage.errors import DatabaseNewer
+from storage.opening import open_catalog
+
+SPAWN = multiprocessing.get_context("spawn")
+NO_REVISION = text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Database]:
+    database = open_catalog(tmp_path)
+    yield database
+    database.close_now()
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[Database]:
+    """A database that has not seen its first migration."""
+    database = Database(tmp_path / "old.db")
+    database.write_now(lambda c: c.execute(NO_REVISION))
+    yield database
+    database.close_now()
+
+
+def form(connection: Connection) -> dict[str, list[object]]:
+    """Every table, index and column, with types, defaults and foreign keys, as SQLite has them."""
+    found = connection.execute(text("SELECT type, name, tbl_name FROM sqlite_master ORDER BY type, name")).all()
+    pragmas = ("table_xinfo", "index_xinfo", "foreign_key_list")
+    return {
+        f"{kind} {name}": [table, *(connection.exec_driver_sql(f"PRAGMA {p}({name})").all() for p in pragmas)]
+        for kind, name, table in found
+    }
+
+
+def test_migrations_lead_to_the_same_form_as_the_tables(fresh: Database, empty: Database) -> None:
+    empty.write_now(lambda c: migrating.upgrade(c, "old.db"))
+    assert empty.read_now(form) == fresh.read_now(form)
+
+
+def test_the_newest_migration_is_the_revision_that_opening_expects(fresh: Database) -> None:
+    scripts = fresh.read_now(lambda c: ScriptDirectory.from_config(migrating.configuration(c)))
+    assert scripts.get_heads() == [REVISION]
+    assert fresh.read_now(revision) == REVISION
+
+
+def test_an_old_catalog_is_migrated_when_it_is_opened(tmp_path: Path) -> None:
+    database = Database(tmp_path / "catalog.db")
+    database.write_now(lambda c: c.execute(NO_REVISION))
+    database.close_now()
+    opened = open_catalog(tmp_path)
+    assert opened.read_now(revision) == REVISION
+    opened.close_now()
+
+
+def test_a_migration_that_fails_leaves_everything_as_it_was(empty: Database) -> None:
+    empty.write_now(lambda c: c.execute(text("CREATE TABLE outcomes (mine TEXT)")))
+    before = empty.read_now(form)
+    with pytest.raises(Exception, match="outcomes already exists"):
+        empty.write_now(lambda c: migrating.upgrade(c, "old.db"))
+    assert empty.read_now(form) == before
+
+
+def test_a_catalog_of_a_later_version_is_refused_and_left_alone(tmp_path: Path, fresh: Database) -> None:
+    fresh.write_now(lambda c: c.execute(text("UPDATE alembic_version SET version_num = '9999'")))
+    with pytest.raises(DatabaseNewer, match=r"catalog\.db was written by a later version \(revision 9999\)"):
+        open_catalog(tmp_path)
+    assert fresh.read_now(revision) == "9999"
+
+
+def open_and_close(folder: Path) -> None:
+    open_catalog(folder).close_now()
+
+
+def test_several_processes_may_open_a_new_directory_at_once(tmp_path: Path) -> None:
+    processes = [SPAWN.Process(target=open_and_close, args=(tmp_path,)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * 3
+
+
+def test_opening_does_not_load_alembic(tmp_path: Path) -> None:
+    program = "import sys; from pathlib import Path; from storage.opening import open_storage;"
+    program += "open_storage(Path(sys.argv[1])).close_now(); sys.exit('alembic' in sys.modules)"
+    for _ in ("new", "there already"):
+        subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
