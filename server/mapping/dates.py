@@ -46,7 +46,7 @@ def date_parser(pattern: str) -> DateParser:
     tokens = _tokens(pattern)
     expression, letters = _expression(tokens)
     match = re.compile(expression, re.IGNORECASE).match
-    if letters == ["y", "M", "d"] and "yyyy" in pattern:
+    if letters == ["y", "M", "d"]:
         return _plain_date(match)
     return _any_date(match, letters)
 
@@ -84,7 +84,7 @@ def _expression(tokens: list[tuple[str, int]]) -> tuple[str, list[str]]:
         field = _field(letter, count)
         touching = index + 1 < len(tokens) and tokens[index + 1][1] > 0 and _is_number(*tokens[index + 1])
         parts.append(r"[ \t]*" + (f"({_NAMED[field]})" if field in _NAMED else _number(count, touching)))
-        letters.append("y" * count if letter == "y" and count <= 2 else field)
+        letters.append("yy" if letter == "y" and count <= 2 else field)
     return "".join(parts), letters
 
 
@@ -140,7 +140,7 @@ def _any_date(match: Match, letters: list[str]) -> DateParser:
 def _fields(pairs: "zip[tuple[str, str]]", first: int) -> dict[str, float]:
     values: dict[str, float] = {}
     for letter, text in pairs:
-        if letter in ("y", "yy"):
+        if letter == "yy":
             values["y"] = _year(text, first)
         elif letter in _LIMITS:
             values[letter] = int(text)

@@ -193,7 +193,8 @@ def _scanned(place: Place, types: Sequence[str], label: str) -> Search:
         # what was found before is looked at again, as the run itself may have changed or deleted it
         if title in seen and (row := scope.lookup.get(place.table, seen[title])) and fits(row, title):
             return seen[title]
-        rows = scope.lookup.find(place.table, (), [()], _MAX_TITLES + 1)[0]
+        answers = scope.lookup.find(place.table, ("_type",), [(code,) for code in types], _MAX_TITLES + 1)
+        rows = sorted((row for found in answers for row in found), key=lambda row: row.id)
         if len(rows) > _MAX_TITLES:
             report_once(scope, f"Mapping {label} uses title mapping, but too many objects in store to use this method.")
             return None
