@@ -86,6 +86,8 @@ def plan(control: ControlFile, model: Model, models: Mapping[str, Model]) -> Fla
     upsert = action == "upsert"
     if upsert and (not destination.key or destination.types):
         return None
+    if destination.types and not destination.types.default:
+        return None
     problems: list[str] = []
     setup = Setup(model=model, models=models, mapping=control.mapping, report=problems.append, filters=Filters(models))
     cells = [_cell(instruction, destination, upsert, setup) for instruction in sets]
@@ -138,7 +140,7 @@ _OPTIONS = {"mapInputValue", "mapInputValueDefault", "filters", "trueValue", "fa
 
 
 def _is_plain(instruction: Mapping[str, object], name: Name, upsert: bool) -> bool:
-    filters = instruction.get("filters") or ()
+    filters = instruction.get("filters") or []
     if name.type in _LOOKS_UP or instruction.get("refMapping") is not None:
         return False
     if not isinstance(filters, list) or any(f in _LOOKUP_FILTERS or not str(f).startswith("haplo:") for f in filters):
@@ -168,6 +170,8 @@ def _assemble(destination: Destination, upsert: bool, cells: list[_Cell]) -> Fla
     if destination.types and destination.types.default:
         cells = [*cells, _Cell("_type", None, None, destination.types.default, _itself, None, False)]
     cells = [replace(cell, required=cell.column in needed) for cell in cells]
+    if any(cell.required and cell.constant in ("", '[""]') for cell in cells):
+        return None
     return FlatPlan(
         destination=destination,
         columns=tuple(cell.column for cell in cells),
@@ -215,7 +219,8 @@ def _read(i: int, cell: _Cell, header: list[str] | None) -> list[str]:
     lines = [read]
     lines += [f"if {cell.inline.format(v=v)}: pass", absent] if cell.inline else [absent.removeprefix("el")]
     lines += ["    odd.append(index); continue" if cell.required else f"    {v} = None"]
-    lines += ["else:", f"    {v} = c{i}({v})", f"    if {v} is NOTHING:", "        odd.append(index); continue"]
+    bad = f"{v} is NOTHING or {v} == ''" if cell.required else f"{v} is NOTHING"
+    lines += ["else:", f"    {v} = c{i}({v})", f"    if {bad}:", "        odd.append(index); continue"]
     if cell.wrap:
         lines += [f"    {v} = dumps([{v}]).decode()"]
     return lines

@@ -1,0 +1,205 @@
+"""Random small control files on random records: nothing breaks, and an aborted record changes nothing."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mapping_world import World, destination, job, model, name
+
+from server.mapping.compile import compile_control
+from server.mapping.control import parse_control
+from server.mapping.flat import plan
+from server.mapping.model import Types
+from server.mapping.scope import RunFault
+
+PERSON = destination(
+    "person", name("title"), name("who", "person-name"), name("email", "email-address"), name("age", "integer"),
+    name("tags", multivalue=True), name("boss", "ref", refers_to="people"), name("born", "datetime"),
+    name("kind", "object-type"), name("any", "json"), title="title", key=("email",), table="people",
+    types=Types("staff", ("staff", "guest")),
+)  # fmt: skip
+BOOK = destination("book", name("title"), name("no", "number"), depends="person", optional=True, key=("title",))
+PAGE = destination("page", name("text"), depends="book", optional=True, open=True)
+NOTE = destination(
+    "note", name("text", required=True), name("ok", "boolean"), name("many", multivalue=True), kind="dictionary",
+    optional=True,
+)  # fmt: skip
+LIBRARY = model(PERSON, BOOK, PAGE, NOTE, qualifiers=("q:alt",), types=("staff", "guest"))
+
+SOURCES = st.sampled_from(["a", "b", "c", "value"])
+DESTINATIONS = st.sampled_from(
+    ["person", "book", "page", "note", "value:person-name", "load:person", "load:by-ref", "nowhere"]
+)
+NAMES = st.sampled_from(
+    ["title", "who", "email", "age", "tags", "boss", "born", "kind", "any", "no", "text", "ok", "many", "last", "ref"]
+)
+SCALARS = st.one_of(
+    st.none(), st.booleans(), st.integers(-3, 3), st.integers(), st.floats(), st.text(max_size=3),
+    st.sampled_from(["e@x", "1", "2", "staff", "2020-01-01"]),
+)  # fmt: skip
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(SOURCES, inner, max_size=3), max_leaves=6
+)
+RECORDS = st.dictionaries(SOURCES, VALUES, max_size=4) | VALUES
+OPTIONS = st.fixed_dictionaries(
+    {},
+    optional={
+        "multivalue": st.booleans(),
+        "qualifier": st.sampled_from(["q:alt", "q:unknown"]),
+        "filters": st.lists(
+            st.sampled_from(["haplo:string-to-ref", "haplo:to-string", "haplo:to-lower-case"]), max_size=2
+        ),
+        "dateFormat": st.just("yyyy-MM-dd"),
+    },
+)
+
+
+def instruction(action, **properties):
+    return st.fixed_dictionaries({"action": st.just(action), **properties})
+
+
+def assignments(action, **properties):
+    base = instruction(action, destination=DESTINATIONS, name=NAMES, **properties)
+    return st.builds(lambda made, options: {**options, **made}, base, OPTIONS)
+
+
+SIMPLE = st.one_of(
+    assignments("field", source=SOURCES),
+    assignments("set-value", value=VALUES),
+    assignments("field-structured", structured=DESTINATIONS),
+    instruction("remove-values", destination=DESTINATIONS, name=NAMES),
+    instruction("new", destination=DESTINATIONS),
+    instruction("upsert", destination=DESTINATIONS),
+    instruction("load", destination=DESTINATIONS, using=DESTINATIONS),
+    instruction("delete", destination=DESTINATIONS, using=DESTINATIONS),
+    instruction("assert-destination", destination=DESTINATIONS, exists=st.booleans()),
+    instruction("log-error", message=st.just("hm")),
+    instruction("abort-record", message=st.just("no")),
+)
+
+
+def nested(inner):
+    body = st.lists(inner, max_size=4)
+    branches = {"then": body, "else": body}
+    return st.one_of(
+        instruction("if-exists", source=SOURCES, **branches),
+        instruction("if-value-one-of", source=SOURCES, values=st.lists(SCALARS, max_size=2), **branches),
+        instruction("if-has-value", destination=DESTINATIONS, name=NAMES, **branches),
+        instruction("within", source=SOURCES, instructions=body),
+        instruction("for-each", source=SOURCES, wrapValues=st.booleans(), instructions=body),
+        instruction("load", destination=DESTINATIONS, using=DESTINATIONS, otherwise=body),
+    )
+
+
+USEFUL = st.sampled_from(
+    [
+        [{"action": "new", "destination": "person"}, {"source": "a", "destination": "person", "name": "title"}],
+        [{"action": "upsert", "destination": "person"}, {"source": "b", "destination": "person", "name": "email"}],
+        [{"source": "b", "destination": "load:person", "name": "email"},
+         {"action": "load", "destination": "person", "using": "load:person"}],
+        [],
+    ]
+)  # fmt: skip
+PROGRAMS = st.builds(
+    lambda first, rest: first + rest, USEFUL, st.lists(st.recursive(SIMPLE, nested, max_leaves=8), max_size=6)
+)
+
+
+def stored():
+    world = World()
+    world.add("people", 1, title="A", email="e@x", _type="staff")
+    world.add("people", 2, title="B", email="f@x", _type="other", tags='["t"]')
+    world.add("book", 3, title="T", person=1)
+    world.add("page", 4, text="p", book=3)
+    return world
+
+
+@settings(max_examples=60)
+@given(PROGRAMS, st.lists(RECORDS, min_size=1, max_size=3))
+def test_nothing_but_a_run_fault_is_raised(instructions, records):
+    work = job(LIBRARY, *instructions, world=stored())
+    for record in records:
+        try:
+            result = work.run(record)
+        except RunFault:
+            continue
+        assert not (result.aborted and result.changes)
+        assert not (result.aborted and not work.messages)
+
+
+@settings(max_examples=60)
+@given(PROGRAMS, RECORDS)
+def test_changes_are_such_as_tables_can_take(instructions, record):
+    world = stored()
+    work = job(LIBRARY, *instructions, world=world)
+    columns = {table: dict(pairs) for table, pairs in work.program.columns.items()}
+    try:
+        result = work.run(record, commit=False)
+    except RunFault:
+        return
+    rows = Counter((change.destination.table, change.id) for change in result.changes)
+    assert set(rows.values()) <= {1}
+    for change in result.changes:
+        table = change.destination.table
+        assert (world.get(table, change.id) is None) == (change.op == "insert")
+        for column, value in change.values.items():
+            assert column in columns[table] or column in world.get(table, change.id).values
+            assert value is None or isinstance(value, str | int | float)
+            assert not isinstance(value, bool)
+
+
+@settings(max_examples=60)
+@given(PROGRAMS, RECORDS)
+def test_a_program_keeps_nothing_between_records(instructions, record):
+    used, fresh = job(LIBRARY, *instructions, world=stored()), job(LIBRARY, *instructions, world=stored())
+    try:
+        used.run(record, commit=False)
+        used.world, first = stored(), fresh.run(record, commit=False)
+    except RunFault:
+        return
+    assert str(used.run(record, commit=False)) == str(first)
+
+
+FLAT = destination(
+    "f", name("title"), name("key"), name("n", "integer"), name("x", "number"), name("url", "url"),
+    name("ok", "boolean"), name("mail", "email-address"), name("day", "datetime"), name("tags", multivalue=True),
+    title="title", key=("key",),
+)  # fmt: skip
+FLAT_NAMES = ["n", "x", "url", "ok", "mail", "day", "tags"]
+FLAT_VALUES = SCALARS | st.sampled_from(["1.5", "http://x", "true", "t", ["x"], {"a": 1}])
+
+
+def flat_control(head, names):
+    fields = [
+        {"action": "field", "source": n, "destination": "f", "name": n, "dateFormat": "yyyy-MM-dd"} for n in names
+    ]
+    document = {"model": "test:model", "files": {}, "instructions": [{"action": head, "destination": "f"}, *fields]}
+    return parse_control(document)
+
+
+@pytest.mark.parametrize("head", ["new", "upsert"])
+@settings(max_examples=60)
+@given(
+    names=st.lists(st.sampled_from(FLAT_NAMES), unique=True),
+    records=st.lists(
+        st.fixed_dictionaries({}, optional=dict.fromkeys(["title", "key", *FLAT_NAMES], FLAT_VALUES)), max_size=4
+    ),
+)
+def test_generated_code_gives_the_rows_of_the_general_evaluator(head, names, records):
+    control, flat_model = flat_control(head, ["title", "key", *names]), model(FLAT)
+    flat = plan(control, flat_model, {flat_model.name: flat_model})
+    assert flat is not None
+    rows, odd = [], []
+    flat.of_dicts(records, 0, rows, odd)
+    work = job(flat_model)
+    work.program = compile_control(control, flat_model, {flat_model.name: flat_model})
+    for *values, number in rows:
+        work.world = World()
+        result = work.run(records[number])
+        assert not result.aborted
+        assert work.messages == []
+        set_values = {c: v for c, v in zip(flat.columns, values, strict=True) if v is not None}
+        assert [c.values for c in result.changes] == [set_values]
+        assert list(map(type, set_values.values())) == [type(result.changes[0].values[c]) for c in set_values]
+    assert sorted([*odd, *(row[-1] for row in rows)]) == list(range(len(records)))
