@@ -6,7 +6,8 @@ numbers touch. Unlike there: a month 13 is refused, not rolled over. The pattern
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 DateParser = Callable[[str], str | None]
 
@@ -41,8 +42,11 @@ _TOKEN = re.compile(r"'(?:[^']|'')*'|([A-Za-z])\1*|[^A-Za-z']", re.DOTALL)
 
 def date_parser(pattern: str) -> DateParser:
     """Raises ValueError with the reason where the pattern cannot be used."""
-    if pattern == ISO_8601:
-        return _parse_iso
+    # feeds repeat the same few days
+    return lru_cache(maxsize=4096)(_parse_iso if pattern == ISO_8601 else _compiled(pattern))
+
+
+def _compiled(pattern: str) -> DateParser:
     tokens = _tokens(pattern)
     expression, letters = _expression(tokens)
     match = re.compile(expression, re.IGNORECASE).match
@@ -112,12 +116,11 @@ def _plain_date(match: Match) -> DateParser:
         found = match(text)
         if found is None:
             return None
-        year, month, day = map(int, found.groups())
+        year, month, day = found.groups()
         try:
-            datetime(year, month, day)
+            return date(int(year), int(month), int(day)).isoformat() + "T00:00:00Z"
         except (ValueError, OverflowError):
             return None
-        return f"{year:04d}-{month:02d}-{day:02d}T00:00:00Z"
 
     return parse
 
@@ -199,7 +202,7 @@ def _hour(values: Mapping[str, float]) -> int:
 
 def _written(moment: datetime) -> str:
     """To the second; milliseconds only where there are any."""
-    text = f"{moment.year:04d}-{moment.month:02d}-{moment.day:02d}T{moment:%H:%M:%S}"
+    text = moment.isoformat()[:19]
     return f"{text}.{moment.microsecond // 1000:03d}Z" if moment.microsecond >= 1000 else text + "Z"
 
 
@@ -208,6 +211,6 @@ def _parse_iso(text: str) -> str | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-        return _written(moment.astimezone(UTC) if moment.tzinfo else moment)
+        return _written(moment.replace(tzinfo=None) - (moment.utcoffset() or timedelta()))
     except (ValueError, OverflowError):
         return None

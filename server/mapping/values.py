@@ -190,10 +190,14 @@ def _json(value: object) -> object:
 def _boolean(action: Mapping[str, object]) -> Flat:
     yes, no = action.get("trueValue", "true"), action.get("falseValue", "false")
 
-    def plain(value: object) -> object:
+    def compared(value: object) -> object:
         if value is True or identical(value, yes):
             return 1
         return 0 if value is False or identical(value, no) else INVALID
+
+    def plain(value: object) -> object:
+        # the texts are nearly always texts: then `==` will do
+        return (1 if value == yes else 0 if value == no else INVALID) if type(value) is str else compared(value)
 
     return Flat(plain, "Invalid boolean value for")
 
