@@ -8,6 +8,7 @@ from server.readers.json_lines_reader import JsonLinesReader
 from server.readers.json_reader import JsonReader
 from server.readers.marc_reader import MarcReader
 from server.readers.marcxml_reader import MarcXmlReader
+from server.readers.xlsx_reader import XlsxReader
 from server.readers.xml_reader import XmlReader, bind_attributes, bind_text_of_children
 
 READERS: Mapping[str, Reader] = {
@@ -17,6 +18,7 @@ READERS: Mapping[str, Reader] = {
     "tsv-with-name-row": tsv_reader(),
     "json-lines": JsonLinesReader(),
     "csv-with-name-row": csv_reader(),
+    "xlsx-with-name-row": XlsxReader(),
     "marc": MarcReader(),
     "marc-xml": MarcXmlReader(),
 }
