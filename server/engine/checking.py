@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from server.engine.definitions import Definitions
-from storage.catalog.sql import integrity
+from storage import integrity
 from storage.errors import BlobDamaged, BlobMissing
 from storage.opening import Storage
 

@@ -4,7 +4,21 @@ from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from storage.queues.base import (
     Abandoned,
@@ -43,6 +57,10 @@ _COLUMNS = [jobs.c[name] for name in (*_BEFORE_COUNTS, *(f"count_{name}" for nam
 
 _INSERT = insert(jobs)
 _SELECT = select(*_COLUMNS)
+_BY_ID = _SELECT.where(jobs.c.id == bindparam("job"))
+_CHANGE = update(jobs).where(jobs.c.id == bindparam("job"))
+_CHANGE_OWN = _CHANGE.where(jobs.c.state == "running", jobs.c.owner == bindparam("holder"))
+_UNCOUNT_OWN = _CHANGE_OWN.values(attempts=jobs.c.attempts - 1)
 
 
 def put(connection: Connection, job: NewJob, now: datetime) -> Job:
@@ -75,7 +93,7 @@ def put(connection: Connection, job: NewJob, now: datetime) -> Job:
 
 
 def get(connection: Connection, job: str) -> Job | None:
-    return _job(connection.execute(_SELECT.where(jobs.c.id == job)).one_or_none())
+    return _job(connection.execute(_BY_ID, {"job": job}).one_or_none())
 
 
 def find(
@@ -161,9 +179,7 @@ def release(
     connection: Connection, job: str, owner: str, due: datetime, *, counted: bool = True, error: str | None = None
 ) -> bool:
     values: dict[str, object] = {"state": "queued", "owner": None, "lease_until": None, "due": due, "error": error}
-    if not counted:
-        values["attempts"] = jobs.c.attempts - 1
-    return _owned(connection, job, owner, values)
+    return _owned(connection, job, owner, values, _CHANGE_OWN if counted else _UNCOUNT_OWN)
 
 
 def cancel(connection: Connection, job: str, now: datetime) -> Job | None:
@@ -175,9 +191,10 @@ def cancel(connection: Connection, job: str, now: datetime) -> Job | None:
     return get(connection, job)
 
 
-def _owned(connection: Connection, job: str, owner: str, values: dict[str, object]) -> bool:
-    mine = and_(jobs.c.id == job, jobs.c.state == "running", jobs.c.owner == owner)
-    return connection.execute(update(jobs).where(mine).values(**values)).rowcount == 1
+def _owned(
+    connection: Connection, job: str, owner: str, values: dict[str, object], change: Update = _CHANGE_OWN
+) -> bool:
+    return connection.execute(change, values | {"job": job, "holder": owner}).rowcount == 1
 
 
 def _owners(connection: Connection) -> list[str]:
@@ -223,8 +240,8 @@ def _give_up(connection: Connection, job: Job, now: datetime) -> Job:
 
 
 def _changed(connection: Connection, job: Job, values: dict[str, object]) -> Job:
-    connection.execute(update(jobs).where(jobs.c.id == job.id).values(**values))
-    return _job(connection.execute(_SELECT.where(jobs.c.id == job.id)).one())  # type: ignore[return-value]
+    connection.execute(_CHANGE, values | {"job": job.id})
+    return _as_job(connection.execute(_BY_ID, {"job": job.id}).one())
 
 
 def _count_values(counts: Counts) -> dict[str, object]:

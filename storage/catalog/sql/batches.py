@@ -12,7 +12,14 @@ from storage.schema import columns_of, many, one
 
 _SELECT = select(*columns_of(batches, Batch))
 _SELECT_FILE = select(*columns_of(batch_files, BatchFile))
+_BY_ID = _SELECT.where(batches.c.id == bindparam("batch"))
+_BY_IDENTIFIER = _SELECT.where(batches.c.identifier == bindparam("called"))
+_BY_IDENTIFIER_AND_API = _BY_IDENTIFIER.where(batches.c.api == bindparam("of_api"))
+_FILES = _SELECT_FILE.where(batch_files.c.batch == bindparam("in_batch")).order_by(batch_files.c.id)
 _INSERT = insert(batches)
+_MOVE = update(batches).where(
+    batches.c.id == bindparam("batch"), batches.c.state.in_(bindparam("from_states", expanding=True))
+)
 _ADD_FILE = (
     insert(batch_files)
     .from_select(
@@ -48,15 +55,13 @@ def add(connection: Connection, new: NewBatch) -> Batch:
 
 
 def get(connection: Connection, batch: int) -> Batch | None:
-    return one(Batch, connection.execute(_SELECT.where(batches.c.id == batch)).one_or_none())
+    return one(Batch, connection.execute(_BY_ID, {"batch": batch}).one_or_none())
 
 
 def with_identifier(connection: Connection, identifier: str, api: str | None = None) -> Batch | None:
     """None also when the batch belongs to another API than the one asked for."""
-    query = _SELECT.where(batches.c.identifier == identifier)
-    if api is not None:
-        query = query.where(batches.c.api == api)
-    return one(Batch, connection.execute(query).one_or_none())
+    query = _BY_IDENTIFIER if api is None else _BY_IDENTIFIER_AND_API
+    return one(Batch, connection.execute(query, {"called": identifier, "of_api": api}).one_or_none())
 
 
 def find(
@@ -98,13 +103,12 @@ def move(
     errors: int | None = None,
 ) -> bool:
     """Changes the state if the batch is still in one of `from_states`; says whether it did."""
-    values: dict[str, object] = {"state": to}
+    values: dict[str, object] = {"state": to, "batch": batch, "from_states": list(from_states)}
     if job is not None:
         values["job"] = job
     if errors is not None:
         values["errors"] = errors
-    there = (batches.c.id == batch, batches.c.state.in_(from_states))
-    return connection.execute(update(batches).where(*there).values(**values)).rowcount == 1
+    return connection.execute(_MOVE, values).rowcount == 1
 
 
 def set_properties(connection: Connection, batch: int, properties: Mapping[str, object]) -> bool:
@@ -133,9 +137,7 @@ def add_file(
 
 def files(connection: Connection, batch: int) -> list[BatchFile]:
     """Every upload, in order."""
-    return many(
-        BatchFile, connection.execute(_SELECT_FILE.where(batch_files.c.batch == batch).order_by(batch_files.c.id))
-    )
+    return many(BatchFile, connection.execute(_FILES, {"in_batch": batch}))
 
 
 def files_for_run(connection: Connection, batch: int) -> list[BatchFile]:

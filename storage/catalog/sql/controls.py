@@ -2,13 +2,18 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from storage.catalog.base import ControlFile
 from storage.catalog.tables import control_files
 from storage.schema import columns_of, many, one
 
 _SELECT = select(*columns_of(control_files, ControlFile))
+_NEWEST = (
+    _SELECT.where(control_files.c.api == bindparam("of_api"), control_files.c.digest == bindparam("wanted"))
+    .order_by(control_files.c.id.desc())
+    .limit(1)
+)
 
 
 def add(connection: Connection, *, api: str, digest: str, comment: str, created: datetime) -> ControlFile:
@@ -28,8 +33,7 @@ def get(connection: Connection, control: int) -> ControlFile | None:
 
 def with_digest(connection: Connection, api: str, digest: str) -> ControlFile | None:
     """The newest entry where there are several comments."""
-    query = _SELECT.where(control_files.c.api == api, control_files.c.digest == digest)
-    return one(ControlFile, connection.execute(query.order_by(control_files.c.id.desc()).limit(1)).one_or_none())
+    return one(ControlFile, connection.execute(_NEWEST, {"of_api": api, "wanted": digest}).one_or_none())
 
 
 def find(

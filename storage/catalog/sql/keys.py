@@ -3,13 +3,15 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from storage.catalog.base import Key
 from storage.catalog.tables import keys
 from storage.schema import columns_of, many, one
 
 _SELECT = select(*columns_of(keys, Key))
+_BY_ID = _SELECT.where(keys.c.id == bindparam("key"))
+_BY_PREFIX = _SELECT.where(keys.c.prefix == bindparam("start"))
 
 
 def add(
@@ -30,11 +32,11 @@ def add(
 
 
 def get(connection: Connection, key: int) -> Key | None:
-    return one(Key, connection.execute(_SELECT.where(keys.c.id == key)).one_or_none())
+    return one(Key, connection.execute(_BY_ID, {"key": key}).one_or_none())
 
 
 def with_prefix(connection: Connection, prefix: str) -> Key | None:
-    return one(Key, connection.execute(_SELECT.where(keys.c.prefix == prefix)).one_or_none())
+    return one(Key, connection.execute(_BY_PREFIX, {"start": prefix}).one_or_none())
 
 
 def every(connection: Connection) -> list[Key]:
