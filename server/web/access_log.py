@@ -43,7 +43,7 @@ class MalformedRequests(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
         if not isinstance(error, HttpProcessingError):
-            return True
+            return record.levelno >= logging.WARNING
         client = record.args[0] if isinstance(record.args, tuple) and record.args else None
         _log.warning("malformed request", status=400, client=client, reason=_plainly(error))
         return False
@@ -57,6 +57,7 @@ def access_logger() -> logging.Logger:
 def protocol_logger() -> logging.Logger:
     """The logger for aiohttp's protocol handler."""
     logger = logging.getLogger("penstock.http")
+    logger.setLevel(logging.DEBUG)  # a wrong method, such as TLS sent to this port, comes as one
     if not any(isinstance(each, MalformedRequests) for each in logger.filters):
         logger.addFilter(MalformedRequests())
     return logger

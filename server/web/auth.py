@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 from aiohttp import web
 
 from server.engine.errors import KeyMissing, KeyThrottled, KeyUnknown
+from server.engine.keys import Key
 from server.web.access_log import KEY_ID
 
 
@@ -49,8 +50,8 @@ def _after_scheme(value: str, scheme: str) -> str | None:
 
 
 class Failures(NamedTuple):
-    count: int
     since: float
+    times: int = 0
 
 
 @dataclass
@@ -64,12 +65,12 @@ class Throttle:
 
     def blocks(self, address: str, now: float) -> bool:
         failures = self._current(_origin(address), now)
-        return failures is not None and failures.count >= self.allowed
+        return failures is not None and failures.times >= self.allowed
 
     def failed(self, address: str, now: float) -> None:
         origin = _origin(address)
-        before = self._current(origin, now) or Failures(0, now)
-        self._failures[origin] = before._replace(count=before.count + 1)
+        before = self._current(origin, now) or Failures(now)
+        self._failures[origin] = Failures(before.since, before.times + 1)
         self._failures.move_to_end(origin)
         if len(self._failures) > self.addresses:
             self._failures.popitem(last=False)
@@ -93,16 +94,6 @@ def _origin(address: str) -> str:
     return str(ipaddress.ip_network((int(parsed), 64), strict=False).network_address)
 
 
-class Key(Protocol):
-    """What the web needs to know of a key: never the secret."""
-
-    @property
-    def id(self) -> int: ...
-
-    @property
-    def tenants(self) -> tuple[str, ...]: ...
-
-
 class Authenticator(Protocol):
     """* `authenticate` answers the key of a secret, or raises KeyUnknown, or KeyForbidden where it lacks the scope."""
 
@@ -112,7 +103,7 @@ class Authenticator(Protocol):
 class Gate(Protocol):
     """* `admit` lets a request with a valid key for the scope pass, or raises an AccessRefused."""
 
-    async def admit(self, request: web.Request, secret: str | None, scope: str) -> Key | None: ...
+    async def admit(self, request: web.Request, secret: str | None, scope: str) -> Key: ...
 
 
 class KeyGate:
@@ -130,6 +121,8 @@ class KeyGate:
         if secret is None:
             raise KeyMissing
         try:
+            if not secret.isascii():
+                raise KeyUnknown
             key = await self._keys.authenticate(secret, scope)
         except KeyUnknown:
             self._throttle.failed(address, self._clock())
@@ -141,5 +134,8 @@ class KeyGate:
 class OpenGate:
     """For `--no-auth` on loopback: everybody may pass."""
 
-    async def admit(self, request: web.Request, secret: str | None, scope: str) -> None:
-        return None
+    def __init__(self, keys: Authenticator) -> None:
+        self._keys = keys
+
+    async def admit(self, request: web.Request, secret: str | None, scope: str) -> Key:
+        return await self._keys.authenticate("", scope)

@@ -1,16 +1,16 @@
 """From an exception to an answer: the one place where a request's failure is caught."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
-from server.engine.errors import EngineError, UploadIncomplete, UploadMalformed
+from server.engine.errors import DiskFull, EngineError, UploadIncomplete, UploadMalformed
 from server.web.access_log import REASON, ROUTE
 from server.web.dialect import Dialect, speaker
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+from storage.errors import StorageFull
 
 _log = structlog.get_logger(__name__)
 
@@ -34,7 +34,7 @@ def answer_to(table: Mapping[type[EngineError], Answer], error: EngineError) -> 
     return next(table[cls] for cls in type(error).__mro__ if cls in table)
 
 
-def catch_errors(dialects: Sequence[Dialect]) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def catch_errors(dialects: Sequence[Dialect]) -> Middleware:
     """A middleware that lets no exception out: each becomes an answer of the dialect that owns the path."""
 
     @web.middleware
@@ -70,9 +70,11 @@ def _refused(dialects: Sequence[Dialect], request: web.Request, raised: Exceptio
 
 
 def _as_engine_error(raised: Exception) -> EngineError | None:
-    """Faults of the connection are the client's: they reach the dialects as faults of an upload."""
+    """A full disk, or a fault of the connection, reaches the dialects as a fault of an upload."""
     if isinstance(raised, EngineError):
         return raised
+    if isinstance(raised, StorageFull):
+        return DiskFull(raised.free, raised.floor)
     if isinstance(raised, web.RequestPayloadError):
         return UploadMalformed("the body is not framed as its headers say")
     if isinstance(raised, ConnectionError):

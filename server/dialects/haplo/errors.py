@@ -22,19 +22,14 @@ from server.web.errors import Answer
 
 
 class PushRefused(Refused):
-    """A push that the definition of its API does not allow; `as_xml`: the API answers in XML."""
-
-    def __init__(self, message: str, *, as_xml: bool = False) -> None:
-        super().__init__(message)
-        self.as_xml = as_xml
+    """A push that nobody defined, that is switched off, or that is no push at all."""
 
 
 class PushForbidden(AccessRefused):
     """A valid key that is limited to other push APIs."""
 
-    def __init__(self, url: str, *, as_xml: bool = False) -> None:
+    def __init__(self, url: str) -> None:
         super().__init__(f"the API key may not push to {url}")
-        self.as_xml = as_xml
 
 
 UNAUTHORISED = refusal("UNAUTHORISED", "Unauthorised: You are not permitted to perform that action")

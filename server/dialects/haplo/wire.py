@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple, Protocol
 from xml.etree import ElementTree
 
 from server.engine.errors import RequestInvalid
+from server.engine.pushes import Change
 from server.web.auth import basic_credentials, header_key
 
 FAILED_VALIDATION = "Bad request (failed validation)"
@@ -100,20 +101,11 @@ def control_problems(messages: Sequence[str]) -> str:
     return "Invalid control file:\n  " + "\n  ".join(messages)
 
 
-class Change(NamedTuple):
-    kind: str
-    destination: str
-    ref: str
-    new: bool
-
-
-class Action(NamedTuple):
-    record: int
-    changed: Sequence[Change]
+Actions = Sequence[tuple[int, Sequence[Change]]]
 
 
 class Pushed(Protocol):
-    """What came of a push, as the engine tells it."""
+    """What came of a push."""
 
     @property
     def result(self) -> str: ...
@@ -126,7 +118,7 @@ class Pushed(Protocol):
     @property
     def errors(self) -> Sequence[str]: ...
     @property
-    def actions(self) -> Sequence[Action]: ...
+    def actions(self) -> Actions: ...
 
 
 class PushReply(NamedTuple):
@@ -137,7 +129,7 @@ class PushReply(NamedTuple):
     failures: int = 0
     error_count: int = 0
     errors: Sequence[str] = ()
-    actions: Sequence[Action] = ()
+    actions: Actions = ()
 
 
 def push_error(message: str) -> PushReply:
@@ -161,8 +153,8 @@ def push_json(reply: Pushed) -> str:
         "errorCount": reply.error_count,
         "errors": list(reply.errors),
         "actions": [
-            {"changed": [change._asdict() for change in action.changed], "record": f"record {action.record}"}
-            for action in reply.actions
+            {"changed": [_changed(change) for change in changes], "record": f"record {record}"}
+            for record, changes in reply.actions
         ],
     }
     return json.dumps(document, indent=4, ensure_ascii=False)
@@ -181,11 +173,16 @@ def push_xml(reply: Pushed) -> str:
     for message in reply.errors:
         _element(errors, "error").text = _xml_text(message)
     actions = _element(root, "actions")
-    for action in reply.actions:
-        record = _element(actions, "record", identifier=f"record {action.record}")
-        for change in action.changed:
-            _element(record, "changed", **change._asdict())
+    for record, changes in reply.actions:
+        changed = _element(actions, "record", identifier=f"record {record}")
+        for change in changes:
+            _element(changed, "changed", **_changed(change))
     return ElementTree.tostring(root, encoding="unicode")
+
+
+def _changed(change: Change) -> dict[str, object]:
+    """A reference is text on the wire, whatever it is inside."""
+    return {"kind": change.kind, "destination": change.destination, "ref": str(change.ref), "new": change.new}
 
 
 def _element(parent: ElementTree.Element | None, tag: str, **attributes: object) -> ElementTree.Element:

@@ -6,6 +6,7 @@ import pytest
 
 from server.dialects.haplo import wire
 from server.engine.errors import RequestInvalid
+from server.engine.pushes import Change
 
 REPLY = wire.PushReply(
     "failure",
@@ -13,7 +14,7 @@ REPLY = wire.PushReply(
     failures=1,
     error_count=1,
     errors=("Missing values in profile: email (record 1)",),
-    actions=(wire.Action(0, (wire.Change("object:save", "profile", "7", True),)),),
+    actions=((0, (Change("object:save", "profile", 7, True),)),),
 )
 
 

@@ -1,0 +1,112 @@
+"""Composition root of the server: the engine, the dialects over it, and the lifetimes of both."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from server.dialects import DIALECTS, MakeDialect
+from server.engine.engine import Engine
+from server.web.access_log import AccessLog, access_logger, protocol_logger
+from server.web.auth import Gate, KeyGate, OpenGate, Throttle
+from server.web.errors import catch_errors
+
+try:
+    import uvloop
+except ImportError:
+    new_event_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+else:
+    new_event_loop = uvloop.new_event_loop
+
+ENGINE = web.AppKey("engine", Engine)
+
+KEEPALIVE_SECONDS = 75  # also how long a connection may take to send its first complete headers
+LINGERING_SECONDS = 5  # how long the rest of a refused body is read, so that the client sees the answer
+STOP_SECONDS = 10
+BACKLOG = 1024
+
+_log = structlog.get_logger(__name__)
+
+
+def make_app(engine: Engine, dialects: Sequence[MakeDialect] = DIALECTS) -> web.Application:
+    """The whole application over an open engine, whose jobs run while it does."""
+    gate: Gate = OpenGate(engine.keys) if engine.keys.everybody else KeyGate(engine.keys, Throttle())
+    spoken = [make(engine, gate) for make in dialects]
+    app = web.Application(middlewares=[catch_errors(spoken)])
+    app[ENGINE] = engine
+    app.cleanup_ctx.append(_running_engine)
+    app.router.add_get("/livez", _alive)
+    for dialect in spoken:
+        app.add_routes(dialect.routes())
+    return app
+
+
+async def _alive(_request: web.Request) -> web.Response:
+    return web.Response(text="ok")
+
+
+async def _running_engine(app: web.Application) -> AsyncIterator[None]:
+    """Jobs run until the last request has been answered: a push waits for its job."""
+    engine = app[ENGINE]
+    await asyncio.to_thread(engine.definitions.load)
+    await engine.sweep()
+    engine.start_dispatcher()
+    yield
+    await engine.stop_dispatcher()
+
+
+def make_runner(app: web.Application) -> web.AppRunner:
+    """Bodies stay as they were sent: inflating them under a cap is the business of whoever reads them."""
+    return web.AppRunner(
+        app,
+        access_log=access_logger(),
+        access_log_class=AccessLog,
+        logger=protocol_logger(),
+        auto_decompress=False,
+        keepalive_timeout=KEEPALIVE_SECONDS,
+        lingering_time=LINGERING_SECONDS,
+        shutdown_timeout=STOP_SECONDS,
+    )
+
+
+async def serve(app: web.Application, host: str, port: int, announce: Callable[[str], None]) -> None:
+    """Answer requests until SIGTERM or SIGINT; `announce` gets the address once requests are answered."""
+    stop = asyncio.Event()
+    runner = make_runner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port, backlog=BACKLOG).start()
+        _on_signals(app[ENGINE], stop)
+        announce(address_of(runner))
+        await stop.wait()
+    finally:
+        await runner.cleanup()
+
+
+def address_of(runner: web.AppRunner) -> str:
+    """Where the server listens, with the port it got."""
+    host, port = runner.addresses[0][:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _on_signals(engine: Engine, stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, loop.run_in_executor, None, _reload, engine)
+
+
+def _reload(engine: Engine) -> None:
+    problems = engine.definitions.reload()
+    for problem in problems:
+        _log.error("definition refused", problem=problem)
+    _log.info("definitions read again", problems=len(problems))
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """Run a program on uvloop where it is installed."""
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(main)

@@ -1,0 +1,12 @@
+"""Every dialect the server speaks, in one list."""
+
+from collections.abc import Callable
+
+from server.dialects.haplo import Haplo
+from server.engine.engine import Engine
+from server.web.auth import Gate
+from server.web.dialect import Dialect
+
+MakeDialect = Callable[[Engine, Gate], Dialect]
+
+DIALECTS: tuple[MakeDialect, ...] = (Haplo,)

@@ -1,0 +1,129 @@
+"""The two batch import APIs of Haplo: parse, one engine call, render."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Generic, TypeVar
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from server.dialects.haplo import wire
+from server.engine.engine import Engine
+from server.engine.errors import PartMissing
+from server.engine.keys import Key
+from server.engine.uploads import Form, SmallForm
+from server.web.auth import Gate
+from server.web.body import body_of, declared_size, expect_later, receive_form
+
+MULTIPART = "multipart/form-data"
+URLENCODED = "application/x-www-form-urlencoded"
+
+FormT = TypeVar("FormT", Form, SmallForm)
+
+
+class Received(Generic[FormT]):
+    """One request: whose key it has, its parameters from query and body together, and its files."""
+
+    def __init__(self, request: web.Request, key: Key, form: FormT) -> None:
+        self.key = key
+        self.parameters = wire.merged(request.query.items(), form.fields)
+        self.form: FormT = form
+
+
+class ImportApi:
+    """What both APIs have: make a batch, add files to it, schedule it.
+
+    `scope` is the scope of the keys, and the name under which the engine keeps this API's batches apart.
+    """
+
+    prefix: str
+    scope: str
+
+    def __init__(self, engine: Engine, gate: Gate) -> None:
+        self._engine = engine
+        self._gate = gate
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        for name, handler in self.handlers().items():
+            yield web.post(f"{self.prefix}/{name}", handler, expect_handler=expect_later)
+
+    def handlers(self) -> dict[str, Handler]:
+        return {"batch": self._small(self.batch), "file": self._file, "schedule": self._small(self.schedule)}
+
+    async def batch(self, received: Received[SmallForm]) -> str:
+        raise NotImplementedError
+
+    async def file(self, received: Received[Form]) -> str:
+        wanted = wire.file_request(received.parameters)
+        added = await self._engine.batches.add_file(self.scope, wanted.batch, wanted.name, received.form.file())
+        return added.digest
+
+    async def schedule(self, received: Received[SmallForm]) -> str:
+        wanted = wire.schedule_request(received.parameters)
+        await self._engine.batches.schedule(self.scope, wanted.batch, wanted.mode)
+        return wire.SCHEDULED
+
+    def _small(self, endpoint: Callable[[Received[SmallForm]], Awaitable[str]]) -> Handler:
+        async def handle(request: web.Request) -> web.Response:
+            return web.Response(text=await endpoint(await self._received(request)))
+
+        return handle
+
+    async def _file(self, request: web.Request) -> web.Response:
+        """The file goes to disk while it arrives; without a batch that takes it, nothing of it stays."""
+        if request.content_type != MULTIPART:
+            await self._received(request)
+            raise PartMissing("file")
+        key = await self._gate.admit(request, wire.key_in_headers(request.headers), self.scope)
+        async with await receive_form(self._engine.uploads, request) as form:
+            return web.Response(text=await self.file(Received(request, key, form)))
+
+    async def _received(self, request: web.Request) -> Received[SmallForm]:
+        """The key comes first; only a key in an urlencoded body makes the body come before it."""
+        secret = wire.key_in_headers(request.headers)
+        if secret is not None or request.content_type == MULTIPART:
+            key = await self._gate.admit(request, secret, self.scope)
+            return Received(request, key, await self._read_form(request))
+        form = await self._read_form(request)
+        key = await self._gate.admit(request, form.fields.get(wire.KEY_FIELD), self.scope)
+        return Received(request, key, form)
+
+    async def _read_form(self, request: web.Request) -> SmallForm:
+        """Whatever is not multipart is read as urlencoded, whatever it calls itself."""
+        kind = request.headers["Content-Type"] if request.content_type == MULTIPART else URLENCODED
+        return await self._engine.uploads.read_form(body_of(request), kind, expected=declared_size(request))
+
+
+class BatchApi(ImportApi):
+    """Batches made with control files that the client uploads."""
+
+    prefix = "/api/haplo-data-import-batch"
+    scope = "haplo-batch"
+
+    def handlers(self) -> dict[str, Handler]:
+        return {"control": self._small(self.control), **super().handlers()}
+
+    async def control(self, received: Received[SmallForm]) -> str:
+        content = received.form.file().content
+        comment = wire.control_comment(received.parameters)
+        return await self._engine.batches.add_control(self.scope, content, comment)
+
+    async def batch(self, received: Received[SmallForm]) -> str:
+        wanted = wire.batch_request(received.parameters, "control")
+        batch = await self._engine.batches.create(
+            self.scope, control=wanted.source, comment=wanted.comment, key=received.key
+        )
+        return batch.identifier
+
+
+class StandardApi(ImportApi):
+    """Batches of import processes that are configured on the server; `kind` names one."""
+
+    prefix = "/api/haplo-data-import-standard-api"
+    scope = "haplo-standard"
+
+    async def batch(self, received: Received[SmallForm]) -> str:
+        wanted = wire.batch_request(received.parameters, "kind")
+        batch = await self._engine.batches.create(
+            self.scope, process=wanted.source, comment=wanted.comment, key=received.key
+        )
+        return batch.identifier
