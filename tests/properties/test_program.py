@@ -28,12 +28,11 @@ NOTE = destination(
 LIBRARY = model(PERSON, BOOK, PAGE, NOTE, qualifiers=("q:alt",), types=("staff", "guest"))
 
 SOURCES = st.sampled_from(["a", "b", "c", "value"])
-DESTINATIONS = st.sampled_from(
-    ["person", "book", "page", "note", "value:person-name", "load:person", "load:by-ref", "nowhere"]
-)
-NAMES = st.sampled_from(
-    ["title", "who", "email", "age", "tags", "boss", "born", "kind", "any", "no", "text", "ok", "many", "last", "ref"]
-)
+PAIRS = [(d.name, n) for d in LIBRARY.destinations.values() for n in d.names]
+PAIRS += [("value:person-name", "last"), ("load:person", "email"), ("load:by-ref", "ref"), ("page", "new name")]
+SLOTS = st.sampled_from([*PAIRS, *PAIRS, ("nowhere", "title"), ("book", "nothing")])
+DESTINATIONS = st.sampled_from([*LIBRARY.destinations] * 3 + ["load:person", "value:person-name", "nowhere"])
+USING = st.sampled_from(["load:person", "load:by-ref", "load:book", "person", "nowhere"])
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(-3, 3), st.integers(), st.floats(), st.text(max_size=3),
     st.sampled_from(["e@x", "1", "2", "staff", "2020-01-01"]),
@@ -41,15 +40,17 @@ SCALARS = st.one_of(
 VALUES = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(SOURCES, inner, max_size=3), max_leaves=6
 )
-RECORDS = st.dictionaries(SOURCES, VALUES, max_size=4) | VALUES
+GOOD = st.fixed_dictionaries(
+    {"a": st.sampled_from(["Ann", "1"]), "b": st.sampled_from(["e@x", "n@x"])}, optional={"c": VALUES, "value": VALUES}
+)
+RECORDS = st.one_of(GOOD, GOOD, GOOD, st.dictionaries(SOURCES, VALUES, max_size=4), VALUES)
+FILTERS = st.sampled_from(["haplo:string-to-ref", "haplo:to-string", "haplo:to-lower-case"])
 OPTIONS = st.fixed_dictionaries(
     {},
     optional={
         "multivalue": st.booleans(),
         "qualifier": st.sampled_from(["q:alt", "q:unknown"]),
-        "filters": st.lists(
-            st.sampled_from(["haplo:string-to-ref", "haplo:to-string", "haplo:to-lower-case"]), max_size=2
-        ),
+        "filters": st.lists(FILTERS, max_size=2),
         "dateFormat": st.just("yyyy-MM-dd"),
     },
 )
@@ -59,23 +60,25 @@ def instruction(action, **properties):
     return st.fixed_dictionaries({"action": st.just(action), **properties})
 
 
-def assignments(action, **properties):
-    base = instruction(action, destination=DESTINATIONS, name=NAMES, **properties)
-    return st.builds(lambda made, options: {**options, **made}, base, OPTIONS)
+def on_name(action, **properties):
+    made = instruction(action, **properties)
+    return st.builds(
+        lambda base, slot, options: {**options, **base, "destination": slot[0], "name": slot[1]}, made, SLOTS, OPTIONS
+    )
 
 
 SIMPLE = st.one_of(
-    assignments("field", source=SOURCES),
-    assignments("set-value", value=VALUES),
-    assignments("field-structured", structured=DESTINATIONS),
-    instruction("remove-values", destination=DESTINATIONS, name=NAMES),
+    *[on_name("field", source=SOURCES)] * 4,
+    on_name("set-value", value=VALUES),
+    on_name("field-structured", structured=st.sampled_from(["value:person-name", "note", "nowhere"])),
+    on_name("remove-values"),
     instruction("new", destination=DESTINATIONS),
     instruction("upsert", destination=DESTINATIONS),
-    instruction("load", destination=DESTINATIONS, using=DESTINATIONS),
-    instruction("delete", destination=DESTINATIONS, using=DESTINATIONS),
-    instruction("assert-destination", destination=DESTINATIONS, exists=st.booleans()),
+    instruction("load", destination=DESTINATIONS, using=USING, otherwise=st.just([])),
+    instruction("delete", destination=DESTINATIONS, using=USING),
+    instruction("assert-destination", destination=st.sampled_from(["book", "page"]), exists=st.booleans()),
     instruction("log-error", message=st.just("hm")),
-    instruction("abort-record", message=st.just("no")),
+    instruction("if-exists", source=SOURCES, then=st.just([{"action": "abort-record", "message": "no"}])),
 )
 
 
@@ -85,25 +88,32 @@ def nested(inner):
     return st.one_of(
         instruction("if-exists", source=SOURCES, **branches),
         instruction("if-value-one-of", source=SOURCES, values=st.lists(SCALARS, max_size=2), **branches),
-        instruction("if-has-value", destination=DESTINATIONS, name=NAMES, **branches),
+        on_name("if-has-value", **branches),
         instruction("within", source=SOURCES, instructions=body),
         instruction("for-each", source=SOURCES, wrapValues=st.booleans(), instructions=body),
-        instruction("load", destination=DESTINATIONS, using=DESTINATIONS, otherwise=body),
+        instruction("load", destination=DESTINATIONS, using=USING, otherwise=body),
     )
 
 
-USEFUL = st.sampled_from(
+TITLE = {"source": "a", "destination": "person", "name": "title"}
+EMAIL = {"source": "b", "destination": "person", "name": "email"}
+LOAD = [
+    {"source": "b", "destination": "load:person", "name": "email"},
+    {"action": "load", "destination": "person", "using": "load:person", "otherwise": [
+        {"action": "new", "destination": "person"}, TITLE, EMAIL]},
+]  # fmt: skip
+STARTS = st.sampled_from(
     [
-        [{"action": "new", "destination": "person"}, {"source": "a", "destination": "person", "name": "title"}],
-        [{"action": "upsert", "destination": "person"}, {"source": "b", "destination": "person", "name": "email"}],
-        [{"source": "b", "destination": "load:person", "name": "email"},
-         {"action": "load", "destination": "person", "using": "load:person"}],
+        [{"action": "new", "destination": "person"}, TITLE],
+        [{"action": "upsert", "destination": "person"}, TITLE, EMAIL],
+        [{"action": "upsert", "destination": "book"}, {"source": "a", "destination": "book", "name": "title"}, *LOAD],
+        LOAD,
+        [LOAD[0], {"action": "delete", "destination": "person", "using": "load:person"}],
         [],
     ]
-)  # fmt: skip
-PROGRAMS = st.builds(
-    lambda first, rest: first + rest, USEFUL, st.lists(st.recursive(SIMPLE, nested, max_leaves=8), max_size=6)
 )
+RESTS = st.lists(st.one_of(SIMPLE, SIMPLE, st.recursive(SIMPLE, nested, max_leaves=8)), max_size=5)
+PROGRAMS = st.builds(lambda first, rest: first + rest, STARTS, RESTS)
 
 
 def stored():
