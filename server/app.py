@@ -51,7 +51,6 @@ async def _alive(_request: web.Request) -> web.Response:
 async def _running_engine(app: web.Application) -> AsyncIterator[None]:
     """Jobs run until the last request has been answered: a push waits for its job."""
     engine = app[ENGINE]
-    await asyncio.to_thread(engine.definitions.load)
     await engine.sweep()
     engine.start_dispatcher()
     yield

@@ -16,6 +16,7 @@ from aiohttp import web
 from server.app import make_app, make_runner
 from server.engine.engine import Engine, open_engine
 from server.engine.receiving import UploadLimits
+from storage.records.base import Row
 
 BOUNDARY = "----penstock-test-boundary"
 
@@ -143,6 +144,12 @@ class House:
         assert len(lines) == 1, lines
         return lines[0]
 
+    async def rows(self, table: str) -> list[Row]:
+        def read() -> list[Row]:
+            return list(self.engine.rows(table)) if table in self.engine.tables() else []
+
+        return await asyncio.to_thread(read)
+
     async def filenames(self, batch: str) -> list[str | None]:
         files = await self.engine.batches.files(await self.engine.batches.get(None, batch))
         return [file.filename for file in files]
@@ -161,6 +168,7 @@ async def open_house(
 ) -> AsyncIterator[House]:
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(open_engine(data_dir, imports=imports, uploads=limits))
+        await asyncio.to_thread(engine.definitions.load)
         keys = {scope: (await engine.keys.create(scope, [scope]))[1] for scope in SCOPES}
         runner = make_runner(make_app(engine))
         stack.push_async_callback(runner.cleanup)

@@ -1,0 +1,96 @@
+"""The web floor without a real dialect: no exception leaves it, and what is shown is never an inner matter."""
+
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from server.engine.errors import BatchNotFound, EngineError
+from server.web.dialect import speaker
+from server.web.errors import catch_errors
+from storage.errors import StorageFull
+
+FAULTS: dict[str, Exception] = {
+    "refused": BatchNotFound("x"),
+    "full": StorageFull(1, 2),
+    "gone": ConnectionResetError("gone"),
+    "framing": web.RequestPayloadError("inner words"),
+    "bug": RuntimeError("inner words"),
+    "too-large": web.HTTPRequestEntityTooLarge(1, 2),
+}
+
+
+class Plain:
+    name = "plain"
+    prefixes = ("/api/plain",)
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        yield web.get("/api/plain/{fault}", self.answer)
+        yield web.get("/api/plain-sailing/{fault}", self.answer)
+
+    async def answer(self, request: web.Request) -> web.Response:
+        raise FAULTS[request.match_info["fault"]]
+
+    def refuse(self, request: web.Request, error: EngineError) -> web.Response:
+        return web.Response(status=400, text=f"refused: {error}")
+
+    def fail(self, request: web.Request, status: int, message: str) -> web.Response:
+        return web.Response(status=status, text=f"failed: {message}")
+
+
+@pytest.fixture
+async def client(log: list[Any]) -> AsyncIterator[TestClient[Any, Any]]:
+    dialect = Plain()
+    app = web.Application(middlewares=[catch_errors([dialect])])
+    app.add_routes(dialect.routes())
+    async with TestClient(TestServer(app)) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "body"),
+    [
+        ("/api/plain/refused", 400, "refused: Batch not found: x"),
+        ("/api/plain/full", 400, "refused: not enough disk space: 1 bytes free, 2 must stay free"),
+        ("/api/plain/gone", 400, "refused: the client closed the connection before the request was complete"),
+        ("/api/plain/framing", 400, "refused: the body is not framed as its headers say"),
+        ("/api/plain/bug", 500, "failed: something went wrong on the server; its log says what"),
+        ("/api/plain/too-large", 413, "failed: the request is too large"),
+        ("/api/plain", 404, "failed: there is nothing at this path"),
+        ("/api/plain/x/y", 404, "failed: there is nothing at this path"),
+        ("/api/plain-sailing/refused", 400, "Batch not found: x"),
+        ("/elsewhere", 404, "there is nothing at this path"),
+    ],
+)
+async def test_every_exception_has_an_answer(client: TestClient[Any, Any], path: str, status: int, body: str) -> None:
+    async with client.get(path) as answer:
+        assert (answer.status, await answer.text()) == (status, body)
+
+
+async def test_a_fault_of_ours_is_logged_with_its_trace_and_shown_to_nobody(
+    client: TestClient[Any, Any], log: list[Any]
+) -> None:
+    async with client.get("/api/plain/bug?secret=1") as answer:
+        assert "inner words" not in await answer.text()
+    (line,) = log
+    assert (line["event"], line["log_level"]) == ("unexpected error", "error")
+    assert str(line["exc_info"]) == "inner words"
+    assert "secret" not in repr(line)
+
+
+async def test_a_wrong_method_names_the_right_one(client: TestClient[Any, Any]) -> None:
+    async with client.post("/api/plain/bug") as answer:
+        assert (answer.status, answer.headers["Allow"]) == (405, "GET,HEAD")
+        assert await answer.text() == "failed: this path does not take POST requests"
+
+
+def test_the_longest_prefix_speaks() -> None:
+    class Inner(Plain):
+        prefixes = ("/api/plain/inner",)
+
+    outer, inner = Plain(), Inner()
+    assert speaker([outer, inner], "/api/plain/inner/x") is inner
+    assert speaker([inner, outer], "/api/plain/innermost") is outer
+    assert speaker([inner, outer], "/api") is None
