@@ -25,8 +25,8 @@ T = TypeVar("T")
 
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _SHEETS = "xl/worksheets/"
-# A cell with something in it and its place; blank cells that only carry a style close at once and cost nothing.
-_CELL = re.compile(rb'<(?:\w+:)?c\s(?:[^>]*?\s)?r="([A-Z]{1,3})(\d{1,7})"[^>]*(?<!/)>')
+# A cell's place. Blank cells that only carry a style close at once and cost nothing; what is not surely blank counts.
+_CELL = re.compile(rb"""\sr\s*=\s*["']([A-Za-z]{1,3})(\d{1,9})["'](?!(?:\s+[\w:]+="\w*")*\s*/>)""")
 _LONGEST_TAG = 4096
 
 
@@ -35,8 +35,8 @@ class Workbook:
 
     def __init__(self, book: CalamineWorkbook) -> None:
         self._book = book
-        kinds = {SheetTypeEnum.WorkSheet}
-        self.sheets: tuple[str, ...] = tuple(sheet.name for sheet in book.sheets_metadata if sheet.typ in kinds)
+        sheets = (sheet for sheet in book.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet)  # no charts
+        self.sheets = tuple(sheet.name for sheet in sheets)
 
     def rows(self, sheet: str) -> Iterator[list[Cell]]:
         """All rows up to the last that holds anything; "" is an empty cell, and dates are ISO text."""
@@ -130,8 +130,9 @@ def _check_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
     with archive.open(entry) as stream:
         while data := stream.read(STEP):
             if entry.filename.startswith(_SHEETS):
-                columns, rows = _rectangle(tail + data, columns, rows)
-                tail = data[-_LONGEST_TAG:] if len(data) >= _LONGEST_TAG else (tail + data)[-_LONGEST_TAG:]
+                whole, end, rest = (tail + data).rpartition(b">")
+                columns, rows = _rectangle(whole + end, columns, rows)
+                tail = rest[-_LONGEST_TAG:]
             if columns * rows > CELLS_CAP:
                 raise FileBroken(
                     f"{entry.filename} reaches to row {rows:,} and column {columns:,}: {columns * rows:,} cells, "
@@ -141,15 +142,15 @@ def _check_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
 
 def _rectangle(data: bytes, columns: int, rows: int) -> tuple[int, int]:
     """The last column and row that hold something, from this piece and those before."""
-    cells = _CELL.findall(data)
-    if not cells:
+    places = _CELL.findall(data)
+    if not places:
         return columns, rows
-    letters = {column for column, _ in cells}
-    return max(columns, *map(_column, letters)), max(rows, max(int(row) for _, row in cells))
+    letters, numbers = map(set, zip(*places, strict=True))
+    return max(columns, *map(_column, letters)), max(rows, *map(int, numbers))
 
 
 def _column(letters: bytes) -> int:
     number = 0
-    for letter in letters:
+    for letter in letters.upper():
         number = number * 26 + letter - 64
     return number
