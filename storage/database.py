@@ -7,8 +7,8 @@ import asyncio
 import logging
 import shutil
 import sqlite3
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -44,22 +44,16 @@ class Database:
         self._writing = _engine(path, "PRAGMA synchronous=FULL")
         self._reading = _engine(path, "PRAGMA query_only=ON")
         self._reading_async = _async_engine(path, readers)
-        self._writer = GroupWriter(path.name, self._session)
-        with self.lock, self._writing.connect() as connection:
+        with _told(path), self.lock, self._writing.connect() as connection:
             connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+        self._writer = GroupWriter(path.name, self._session())
 
     async def write(self, operation: Callable[[Connection], T]) -> T:
         return await self._writer.write(operation)
 
     async def read(self, query: Callable[[Connection], T]) -> T:
-        async with self._reading_async.connect() as connection:
-            driver = (await connection.get_raw_connection()).driver_connection
-            assert isinstance(driver, aiosqlite.Connection)
-            try:
-                await driver.execute("BEGIN")  # straight to the driver: one hop to its thread instead of three
-                return await connection.run_sync(query)
-            finally:
-                await driver.rollback()  # after a cancel too: the thread takes its calls in order
+        with _told(self.path):
+            return await self._read(query)
 
     def write_now(self, operation: Callable[[Connection], T]) -> T:
         single = Operation(operation)
@@ -74,7 +68,7 @@ class Database:
         return result
 
     def read_now(self, query: Callable[[Connection], T]) -> T:
-        with self._reading.connect() as connection:
+        with _told(self.path), self._reading.connect() as connection:
             return _snapshot(connection, query)
 
     def after_commit(self, connection: Connection, action: Callable[[], None]) -> None:
@@ -92,6 +86,16 @@ class Database:
         """For synchronous programs; after asynchronous reads use `close`."""
         self._writer.close()
         self._dispose()
+
+    async def _read(self, query: Callable[[Connection], T]) -> T:
+        async with self._reading_async.connect() as connection:
+            driver = (await connection.get_raw_connection()).driver_connection
+            assert isinstance(driver, aiosqlite.Connection)
+            try:
+                await driver.execute("BEGIN")  # straight to the driver: one hop to its thread instead of three
+                return await connection.run_sync(query)
+            finally:
+                await driver.rollback()  # after a cancel too: the thread takes its calls in order
 
     def _dispose(self) -> None:
         self._reading.dispose()
@@ -178,6 +182,15 @@ def _snapshot(connection: Connection, query: Callable[[Connection], T]) -> T:
         return query(connection)
     finally:
         connection.exec_driver_sql("ROLLBACK")
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Failures of the disk or the file in our own words; everything else as it is."""
+    try:
+        yield
+    except Exception as error:
+        raise _translated(path, error) from error.__cause__
 
 
 def _translated(path: Path, error: BaseException) -> BaseException:

@@ -58,9 +58,9 @@ class Operation:
 class GroupWriter:
     """Starts its thread with the first write and ends it with `close`."""
 
-    def __init__(self, name: str, connect: Callable[[], WriteSession]) -> None:
+    def __init__(self, name: str, session: WriteSession) -> None:
         self._name = name
-        self._connect = connect
+        self._session = session
         self._waiting: queue.SimpleQueue[Operation | None] = queue.SimpleQueue()
         self._state = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -100,9 +100,10 @@ class GroupWriter:
         if self._thread is not None:
             self._waiting.put(None)
             self._thread.join()
+        self._session.close()
 
     def _work(self) -> None:
-        session = self._connect()
+        session = self._session
         seen = session.foreign_version()
         going_on = True
         while going_on:
@@ -113,7 +114,6 @@ class GroupWriter:
             if group or seen != before:
                 self._changes += 1
             _answer(group)
-        session.close()
 
     def _next_group(self) -> tuple[list[Operation], bool]:
         """What waits, and whether to go on after it; an empty group after half a second of silence."""

@@ -90,6 +90,7 @@ class SqliteRecords:
 
     def close(self) -> None:
         self._connection.close()
+        self._lock.close()
 
     def _has(self, table: Table) -> bool:
         kinds = _kinds(self._connection, "main", table.name)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from backends import CATALOGS
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError
 
 from storage.catalog.base import Catalog
 from storage.errors import DatabaseFailed, StorageError, StorageFull
@@ -163,7 +163,7 @@ async def test_read_runs_on_one_snapshot(catalog: Catalog, other: Catalog) -> No
 
 @pytest.mark.parametrize("way", ["read", "read_now"])
 async def test_read_cannot_write(catalog: Catalog, way: str) -> None:
-    with pytest.raises(OperationalError, match="readonly"):
+    with pytest.raises(DatabaseFailed, match="readonly"):
         await (catalog.read(add("a")) if way == "read" else asyncio.to_thread(catalog.read_now, add("a")))
     assert await catalog.read(notes) == []
 
