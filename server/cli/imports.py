@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 import typer
 
@@ -66,7 +66,7 @@ def role_of(path: Path, control: Mapping[str, object], *, alone: bool) -> str:
 
 async def _send(engine: Engine, batch: str, role: str, path: Path) -> None:
     try:
-        file = await asyncio.to_thread(path.open, "rb")
+        file: BinaryIO = await asyncio.to_thread(path.open, "rb")
     except OSError as error:
         raise WorkFailed(f"{path}: cannot be read: {error.strerror}") from None
     try:
@@ -77,7 +77,7 @@ async def _send(engine: Engine, batch: str, role: str, path: Path) -> None:
             async def source() -> bytes:
                 piece = await asyncio.to_thread(file.read, STEP)
                 progress.advance(task, len(piece))
-                return bytes(piece)
+                return piece
 
             upload = await engine.uploads.receive_octets(source, filename=path.name)
             await engine.batches.add_file(API, batch, role, upload)

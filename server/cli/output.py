@@ -13,15 +13,22 @@ from rich.table import Table
 
 Row = Mapping[str, object]
 
+_NO_TERMINAL = 1000  # columns: a line for each row, for grep and awk
+
 
 def show_list(rows: Sequence[Row], columns: Sequence[str], *, as_json: bool) -> None:
     if as_json:
         show_json(rows)
         return
-    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
-    for row in rows:
-        table.add_row(*(_cell(row.get(column)) for column in columns))
-    Console(soft_wrap=not sys.stdout.isatty()).print(table)
+    cells = [[_cell(row.get(column)) for column in columns] for row in rows]
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    longest = max((len(line[0]) for line in cells), default=0)
+    table.add_column(columns[0], min_width=longest)  # it is copied into the next command
+    for column in columns[1:]:
+        table.add_column(column, overflow="fold")
+    for line in cells:
+        table.add_row(*line)
+    Console(width=None if sys.stdout.isatty() else _NO_TERMINAL).print(table)
 
 
 def show_one(row: Row, *, as_json: bool) -> None:
@@ -35,7 +42,7 @@ def show_one(row: Row, *, as_json: bool) -> None:
 
 
 def show_json(value: object) -> None:
-    say(orjson.dumps(value, default=_plain, option=orjson.OPT_INDENT_2).decode())
+    say(orjson.dumps(value, default=_plain, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode())
 
 
 def say(line: str) -> None:

@@ -1,6 +1,7 @@
 """From flags to an open engine, and from errors to exit codes."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from server.engine.dispatcher import JobLimits
 from server.engine.engine import Engine, open_engine
 from server.engine.receiving import UploadLimits
+from server.logs import configure_logs
 from server.settings import Settings, read_settings
 
 Work = Callable[[Engine], Awaitable[None]]
@@ -42,7 +44,9 @@ def engine_for(settings: Settings, *, no_auth: bool = False) -> AbstractAsyncCon
 
 def with_engine(config: Path | None, data_dir: Path | None, work: Work) -> None:
     """Does the work on an engine opened for it; a server on the same data may run beside it."""
-    asyncio.run(_with_engine(settings_for(config, data_dir), work))
+    settings = settings_for(config, data_dir)
+    configure_logs(settings.server.log_format, logging.WARNING)
+    asyncio.run(_with_engine(settings, work))
 
 
 async def _with_engine(settings: Settings, work: Work) -> None:

@@ -14,6 +14,7 @@ from server.engine.clock import Clock
 from server.engine.definitions import Definitions
 from server.engine.ledger import abandon
 from server.engine.worker import Order, Verdict, Worker, WorkerConfig, WorkerDied
+from server.logs import format_in_force
 from storage.opening import Storage
 from storage.queues.base import Job
 
@@ -65,7 +66,7 @@ class Dispatcher:
 
     async def _slot(self, number: int) -> None:
         owner = self._storage.presence.owner(str(number))
-        config = WorkerConfig(self._storage.data_dir, self._limits.memory_bytes)
+        config = WorkerConfig(self._storage.data_dir, self._limits.memory_bytes, log_format=format_in_force())
         worker = Worker(config, perform.main)
         served = 0
         try:

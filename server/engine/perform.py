@@ -14,6 +14,7 @@ from server.engine.ledger import Ledger, moment
 from server.engine.processors import PROCESSORS, Joined, processor_names
 from server.engine.run import Cancelled, Interrupted, Mapper, Run, Source
 from server.engine.worker import Order, Signals, Verdict, WorkerConfig, serve_orders
+from server.logs import configure_logs
 from server.mapping.compile import compile_control
 from server.mapping.control import ControlFile, parse_control
 from server.mapping.flat import plan
@@ -34,6 +35,7 @@ log = structlog.get_logger("penstock.import")
 
 def main(pipe: Pipe, config: WorkerConfig) -> None:
     """The entry of a worker process."""
+    configure_logs(config.log_format)
     serve_orders(pipe, config, Performer(open_storage(config.data_dir)))
 
 

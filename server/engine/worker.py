@@ -18,6 +18,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Literal
 
+from server.logs import LogFormat
 from server.mapping.model import Model
 
 _SPAWN = multiprocessing.get_context("spawn")  # a fork would copy the server's threads, locks and connections
@@ -28,6 +29,7 @@ class WorkerConfig:
     data_dir: Path
     memory_bytes: int = 2 * 1024**3  # address space, so that one job's blow-up ends as that job's error
     nice: int = 10
+    log_format: LogFormat = "console"
 
 
 @dataclass(frozen=True, slots=True)
