@@ -54,12 +54,9 @@ class World:
 
 @dataclass
 class RecordScope:
-    lookup: World
+    lookup: object
+    hints: list
     messages: list = field(default_factory=list)
-
-    @property
-    def hints(self):
-        return self.lookup.hints
 
     def report(self, message):
         self.messages.append(message)
@@ -74,7 +71,7 @@ class Job:
     messages: list = field(default_factory=list)
 
     def run(self, record, *, commit=True):
-        scope = RecordScope(self.world)
+        scope = RecordScope(self.world, self.world.hints)
         result = self.program.run(record, scope)
         self.messages = scope.messages
         if commit and not result.aborted:

@@ -16,7 +16,7 @@ class Evaluation:
     A fault of the record aborts it and is reported, but the instructions go on, so that one pass finds every fault.
     """
 
-    __slots__ = ("_keyed", "_places", "_queue", "_removed", "_rows", "aborted", "current", "scope")
+    __slots__ = ("_children", "_keyed", "_places", "_queue", "_removed", "_rows", "aborted", "current", "scope")
 
     def __init__(self, places: Mapping[str, Place], scope: Scope) -> None:
         self.scope = scope
@@ -26,6 +26,7 @@ class Evaluation:
         self._queue: list[Target] = []
         self._removed: set[str] = set()  # destinations from which this record deletes
         self._rows: dict[tuple[str, int], Target] = {}
+        self._children: dict[tuple[str, int], Target] = {}
         self._keyed: dict[tuple[str, tuple[Scalar, ...]], Target] = {}
 
     def abort(self, message: str) -> None:
@@ -215,12 +216,22 @@ class Evaluation:
         """Finds the stored row behind an overlay. False where the record had to be aborted for it."""
         if not target.overlay or target.row is not None or target.same_as is not None:
             return True
-        if target.parent is not None:
-            self._resolve(target.parent)
-        if target.adopted:
-            self._put_behind(target, self._linked_row(target.place, target.parent) if target.parent else None)
-            return True
+        parent = target.parent
+        if parent is not None:
+            known = self._settle(parent) if parent.adopted else self._resolve(parent)
+            if target.adopted:
+                return known and self._adopt(target, parent)
         return self._resolve(target, tell=True)
+
+    def _adopt(self, target: Target, parent: Target) -> bool:
+        """Finds the row that belongs to the parent, in the table or among what this record is about to write."""
+        row = self._linked_row(target.place, parent)
+        earlier = self._children.setdefault((target.place.name, id(parent.root)), target)
+        if row is not None:
+            self._put_behind(target, row)
+        elif earlier is not target:
+            target.same_as = earlier
+        return True
 
     def _resolve(self, target: Target, *, tell: bool = False) -> bool:
         """Puts the stored row of the same key behind an upserted target, as soon as all values of the key are there."""

@@ -501,6 +501,30 @@ def test_a_dependant_of_an_upserted_parent_is_updated_too(key_first):
     assert changed(work.run({"email": "a@x", "book": "own"})) == [("book", "insert", 100, {"name": "own", "author": 1})]
 
 
+def test_dependants_of_dependants_are_found_again_in_any_order_of_the_model():
+    page = destination("page", name("text"), depends="book", optional=True)
+    work = job(model(page, BOOK, PERSON), UPSERT, field_of("text", "page", "text"), TITLE, EMAIL)
+    record = {"text": "x", "title": "T", "email": "e@x"}
+    assert len(work.run(record).changes) == 3
+    again = work.run(record)
+    assert (again.changes, again.touched) == ([], 3)
+
+
+def test_one_key_twice_in_a_record_has_one_dependant():
+    each = {
+        "action": "for-each",
+        "source": "l",
+        "instructions": [UPSERT, TITLE, EMAIL, field_of("book", "book", "name")],
+    }
+    record = {"l": [{"title": "T", "email": "e@x", "book": "one"}, {"title": "T", "email": "e@x", "book": "two"}]}
+    work = job(PEOPLE, each)
+    assert changed(work.run(record)) == [
+        ("person", "insert", 100, {"title": "T", "email": "e@x"}),
+        ("book", "insert", 101, {"name": "two", "author": 100}),
+    ]
+    assert work.run(record).changes == []
+
+
 def test_an_upserted_child_needs_no_parent_when_it_is_stored():
     person = destination("person", name("n"), optional=True, table="people")
     book = destination("book", name("isbn"), name("n"), key=("isbn",), depends="person", optional=True, table="books")
