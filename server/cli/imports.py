@@ -50,7 +50,7 @@ def entry(
 def role_of(path: Path, control: Mapping[str, object], *, alone: bool) -> str:
     """The name under which the control file knows a file: its own name, else the only one there is."""
     entries = control.get("files")
-    names = list(entries) if isinstance(entries, Mapping) else []
+    names = [str(entry) for entry in entries] if isinstance(entries, Mapping) else []
     for own in (path.name, path.stem):
         if own in names:
             return own
