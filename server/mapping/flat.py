@@ -60,6 +60,7 @@ class _Cell:
     inline: str | None  # the test that a value passes as it is, as code with {v} for the variable
     wrap: bool
     required: bool = False
+    fixed: tuple[tuple[str, Scalar], ...] = ()  # tests like `inline`, and what is stored where one holds
 
 
 class _Unheard:
@@ -102,6 +103,8 @@ def _stands_alone(destination: Destination, model: Model) -> bool:
 
 
 def _cell(instruction: Mapping[str, object], destination: Destination, upsert: bool, setup: Setup) -> _Cell | None:
+    if instruction.get("action") == "if-value-one-of":
+        return _boolean_cell(instruction, destination, upsert, setup)
     name = destination.names.get(str(instruction.get("name")))
     action = instruction.get("action", "field")
     if name is None or action not in _SET or instruction.get("destination") != destination.name:
@@ -120,7 +123,24 @@ def _cell(instruction: Mapping[str, object], destination: Destination, upsert: b
     if source is None:
         return _constant(column, name, bound, instruction.get("value"))
     inline = None if name.multivalue or _OPTIONS & instruction.keys() else _INLINE.get(name.type)
-    return _Cell(column, name, source, None, bound, inline, name.multivalue)
+    fixed = _TRUTHS if name.type == "boolean" and not name.multivalue and not _OPTIONS & instruction.keys() else ()
+    return _Cell(column, name, source, None, bound, inline, name.multivalue, fixed=fixed)
+
+
+def _boolean_cell(
+    instruction: Mapping[str, object], destination: Destination, upsert: bool, setup: Setup
+) -> _Cell | None:
+    """How a shorthand process says that a JSON false counts: set it where it is false, else take the field."""
+    source, values = instruction.get("source"), instruction.get("values")
+    branches = instruction.get("then"), instruction.get("else")
+    if not isinstance(values, list) or len(values) != 1 or values[0] is not False:
+        return None
+    if not all(isinstance(branch, list) and len(branch) == 1 for branch in branches):
+        return None
+    no, field = (_cell(cast(list[Mapping[str, object]], branch)[0], destination, upsert, setup) for branch in branches)
+    if no is None or field is None or no.source is not None or (field.source, field.column) != (source, no.column):
+        return None
+    return replace(field, fixed=(("{v} is False", no.constant), *field.fixed))
 
 
 def _convert(convert: Converter, value: object) -> object:
@@ -136,6 +156,7 @@ def _constant(column: str, name: Name, convert: Callable[[object], object], valu
 
 
 _UNHEARD = _Unheard()
+_TRUTHS = (("{v} is True", 1), ("{v} == 'true'", 1), ("{v} == 'false'", 0))
 _OPTIONS = {"mapInputValue", "mapInputValueDefault", "filters", "trueValue", "falseValue", "dateFormat"}
 
 
@@ -217,7 +238,11 @@ def _read(i: int, cell: _Cell, header: list[str] | None) -> list[str]:
         read = f"{v} = None"
     absent = f"elif {v} is None or {v} is False or {v} == '':"
     lines = [read]
-    lines += [f"if {cell.inline.format(v=v)}: pass", absent] if cell.inline else [absent.removeprefix("el")]
+    if cell.inline:
+        lines.append(f"elif {cell.inline.format(v=v)}: pass")
+    lines += [f"elif {test.format(v=v)}: {v} = {stored!r}" for test, stored in cell.fixed]
+    lines.append(absent)
+    lines[1] = lines[1].removeprefix("el")
     lines += ["    odd.append(index); continue" if cell.required else f"    {v} = None"]
     bad = f"{v} is NOTHING or {v} == ''" if cell.required else f"{v} is NOTHING"
     lines += ["else:", f"    {v} = c{i}({v})", f"    if {bad}:", "        odd.append(index); continue"]
