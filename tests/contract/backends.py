@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from storage.blobs.base import BlobStore
+from storage.blobs.local import LocalBlobs
 from storage.database import Database
 from storage.opening import open_catalog
 from storage.queues.sqlite import SqliteQueue
@@ -24,3 +26,4 @@ def open_sqlite_queue(folder: Path) -> OpenQueue:
 
 CATALOGS: dict[str, Callable[[Path], Database]] = {"sqlite": open_catalog}
 QUEUES: dict[str, Callable[[Path], OpenQueue]] = {"sqlite": open_sqlite_queue}
+BLOBS: dict[str, Callable[..., BlobStore]] = {"local": LocalBlobs}

@@ -1,0 +1,218 @@
+"""What a form's headers may say, and what is refused with which words."""
+
+import pytest
+
+from server.engine.errors import (
+    PartMissing,
+    PartTooLarge,
+    TooManyParts,
+    UploadIncomplete,
+    UploadMalformed,
+    UploadTooLarge,
+)
+from server.engine.multipart import boundary_of, part_of, plain_name
+from server.engine.receiving import UploadLimits
+from server.engine.uploads import Uploads
+from storage.blobs.local import LocalBlobs
+from storage.digest import digest_of
+
+TYPE = "multipart/form-data; boundary=b"
+
+
+def body_in(*pieces):
+    waiting = [piece for piece in pieces if piece]
+
+    async def source():
+        return waiting.pop(0) if waiting else b""
+
+    return source
+
+
+def part(headers, data=b"x"):
+    return b"--b\r\n" + headers.encode() + b"\r\n\r\n" + data + b"\r\n"
+
+
+def field(name, value=b"x"):
+    return part(f'Content-Disposition: form-data; name="{name}"', value)
+
+
+def file(data, name="file", filename="data.csv"):
+    return part(f'Content-Disposition: form-data; name="{name}"; filename="{filename}"', data)
+
+
+END = b"--b--\r\n"
+
+
+@pytest.fixture
+def blobs(tmp_path):
+    return LocalBlobs(tmp_path)
+
+
+@pytest.fixture
+async def uploads(tmp_path, blobs):
+    """With tight limits; nothing may be left in flight at the end."""
+    limits = UploadLimits(max_form_parts=4, max_field_bytes=50, max_part_header_bytes=300, max_small_body_bytes=2000)
+    uploads = Uploads(blobs, limits)
+    yield uploads
+    await uploads.close()
+    assert [path.name for path in (tmp_path / "incoming").iterdir() if path.name != ".lock"] == []
+
+
+async def test_a_form_gives_fields_and_files(uploads):
+    source = body_in(field("batch", b"B1"), file(b"rows"), field("name", "größe".encode()), END)
+    async with await uploads.receive_form(source, TYPE) as form:
+        upload = form.file()
+        assert form.fields == upload.fields == {"batch": "B1", "name": "größe"}
+        assert (upload.digest, upload.size, upload.filename) == (digest_of(b"rows"), 4, "data.csv")
+
+
+async def test_the_last_of_a_name_counts(uploads):
+    source = body_in(field("a", b"1"), field("a", b"2"), file(b"first"), file(b"second"), END)
+    async with await uploads.receive_form(source, TYPE) as form:
+        assert form.fields == {"a": "2"}
+        assert [upload.digest for upload in form.uploads] == [digest_of(b"second")]
+
+
+async def test_all_files_of_one_name_where_asked_for(uploads):
+    source = body_in(file(b"first", filename="1.csv"), file(b"second", filename="2.csv"), END)
+    async with await uploads.receive_form(source, TYPE, repeated=True) as form:
+        assert [upload.filename for upload in form.uploads] == ["1.csv", "2.csv"]
+
+
+async def test_files_under_other_names_pass_unread(uploads):
+    async with await uploads.receive_form(body_in(file(b"x", name="other"), file(b"y"), END), TYPE) as form:
+        assert list(form.files) == ["file"]
+
+
+async def test_a_form_may_stand_between_other_text_and_padding(uploads):
+    source = body_in(b"preamble\r\n", field("a").replace(b"--b\r\n", b"--b \t\r\n"), END, b"epilogue --b\r\n")
+    async with await uploads.receive_form(source, TYPE) as form:
+        assert form.fields == {"a": "x"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        field("file"),  # a field, not a file
+        file(b"", filename=""),  # a browser's way to say that nobody chose one
+        field("other"),
+        b"",
+    ],
+)
+async def test_a_missing_file_is_missed_by_name(uploads, body):
+    form = await uploads.receive_form(body_in(body, END), TYPE)
+    with pytest.raises(PartMissing, match="the form has no file part 'file'"):
+        form.file()
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "message"),
+    [
+        (field("a") * 5 + END, TooManyParts, "more than 4 parts; see \\[limits\\] max_form_parts"),
+        (field("a", b"x" * 51) + END, PartTooLarge, "the form field 'a' is larger than 50 bytes"),
+        (part("A: " + "x" * 300) + END, UploadMalformed, "the headers of part 1 are larger than 300 bytes"),
+        (b"--b\r\n" + b"A: x\r\n" * 100, UploadMalformed, "the headers of part 1 are larger than 300 bytes"),
+        (file(b"half"), UploadIncomplete, "the form ends before its closing boundary"),
+        (b"", UploadIncomplete, "ends before its closing boundary"),
+        (b"--c\r\nA: x\r\n" + bytes(100_000), UploadMalformed, "does not start with the boundary"),
+        (file(b"1") + b"--bad\r\n" + END, UploadMalformed, "a boundary line of the form goes on with b'ad'"),
+        (b"--b" + b" " * 400, UploadMalformed, "a boundary line of the form goes on with"),
+        (part("Content-Disposition: form-data") + END, UploadMalformed, "part 1 of the form has no Content-Disp"),
+        (field("a") + b"--b\r\n\r\nx\r\n" + END, UploadMalformed, "part 2 of the form has no Content-Disposition"),
+        (part("no colon") + END, UploadMalformed, "part 1 of the form has a header line without a name: b'no colon'"),
+        (
+            part('Content-Disposition: form-data; name="a"\r\nContent-Transfer-Encoding: Base64') + END,
+            UploadMalformed,
+            "part 1 uses Content-Transfer-Encoding base64; send its bytes as they are",
+        ),
+    ],
+)
+async def test_a_bad_form_is_refused_in_both_ways_of_reading(uploads, body, error, message):
+    small_pieces = [body[at : at + 7] for at in range(0, min(len(body), 1900), 7)] + [body[1900:]]
+    with pytest.raises(error, match=message):
+        await uploads.receive_form(body_in(*small_pieces), TYPE)
+    if len(body) < 2000:
+        with pytest.raises(error, match=message):
+            await uploads.read_form(body_in(body), TYPE)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "message"),
+    [
+        ("", "Content-Type must be multipart/form-data, not missing"),
+        ("text/plain", "Content-Type must be multipart/form-data, not text/plain"),
+        ("multipart/form-data", "has no usable boundary"),
+        ('multipart/form-data; boundary=""', "has no usable boundary"),
+        ("multipart/form-data; boundary=" + "b" * 201, "has no usable boundary"),
+        ("multipart/form-data; boundary=ü", "has no usable boundary"),
+    ],
+)
+async def test_a_content_type_that_is_no_form_is_refused_before_reading(uploads, content_type, message):
+    with pytest.raises(UploadMalformed, match=message):
+        await uploads.receive_form(body_in(b"never read"), content_type)
+
+
+@pytest.mark.parametrize("content_type", [TYPE, 'Multipart/Form-Data ; charset=x; Boundary="b"'])
+def test_a_boundary_may_be_quoted(content_type):
+    assert boundary_of(content_type) == b"b"
+
+
+@pytest.mark.parametrize(
+    ("disposition", "filename"),
+    [
+        ("", None),
+        ('; filename="a.csv"', "a.csv"),
+        ("; filename=a.csv", "a.csv"),
+        ('; filename=""', ""),
+        ('; filename="../../etc/passwd"', "passwd"),
+        ('; filename="C:\\data\\new.csv"', "new.csv"),
+        ('; filename="a\\"b.csv"', 'a"b.csv'),
+        ('; filename="a%22b.csv"', 'a"b.csv'),
+        ('; filename=".."', ""),
+        ('; filename="semi;colon.csv"; x=y', "semi;colon.csv"),
+        ("; filename=\"fallback.csv\"; filename*=UTF-8''gr%C3%B6%C3%9Fe.csv", "größe.csv"),
+        ("; filename*=ISO-8859-1'en'gr%F6.csv", "grö.csv"),
+        ("; filename*=UTF-8''..%2F..%2Fpasswd", "passwd"),
+        ("; filename*=UTF-8''%FF%00", "\ufffd\ufffd"),
+        ("; filename*=x'y; filename=plain.csv", "plain.csv"),
+    ],
+)
+def test_a_file_name_becomes_text(disposition, filename):
+    assert part_of(f'Content-Disposition: form-data; name="file"{disposition}'.encode(), 1).filename == filename
+
+
+def test_bytes_that_are_not_utf_8_are_replaced():
+    found = part_of(b'Content-Disposition: form-data; name="\xff"; filename="\xe9t\xe9\x00.csv"', 1)
+    assert (found.name, found.filename) == ("\ufffd", "\ufffdt\ufffd\ufffd.csv")
+
+
+def test_a_long_name_keeps_its_ending():
+    assert plain_name("x" * 4096 + ".csv") == "x" * 196 + ".csv"
+    assert len(plain_name("x" * 4096)) == 200
+
+
+async def test_a_small_form_is_read_into_memory(uploads):
+    form = await uploads.read_form(body_in(field("comment", b"hi"), file(b"{}", filename="c.json"), END), TYPE)
+    assert form.fields == {"comment": "hi"}
+    assert (form.file().filename, form.file().content) == ("c.json", b"{}")
+    with pytest.raises(PartMissing):
+        form.file("control")
+
+
+async def test_an_urlencoded_form_is_read_into_memory(uploads):
+    body = body_in(b"control=abc&comment=", b"two%20words+%C3%BC&empty=&control=last")
+    form = await uploads.read_form(body, "application/x-www-form-urlencoded; charset=utf-8")
+    assert form.fields == {"control": "last", "comment": "two words ü", "empty": ""}
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (b"a=1&" * 5 + b"a=1", TooManyParts),
+        (b"a=" + b"x" * 51, PartTooLarge),
+        (b"a=" + b"x" * 2001, UploadTooLarge),
+    ],
+)
+async def test_an_urlencoded_form_has_limits(uploads, body, error):
+    with pytest.raises(error):
+        await uploads.read_form(body_in(body), "application/x-www-form-urlencoded")
