@@ -1,6 +1,6 @@
 """`json`: an array of records, or one document.
 
-An array is cut into pieces of about a MiB at commas between its elements, and each piece is parsed as an array of its
+An array is cut into pieces of about half a MiB at commas between its elements, and each piece is parsed as an array of its
 own. A cut may be guessed: when `[` + piece + `]` parses and a comma follows, the comma stood between elements, because
 a JSON parser that reads the document would be in the same state there. A wrong guess is found out by the parser, and
 the cut is then searched with a scan of the brackets.
@@ -17,7 +17,7 @@ from server.readers import json_limits
 from server.readers.base import START, BadRecord, Block, FileBroken, Position, shorten, skip_records
 
 BOM = b"\xef\xbb\xbf"
-STEP = 1 << 20
+STEP = 512 << 10
 RECORD_CAP = 64 << 20
 GUESSES = 3
 

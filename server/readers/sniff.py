@@ -47,9 +47,16 @@ def _charset(head: bytes) -> str | None:
     try:
         _decode(head, "utf-8", strict=True)
     except UnicodeDecodeError:
-        best = charset_normalizer.from_bytes(head[: HEAD // 4]).best()
-        return None if best is None else best.encoding
+        return _unknown_charset(head[: HEAD // 4])
     return "utf-8"
+
+
+def _unknown_charset(head: bytes) -> str | None:
+    """The likeliest; the commonest where it reads the same."""
+    best = charset_normalizer.from_bytes(head).best()
+    if best is None:
+        return None
+    return "windows-1252" if _decode(head, "cp1252") == _decode(head, best.encoding) else best.encoding
 
 
 def _decode(head: bytes, charset: str, *, strict: bool = False) -> str:
