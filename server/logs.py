@@ -47,7 +47,7 @@ class _JsonLines(structlog.stdlib.ProcessorFormatter):
 
 def _formatter(kind: LogFormat) -> logging.Formatter:
     if kind == "json":
-        rendered: tuple[Processor, ...] = (structlog.processors.dict_tracebacks, _json)
+        rendered: tuple[Processor, ...] = (_tracebacks, _json)
         return _JsonLines(processors=[_without_meta, *rendered], foreign_pre_chain=_SHARED)
     console = structlog.dev.ConsoleRenderer(
         colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback, sort_keys=False
@@ -59,4 +59,6 @@ def _json(_logger: object, _method: str, event: structlog.types.EventDict) -> st
     return orjson.dumps(event, default=str).decode()
 
 
+# without the local variables, which may hold keys
+_tracebacks = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 _without_meta: Callable[..., Any] = structlog.stdlib.ProcessorFormatter.remove_processors_meta

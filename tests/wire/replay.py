@@ -121,6 +121,12 @@ class House:
             writer.write(raw)
             return await reader.read()
 
+    async def status_line(self, raw: bytes) -> bytes:
+        """The first line that comes back, while the server still waits for the rest of the body."""
+        async with self._connected() as (reader, writer):
+            writer.write(raw)
+            return await reader.readline()
+
     async def send_when_asked(self, head: bytes, body: bytes, *, leave: bool = False) -> bytes:
         """The body comes once the server asks for it; all that comes back, unless the client leaves then."""
         async with self._connected() as (reader, writer):

@@ -1,5 +1,7 @@
 """The web floor without a real dialect: no exception leaves it, and what is shown is never an inner matter."""
 
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
@@ -78,6 +80,20 @@ async def test_a_fault_of_ours_is_logged_with_its_trace_and_shown_to_nobody(
     assert (line["event"], line["log_level"]) == ("unexpected error", "error")
     assert str(line["exc_info"]) == "inner words"
     assert "secret" not in repr(line)
+
+
+def test_a_trace_in_json_shows_no_local_variables() -> None:
+    script = (
+        "import structlog\n"
+        "from server.logs import configure_logs\n"
+        "configure_logs('json')\n"
+        "def fail(key): raise RuntimeError('inner words')\n"
+        "try: fail('a' + 'secret')\n"
+        "except RuntimeError as error: structlog.get_logger('x').error('unexpected error', exc_info=error)\n"
+    )
+    log = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stderr
+    assert "inner words" in log
+    assert "asecret" not in log
 
 
 async def test_a_wrong_method_names_the_right_one(client: TestClient[Any, Any]) -> None:

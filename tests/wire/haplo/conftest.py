@@ -68,15 +68,15 @@ def _source(content: bytes):  # type: ignore[no-untyped-def]
     return read
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def makers() -> Mapping[str, Maker]:
     made = (control, empty, batch, standard_batch, ready, scheduled, batch_key, other_user)
     return {maker.__name__: maker for maker in made}
 
 
-@pytest.fixture
-def imports(tmp_path: Path) -> Path:
-    folder = tmp_path / "imports"
+@pytest.fixture(scope="session")
+def imports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("imports")
     for name, documents in (("models", {"people": MODEL}), ("processes", PROCESSES)):
         (folder / name).mkdir(parents=True)
         for file, document in documents.items():

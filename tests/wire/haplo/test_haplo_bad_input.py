@@ -69,13 +69,15 @@ ROWS: Sequence[tuple[str, Ask, Say]] = [
 ]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def limits() -> UploadLimits:
     return LIMITS
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(("ask", "say"), [pytest.param(ask, say, id=name) for name, ask, say in ROWS])
-async def test_bad_input_gets_a_clear_answer(house: House, ask: Ask, say: Say) -> None:
+async def test_bad_input_gets_a_clear_answer(shared_house: House, ask: Ask, say: Say) -> None:
+    house = shared_house
     answer = await house.ask(ask, await house.things(ask.names()))
     assert answer.status == say.status
     assert answer.type == say.type
@@ -114,7 +116,7 @@ async def test_a_file_name_never_becomes_a_path(house: House, sent: bytes, kept:
 
 async def test_a_declared_size_over_the_limit_is_refused_before_the_body(house: House) -> None:
     head = request_bytes("POST", f"{BATCH}/file", house.keys["haplo-batch"], FORM, length=10**12)
-    assert (await house.send(head)).startswith(b"HTTP/1.1 413 ")
+    assert (await house.status_line(head)).startswith(b"HTTP/1.1 413 ")
 
 
 async def test_a_chunked_body_over_the_limit_is_refused(house: House) -> None:

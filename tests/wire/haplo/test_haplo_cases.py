@@ -168,8 +168,10 @@ ROWS: Sequence[tuple[str, Ask, Say]] = [
 ]
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(("ask", "say"), [pytest.param(ask, say, id=name) for name, ask, say in ROWS])
-async def test_each_request_gets_its_answer(house: House, ask: Ask, say: Say) -> None:
+async def test_each_request_gets_its_answer(shared_house: House, ask: Ask, say: Say) -> None:
+    house = shared_house
     things = await house.things(ask.names())
     answer = await house.ask(ask, things)
     assert (answer.status, answer.body) == (say.status, Template(say.body).safe_substitute(things))
