@@ -62,7 +62,7 @@ class Evaluation:
         parent = None
         if depth > 0:
             parent = self.current.get(depends) or self._make(depends, depth - 1, f"{path}{place.name} ")
-        if parent is None or parent.deleted:
+        if parent is None:
             self.abort(f'Couldn\'t make destination "{place.name}" available from dependency "{depends}"')
             return None
         self._resolve(parent)

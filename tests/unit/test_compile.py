@@ -231,6 +231,39 @@ def test_children_made_before_their_parent_get_it():
     assert books == [{"name": "x", "author": person}, {"name": "y", "author": person}]
 
 
+def owners(changes, child, parent):
+    """For each child its own text and that of the row it is linked to."""
+    rows = {c.id: c.values for c in changes}
+    return [(v[child], rows[v[parent]]) for v in rows.values() if child in v]
+
+
+def test_queued_children_belong_to_the_first_parent_that_comes():
+    work = job(LIBRARY, new("book"), field_of("x", "book", "name"), new("book"), field_of("y", "book", "name"),
+               new("person"), TITLE, new("person"), TITLE)  # fmt: skip
+    changes = work.run({"x": "x", "y": "y", "title": "T"}).changes
+    first = next(c.id for c in changes if c.destination.name == "person")
+    assert [c.values["author"] for c in changes if c.destination.name == "book"] == [first, first]
+
+
+def test_explicit_children_of_children_leave_with_their_parent():
+    each = {"action": "for-each", "source": "l", "instructions": [
+        new("person"), field_of("t", "person", "dc:attribute:title"), new("book"), field_of("t", "book", "name"),
+        new("page"), field_of("t", "page", "text"),
+    ]}  # fmt: skip
+    changes = job(LIBRARY, each).run({"l": [{"t": "a"}, {"t": "b"}]}).changes
+    assert [(text, book["name"]) for text, book in owners(changes, "text", "book")] == [("a", "a"), ("b", "b")]
+    assert [(text, person["dc_attribute_title"]) for text, person in owners(changes, "name", "author")] == [
+        ("a", "a"), ("b", "b"),
+    ]  # fmt: skip
+
+
+def test_a_required_link_need_not_be_set_by_hand():
+    child = destination("c", name("owner", "integer", required=True), kind="dictionary", depends="person",
+                        depends_column="owner", optional=True)  # fmt: skip
+    work = job(model(PERSON, child), new("person"), TITLE, new("c"))
+    assert changed(work.run({"title": "T"}))[1] == ("c", "insert", 101, {"owner": 100})
+
+
 def test_a_child_that_never_gets_its_parent_aborts_the_record():
     parent = destination("person", name("n"), optional=True)
     child = destination("book", name("name"), depends="person", optional=True)

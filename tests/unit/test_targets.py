@@ -211,6 +211,21 @@ def test_upsert_leaves_alone_what_the_record_does_not_mention():
     assert changed(work.run({"k": "x", "m": "a"})) == [("p", "update", 1, {"many": '["a"]'})]
 
 
+def test_upsert_does_so_even_when_its_row_was_needed_early():
+    place = destination("p", name("k"), name("t"), name("many", multivalue=True), key=("k",))
+    child = destination("c", name("n"), depends="p")
+    world = World()
+    world.add("p", 1, k="x", t="old", t__q_alt="z", many='["m"]')
+    world.add("c", 2, p=1)
+    work = job(model(place, child, qualifiers=("q:alt",)), {"action": "upsert", "destination": "p"},
+               field_of("k", "p", "k"), field_of("n", "c", "n"), field_of("t", "p", "t"),
+               field_of("m", "p", "many", multivalue=True), world=world)  # fmt: skip
+    assert changed(work.run({"k": "x", "n": "n", "t": "new", "m": "a"})) == [
+        ("p", "update", 1, {"t": "new", "many": '["a"]'}),
+        ("c", "update", 2, {"n": "n"}),
+    ]
+
+
 def test_upsert_removes_what_it_is_told_to_remove():
     place = destination("p", name("k"), name("t"), key=("k",))
     world = World()
