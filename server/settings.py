@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError, field_validator
-from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 FILE_NAME = "penstock.toml"
@@ -231,7 +230,7 @@ def _nearest(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]}?" if near else f"; there are: {', '.join(known) or 'none yet'}"
 
 
-def _problem(detail: ErrorDetails, layers: Iterable[Layer]) -> str:
+def _problem(detail: Mapping[str, Any], layers: Iterable[Layer]) -> str:
     section, key = (str(part) for part in detail["loc"][:2])
     layer = next(layer for layer in layers if layer.has(section, key))
     place = layer.place.format(
