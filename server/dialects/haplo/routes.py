@@ -8,7 +8,7 @@ from aiohttp.typedefs import Handler
 
 from server.dialects.haplo import wire
 from server.engine.engine import Engine
-from server.engine.errors import PartMissing
+from server.engine.errors import KeyMissing, PartMissing, UploadTooLarge
 from server.engine.keys import Key
 from server.engine.uploads import Form, SmallForm
 from server.web.auth import Gate
@@ -16,6 +16,7 @@ from server.web.body import body_of, declared_size, expect_later, receive_form
 
 MULTIPART = "multipart/form-data"
 URLENCODED = "application/x-www-form-urlencoded"
+LARGEST_WITHOUT_KEY = 64 * 1024  # of a body that is read to look for a key
 
 FormT = TypeVar("FormT", Form, SmallForm)
 
@@ -78,19 +79,24 @@ class ImportApi:
             return web.Response(text=await self.file(Received(request, key, form)))
 
     async def _received(self, request: web.Request) -> Received[SmallForm]:
-        """The key comes first; only a key in an urlencoded body makes the body come before it."""
+        """The key comes first; only an urlencoded body, which may hold the key, is read before it."""
         secret = wire.key_in_headers(request.headers)
-        if secret is not None or request.content_type == MULTIPART:
+        if secret is not None or request.content_type != URLENCODED:
             key = await self._gate.admit(request, secret, self.scope)
             return Received(request, key, await self._read_form(request))
-        form = await self._read_form(request)
+        try:
+            form = await self._read_form(request, max_bytes=LARGEST_WITHOUT_KEY)
+        except UploadTooLarge:
+            raise KeyMissing from None
         key = await self._gate.admit(request, form.fields.get(wire.KEY_FIELD), self.scope)
         return Received(request, key, form)
 
-    async def _read_form(self, request: web.Request) -> SmallForm:
+    async def _read_form(self, request: web.Request, max_bytes: int | None = None) -> SmallForm:
         """Whatever is not multipart is read as urlencoded, whatever it calls itself."""
         kind = request.headers["Content-Type"] if request.content_type == MULTIPART else URLENCODED
-        return await self._engine.uploads.read_form(body_of(request), kind, expected=declared_size(request))
+        return await self._engine.uploads.read_form(
+            body_of(request), kind, expected=declared_size(request), max_bytes=max_bytes
+        )
 
 
 class BatchApi(ImportApi):

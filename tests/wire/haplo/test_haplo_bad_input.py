@@ -9,7 +9,18 @@ from hashlib import sha256
 import pytest
 from people import CONTROL
 from replay import BOUNDARY, Ask, File, House, MakeHouse, Multipart, Say, basic, request_bytes
-from test_haplo_cases import BATCH, DATA, FILE, INVALID_KEY, VALIDATION, digest, refused, to_batch, to_standard
+from test_haplo_cases import (
+    BATCH,
+    DATA,
+    FILE,
+    INVALID_KEY,
+    UNAUTHORISED,
+    VALIDATION,
+    digest,
+    refused,
+    to_batch,
+    to_standard,
+)
 
 from server.engine.receiving import UploadLimits
 
@@ -47,6 +58,7 @@ ROWS: Sequence[tuple[str, Ask, Say]] = [
     ("too many parameters", to_batch("batch", many(11)), TOO_MANY),
     ("field too large", to_batch("file", Multipart(FILE, comment="x" * 2_001)), BIG_FIELD),
     ("parameter too large", to_batch("batch", {"comment": "x" * 2_001}), BIG_FIELD),
+    ("a large body without a key", to_batch("batch", {"comment": "x" * 70_000}, key=None), UNAUTHORISED),
     ("file too large", to_batch("file", Multipart(FILE, file=File(bytes(100_000)))), TOO_LARGE),
     ("control too large", to_batch("control", Multipart(file=File(bytes(60_000)))), starts(413, "the body is larger")),
     ("no boundary", to_file(b"x", "multipart/form-data"), starts(400, "")),

@@ -131,6 +131,7 @@ ROWS: Sequence[tuple[str, Ask, Say]] = [
     ("32 no credentials, urlencoded", to_batch("batch", {"control": "x"}, key=None), UNAUTHORISED),
     ("32 no credentials, multipart", to_batch("file", FILE, key=None), UNAUTHORISED),
     ("32 no credentials, no body", to_batch("schedule", key=None), UNAUTHORISED),
+    ("32 no credentials, another type", to_batch("batch", b"_ak=$batch_key", key=None), UNAUTHORISED),
     ("33 wrong key", to_batch("batch", {"control": "x"}, key=None, headers=basic("haplo", "WRONG")), INVALID_KEY),
     ("33 long wrong key", to_batch("batch", key=None, headers=basic("haplo", "x" * 44)), INVALID_KEY),
     ("33 wrong key, multipart", to_batch("file", FILE, key=None, headers=basic("haplo", "WRONG")), INVALID_KEY),
