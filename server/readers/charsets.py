@@ -54,7 +54,7 @@ def python_codec(name: str) -> str | None:
 def _lookup(name: str) -> str | None:
     try:
         codec = codecs.lookup(name)
-        b"".decode(name)  # refuses codecs that are not text: base64, rot13
+        "a".encode(name)  # refuses codecs that are not text: base64, rot13
     except (LookupError, ValueError, UnicodeError):
         return None
     return None if codec.name.replace("_", "-") in _NOT_CHARSETS else codec.name

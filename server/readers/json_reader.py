@@ -1,9 +1,9 @@
 """`json`: an array of records, or one document.
 
-An array is cut into pieces of about half a MiB at commas between its elements, and each piece is parsed as an array of its
-own. A cut may be guessed: when `[` + piece + `]` parses and a comma follows, the comma stood between elements, because
-a JSON parser that reads the document would be in the same state there. A wrong guess is found out by the parser, and
-the cut is then searched with a scan of the brackets.
+An array is cut into pieces of about half a MiB at commas between its elements, and each piece is parsed as an array of
+its own. A cut may be guessed: when `[` + piece + `]` parses and a comma follows, the comma stood between elements,
+because a JSON parser that reads the document would be in the same state there. A wrong guess is found out by the
+parser, and the cut is then searched with a scan of the brackets.
 """
 
 import json
@@ -118,7 +118,10 @@ def _element(data: bytes, place: _Place) -> object:
         if not _well_formed(data):
             _broken(error, data, place)
         value, reason = None, error.msg
-    return value if reason is None else BadRecord(f"line {place.line}: {reason}: {shorten(data.strip())}")
+    if reason is None:
+        return value
+    line = place.after(data[: len(data) - len(data.lstrip(_SPACE))]).line
+    return BadRecord(f"line {line}: {reason}: {shorten(data.strip())}")
 
 
 def _broken(error: orjson.JSONDecodeError, data: bytes, place: _Place) -> NoReturn:

@@ -1,0 +1,178 @@
+"""`tsv-with-name-row` as the vendor's documentation has it, and our `csv-with-name-row`."""
+
+import io
+
+import pytest
+
+from server.readers import READERS
+from server.readers.base import BadRecord, Block, FileBroken
+from server.readers.charsets import is_linewise, python_codec
+from server.readers.lines import LINE_CAP
+
+
+def blocks(name: str, data: bytes, **options: object) -> list[Block]:
+    return list(READERS[name].blocks(io.BytesIO(data), options))
+
+
+def tsv(data: bytes, **options: object) -> list[object]:
+    return [record for block in blocks("tsv-with-name-row", data, **options) for record in block.records]
+
+
+def csv(data: bytes, **options: object) -> list[object]:
+    return [record for block in blocks("csv-with-name-row", data, **options) for record in block.records]
+
+
+class TestTsv:
+    @pytest.mark.parametrize(
+        ("data", "expected"),
+        [
+            (b"", []),
+            (b"a\tb", []),
+            (b"a\tb\n1\t2", [{"a": "1", "b": "2"}]),
+            (b"a\tb\r\n1\t2\r\n", [{"a": "1", "b": "2"}]),
+            (b"a\tb\r1\t2\r3\t4\r", [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]),
+            (b"a\tb\n\n\r\n1\t2\n\n\n", [{"a": "1", "b": "2"}]),
+            (b"\xef\xbb\xbfa\tb\n1\t2\n", [{"a": "1", "b": "2"}]),
+            (b"a\tb\n\t2\n", [{"b": "2"}]),
+            (b"a\tb\n1\n", [{"a": "1"}]),
+            (b"a\tb\n1\t2\t3\n", [{"a": "1", "b": "2"}]),
+            (b"a\tb\n\t\n", [{}]),
+            (b'a\tb\n "1" \t2 \n', [{"a": ' "1" ', "b": "2 "}]),
+            (b"a\n1\n\n2\n", [{"a": "1"}, {"a": "2"}]),
+            (b"a\ta\n1\t\n3\t4\n", [{"a": "1"}, {"a": "4"}]),
+        ],
+    )
+    def test_what_the_records_are(self, data: bytes, expected: list[object]) -> None:
+        assert tsv(data) == expected
+
+    def test_a_separator_is_plain_text_of_any_length(self) -> None:
+        assert tsv(b"a.*b\n1.*2\n", separator=".*") == [{"a": "1", "b": "2"}]
+
+    def test_only_cr_and_lf_end_a_line(self) -> None:
+        assert tsv("a\tb\n1\u2028x\x0b\x85\t2\n".encode()) == [{"a": "1\u2028x\x0b\x85", "b": "2"}]
+
+    def test_lines_are_counted_as_an_editor_counts_them(self) -> None:
+        (block,) = blocks("tsv-with-name-row", b"a\tb\r\n\r\n1\t2\r\n\n3\t4")
+        assert list(block.lines) == [3, 5]
+        assert [block.originals(0), block.originals(1)] == [b"1\t2", b"3\t4"]
+
+    @pytest.mark.parametrize("charset", ["Cp1252", "windows-1252", "ISO8859_15", "x-MacRoman", "UTF-16LE", "IBM850"])
+    def test_a_charset_by_any_name_that_java_knows(self, charset: str) -> None:
+        codec = python_codec(charset)
+        assert codec is not None
+        assert tsv("a\tb\nZoë\tÅ\n".encode(codec), charset=charset) == [{"a": "Zoë", "b": "Å"}]
+
+    def test_utf16_with_and_without_a_mark(self) -> None:
+        text = "a\tb\nZoë\t2\n"
+        for data in (text.encode("utf-16"), text.encode("utf-16-be"), b"\xfe\xff" + text.encode("utf-16-be")):
+            assert tsv(data, charset="UTF-16") == [{"a": "Zoë", "b": "2"}]
+
+    def test_bytes_outside_the_charset_fail_their_record_alone(self) -> None:
+        (block,) = blocks("tsv-with-name-row", b"a\tb\n1\t2\n\xff\t4\n5\t6\n")
+        assert list(block.records[::2]) == [{"a": "1", "b": "2"}, {"a": "5", "b": "6"}]
+        assert block.records[1] == BadRecord("line 3 has bytes that are not valid utf-8: '\ufffd\\t4'")
+        assert block.originals(1) == b"\xff\t4"
+
+    def test_bytes_outside_a_charset_of_pairs_break_the_file(self) -> None:
+        with pytest.raises(FileBroken, match="not valid utf-16-le near byte 0"):
+            tsv(b"\x00\xd8\x00\x00", charset="UTF-16LE")
+
+    def test_a_line_over_the_cap_fails_alone(self) -> None:
+        _, bad, last = tsv(b"a\tb\n1\t2\n" + b"x" * (LINE_CAP + 1_100_000) + b"\n3\t4\n")
+        assert isinstance(bad, BadRecord)
+        assert "line 3 is" in bad.message
+        assert last == {"a": "3", "b": "4"}
+
+    @pytest.mark.parametrize(
+        ("options", "problem"),
+        [
+            ({"charset": "klingon"}, "Unknown charset 'klingon'"),
+            ({"charset": "base64"}, "Unknown charset 'base64'"),
+            ({"charset": 7}, "Unknown charset 7"),
+            ({"separator": ""}, "Invalid separator ''"),
+            ({"separator": None}, "Invalid separator None"),
+        ],
+    )
+    def test_wrong_options_are_named(self, options: dict[str, object], problem: str) -> None:
+        found = READERS["tsv-with-name-row"].check(options)
+        assert found is not None
+        assert found.startswith(problem)
+        with pytest.raises(FileBroken, match=problem):
+            tsv(b"a\tb\n1\t2\n", **options)
+
+
+class TestCsv:
+    @pytest.mark.parametrize(
+        ("data", "expected"),
+        [
+            (b"", []),
+            (b"a,b\n1,2", [{"a": "1", "b": "2"}]),
+            (b'a,b\n"1,x","say ""hi"""\n', [{"a": "1,x", "b": 'say "hi"'}]),
+            (b'a,b\r\n"1\r\n2",3\r\n4,5\r\n', [{"a": "1\r\n2", "b": "3"}, {"a": "4", "b": "5"}]),
+            (b'"a\nb",c\n1,2\n', [{"a\nb": "1", "c": "2"}]),
+            (b"a,b\r1,2\r", [{"a": "1", "b": "2"}]),
+            (b"a,b\n\n1,\n,\n", [{"a": "1"}, {}]),
+            (b"a,b\n1\n", [{"a": "1"}]),
+            (b'a,b\n1,5" pipe\n', [{"a": "1", "b": '5" pipe'}]),
+        ],
+    )
+    def test_what_the_records_are(self, data: bytes, expected: list[object]) -> None:
+        assert csv(data) == expected
+
+    def test_other_separators_and_quotes(self) -> None:
+        assert csv(b"a;b\n'1;x';2\n", separator=";", quote="'") == [{"a": "1;x", "b": "2"}]
+        assert csv(b'a,b\n"1,2"\n', quote="") == [{"a": '"1', "b": '2"'}]
+
+    def test_a_row_with_more_cells_than_names_fails_alone(self) -> None:
+        first, bad, third = csv(b"a,b\n1,2\n3,4,5,6\n7,8\n")
+        assert (first, third) == ({"a": "1", "b": "2"}, {"a": "7", "b": "8"})
+        assert bad == BadRecord("line 3 has 4 cells, the name row has 2; the first without a name: '5'")
+
+    def test_a_row_with_text_after_a_quoted_cell_fails_alone(self) -> None:
+        first, bad, third = csv(b'a,b\n1,2\n"3"x,4\n5,6\n')
+        assert (first, third) == ({"a": "1", "b": "2"}, {"a": "5", "b": "6"})
+        assert isinstance(bad, BadRecord)
+        assert bad.message.startswith("line 3: not valid CSV, ")
+
+    def test_a_quote_that_is_never_closed_breaks_the_file_where_it_opens(self) -> None:
+        with pytest.raises(FileBroken, match="Line 3: a quoted cell"):
+            csv(b'a,b\n1,2\n"3,4\n5,6\n')
+        with pytest.raises(FileBroken, match="Line 2: a quoted cell"):
+            csv(b'a,b\n"' + b"1,2\n" * 500_000)
+
+    def test_a_record_keeps_its_own_lines(self) -> None:
+        (block,) = blocks("csv-with-name-row", b'a,b\n\n"1\n\n2",3\r\n4,5\n')
+        assert list(block.lines) == [3, 6]
+        assert [block.originals(0), block.originals(1)] == [b'"1\n\n2",3', b"4,5"]
+
+    def test_bytes_outside_the_charset_fail_their_record_alone(self) -> None:
+        first, bad, third = csv(b'a,b\n1,2\n"x\n\xff",4\n5,6\n')
+        assert (first, third) == ({"a": "1", "b": "2"}, {"a": "5", "b": "6"})
+        assert isinstance(bad, BadRecord)
+        assert "line 3 has bytes that are not valid utf-8" in bad.message
+
+    @pytest.mark.parametrize(
+        "options", [{"separator": "ab"}, {"separator": "\n"}, {"quote": "''"}, {"quote": ","}, {"quote": None}]
+    )
+    def test_wrong_options_are_named(self, options: dict[str, object]) -> None:
+        assert READERS["csv-with-name-row"].check(options)
+
+    def test_two_columns_of_one_name_have_no_rows_by_place(self) -> None:
+        (block,) = blocks("csv-with-name-row", b"a,a\n1,2\n")
+        assert (block.names, block.rows) == (None, None)
+        assert list(block.records) == [{"a": "2"}]
+
+
+@pytest.mark.parametrize("codec", ["utf-16", "utf-7", "iso2022_jp", "cp037", "utf-32"])
+def test_some_charsets_cannot_be_cut_at_line_ends(codec: str) -> None:
+    assert not is_linewise(codec)
+
+
+def test_a_charset_that_is_not_linewise_goes_on_by_lines() -> None:
+    data = ("a,b\n" + "".join(f'"Zoë\n{n}",{n}\n' for n in range(20))).encode("utf-16")
+    reader, options = READERS["csv-with-name-row"], {"charset": "utf-16"}
+    whole = [record for block in reader.blocks(io.BytesIO(data), options) for record in block.records]
+    assert len(whole) == 20
+    for block in reader.blocks(io.BytesIO(data), options, size=3):
+        rest = reader.blocks(io.BytesIO(data), options, start=block.end)
+        assert [record for later in rest for record in later.records] == whole[block.end.record :]

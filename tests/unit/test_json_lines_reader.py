@@ -1,0 +1,80 @@
+"""`json-lines`: what is a record, what is a bad one, and what is said of it."""
+
+import io
+
+import pytest
+
+from server.readers import READERS
+from server.readers.base import BadRecord, FileBroken
+from server.readers.lines import LINE_CAP
+
+READER = READERS["json-lines"]
+
+
+def records(data: bytes) -> list[object]:
+    return [record for block in READER.blocks(io.BytesIO(data), {}) for record in block.records]
+
+
+def fault(data: bytes) -> str:
+    (record,) = records(data)
+    assert isinstance(record, BadRecord)
+    return record.message
+
+
+def test_blank_lines_and_a_mark_are_passed_over() -> None:
+    (block,) = READER.blocks(io.BytesIO(b'\xef\xbb\xbf{"a":1}\r\n\r\n  \n{"a":2}'), {})
+    assert list(block.records) == [{"a": 1}, {"a": 2}]
+    assert list(block.lines) == [1, 4]
+    assert block.originals(1) == b'{"a":2}'
+
+
+def test_a_line_need_not_be_an_object() -> None:
+    assert records(b'1\n"a"\n[2]\nnull\n') == [1, "a", [2], None]
+
+
+def test_a_bad_line_fails_alone_and_is_named() -> None:
+    (block,) = READER.blocks(io.BytesIO(b'{"a":1}\n{"a":tru}\n{"a":3}\n'), {})
+    first, bad, third = block.records
+    assert (first, third) == ({"a": 1}, {"a": 3})
+    expected = """line 2, column 6: not valid JSON, invalid literal, expected 'true': '{"a":tru}'"""
+    assert bad == BadRecord(expected)
+    assert block.bad == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b'{"a":18446744073709551616}', "the integer 18446744073709551616 does not fit into 64 bits"),
+        (b'{"a":-9223372036854775809}', "the integer -9223372036854775809 does not fit into 64 bits"),
+        (b'{"a":1e400}', "number is infinity"),
+        (b'{"a":' + b"9" * 5000 + b"}", "number is infinity"),
+        (b"[" * 300 + b"]" * 300, "it is nested deeper than 254 levels"),
+        (b"[" * 100_000, "not valid JSON"),
+        (b'{"a":NaN}', "not valid JSON"),
+        (b'{"a":"\xff"}', "not valid UTF-8"),
+        (b'{"a":1}{"a":2}', "unexpected content after document"),
+    ],
+)
+def test_what_cannot_be_kept_is_refused(line: bytes, reason: str) -> None:
+    assert reason in fault(line)
+
+
+def test_digits_in_texts_and_the_largest_integers_are_kept() -> None:
+    lines = b'{"a":"123456789012345678901234567890"}\n{"a":18446744073709551615}\n{"a":-9223372036854775808}\n'
+    assert records(lines) == [{"a": "123456789012345678901234567890"}, {"a": 2**64 - 1}, {"a": -(2**63)}]
+    assert records(b'{"a":12345678901234567890.5}') == [{"a": 12345678901234567890.5}]
+
+
+def test_a_line_over_the_cap_fails_alone_and_is_not_kept() -> None:
+    data = b'{"a":1}\n"' + b"x" * (LINE_CAP + 5_000_000) + b'"\n{"a":2}\n'
+    (block,) = READER.blocks(io.BytesIO(data), {})
+    assert (block.records[0], block.records[2]) == ({"a": 1}, {"a": 2})
+    assert isinstance(block.records[1], BadRecord)
+    assert "line 2 is 21,777,219 bytes long; the limit is 16,777,216" in block.records[1].message
+    assert len(block.originals(1)) < 1000
+    assert block.end.offset == len(data)
+
+
+def test_utf16_is_refused_as_a_whole() -> None:
+    with pytest.raises(FileBroken, match="UTF-16"):
+        records('{"a":1}'.encode("utf-16"))
