@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from backends import BLOBS
 
-from storage.blobs.local import LOOK_AT_SPACE_EVERY, WRITEBACK_EVERY, LocalBlobs
+from storage.blobs.local import LOOK_AT_SPACE_EVERY, WRITEBACK_EVERY
 from storage.digest import digest_of
 from storage.errors import BlobDamaged, BlobMissing, StorageFull
 
