@@ -1,0 +1,136 @@
+"""The two XML readers of the vendor's documentation, and `marc-xml`."""
+
+import io
+
+import pymarc
+import pytest
+
+from server.readers import READERS
+from server.readers.base import BadRecord, Block, FileBroken
+from server.readers.xml_feed import MAX_DEPTH
+
+CHILDREN, ATTRIBUTES, MARC = "xml-text-of-children", "xml-attributes", "marc-xml"
+
+
+def blocks(name: str, data: bytes, **options: object) -> list[Block]:
+    return list(READERS[name].blocks(io.BytesIO(data), options))
+
+
+def records(name: str, data: bytes, **options: object) -> list[object]:
+    return [record for block in blocks(name, data, **options) for record in block.records]
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"<r/>", []),
+        (b"<r> text <a/> more </r>", [{}]),
+        (b"<r><a><n>1</n></a><b><n>2</n></b></r>", [{"n": "1"}, {"n": "2"}]),
+        (b"<r><a><n> 1\n</n></a></r>", [{"n": " 1\n"}]),
+        (b"<r><a>not taken<n>x<i>y</i>z</n></a></r>", [{"n": "xyz"}]),
+        (b"<r><a><n>1</n><n>2</n></a></r>", [{"n": "2"}]),
+        (b"<r><a><n><![CDATA[<1> & 2]]></n></a></r>", [{"n": "<1> & 2"}]),
+        (b"<r><a><n>&lt;&#65;</n></a></r>", [{"n": "<A"}]),
+        (b'<r xmlns:p="u"><a><p:n>1</p:n></a></r>', [{"n": "1"}]),
+        (b"<!-- a --><?p i?><r><!-- b --><a><n>1<!-- c -->2</n></a></r><!-- d -->", [{"n": "12"}]),
+        (b"\xef\xbb\xbf<r><a><n>\xc3\xab</n></a></r>", [{"n": "ë"}]),
+        ('<?xml version="1.0" encoding="iso-8859-1"?><r><a><n>ë</n></a></r>'.encode("latin-1"), [{"n": "ë"}]),
+        ('<?xml version="1.0" encoding="windows-1252"?><r><a><n>€</n></a></r>'.encode("cp1252"), [{"n": "€"}]),
+        ('<?xml version="1.0" encoding="Shift_JIS"?><r><a><n>日本</n></a></r>'.encode("shift_jis"), [{"n": "日本"}]),
+        ('<?xml version="1.0" encoding="UTF-16"?><r><a><n>ë</n></a></r>'.encode("utf-16"), [{"n": "ë"}]),
+    ],
+)
+def test_text_of_children(data: bytes, expected: list[object]) -> None:
+    assert records(CHILDREN, data) == expected
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"<r/>", []),
+        (b'<r><a x="1" y=""/><b/></r>', [{"x": "1", "y": ""}, {}]),
+        (b'<r><a p:x="1" xmlns:p="u" xmlns="v"><b z="3"/></a></r>', [{"p:x": "1", "xmlns:p": "u", "xmlns": "v"}]),
+        (b'<r><a x="&amp;&#10;"/></r>', [{"x": "&\n"}]),
+    ],
+)
+def test_attributes(data: bytes, expected: list[object]) -> None:
+    assert records(ATTRIBUTES, data) == expected
+
+
+def test_a_single_record_is_the_root() -> None:
+    data = b'<r x="1"><a>1</a><b><c>2</c>3</b></r>'
+    assert records(CHILDREN, data, singleRecord=True) == [{"a": "1", "b": "23"}]
+    assert records(ATTRIBUTES, data, singleRecord=True) == [{"x": "1"}]
+
+
+def test_a_record_keeps_its_own_bytes_and_line() -> None:
+    data = b'<r>\n<a><n>1</n></a >\n\n<b y=">"/><!-- c --><c>\n<r/></c></r>\n'
+    (block,) = blocks(CHILDREN, data)
+    assert list(block.lines) == [2, 4, 4]
+    assert [block.originals(at) for at in range(3)] == [b"<a><n>1</n></a >", b'<b y=">"/>', b"<c>\n<r/></c>"]
+
+
+@pytest.mark.parametrize("name", [CHILDREN, ATTRIBUTES, MARC])
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "Line 1, column 1: not well-formed XML, no element found"),
+        (b"<r><a></r>", "Line 1, column 9: not well-formed XML, mismatched tag"),
+        (b"<r/><r/>", "junk after document element"),
+        (b"<r>&x;</r>", "undefined entity"),
+        (b"<!DOCTYPE r><r/>", "Line 1: the file has a DTD"),
+        (b'<!DOCTYPE r [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>\n<r>&b;</r>', "Line 1: the file has a DTD"),
+        (b'<!DOCTYPE r SYSTEM "file:///etc/passwd">\n<r/>', "Line 1: the file has a DTD"),
+        (b"<r>\xff</r>", "invalid token"),
+        (b'<?xml version="1.0" encoding="klingon"?><r/>', "unknown charset: klingon"),
+        (b'<?xml version="1.0" encoding="Shift_JIS"?><r>\x81</r>', "not valid shift_jis"),
+        (b"<a>" * (MAX_DEPTH + 1), "deeper than 200 levels"),
+    ],
+)
+def test_a_broken_file_says_where_and_why(name: str, data: bytes, reason: str) -> None:
+    with pytest.raises(FileBroken, match=reason):
+        records(name, data)
+
+
+def test_an_element_over_the_cap_ends_the_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.readers.xml_feed.RECORD_CAP", 500_000)
+    records(CHILDREN, b"<r>" + b"<a><n>1</n></a>" * 100_000 + b"</r>")
+    with pytest.raises(FileBroken, match="Line 2: an element that begins here is longer than 500,000 bytes"):
+        records(CHILDREN, b"<r>\n<a><n>" + b"x" * 2_000_000 + b"</n></a></r>")
+    with pytest.raises(FileBroken, match="longer than 500,000 bytes"):
+        records(ATTRIBUTES, b'<r><a x="' + b"x" * 2_000_000 + b'"/></r>')
+
+
+MARC_RECORD = (
+    '<record><leader>00000nam a2200000 a 4500</leader><controlfield tag="001">n1</controlfield>'
+    '<datafield tag="245" ind1="1" ind2="0"><subfield code="a">Zoë </subfield><subfield code="b"/></datafield>'
+    '<datafield tag="42"><subfield code="a">x</subfield></datafield></record>'
+)
+
+
+def test_marc_xml_gives_what_pymarc_gives() -> None:
+    data = f'<collection xmlns="http://www.loc.gov/MARC21/slim">{MARC_RECORD * 2}</collection>'.encode()
+    assert records(MARC, data) == [record.as_dict() for record in pymarc.parse_xml_to_array(io.BytesIO(data))]
+
+
+def test_a_marc_record_may_be_the_root_or_lie_in_an_envelope() -> None:
+    (alone,) = records(MARC, MARC_RECORD.encode())
+    oai = f"<OAI-PMH><record><header/><metadata>{MARC_RECORD}</metadata></record></OAI-PMH>"
+    (block,) = blocks(MARC, oai.encode())
+    assert list(block.records) == [alone]
+    assert block.originals(0) == MARC_RECORD.encode()
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        ("<record/>", "line 1: the record has no fields"),
+        ('<record><datafield ind1="1"/></record>', "line 1: an element datafield has no attribute tag"),
+        ('<record><datafield tag="245"><subfield>x</subfield></datafield></record>', "subfield has no attribute code"),
+    ],
+)
+def test_a_marc_record_without_its_parts_fails_alone(record: str, reason: str) -> None:
+    bad, good = records(MARC, f"<collection>{record}{MARC_RECORD}</collection>".encode())
+    assert isinstance(bad, BadRecord)
+    assert reason in bad.message
+    assert isinstance(good, dict)
