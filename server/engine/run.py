@@ -99,6 +99,8 @@ class Run:
                 self._account.save(checkpoint)
                 self._keep(self._account)
             self._account.settled()
+            if work.fault is not None:
+                raise work.fault
         return number
 
     def _blocks(self, source: Source, start: Position) -> Iterator[Block]:
@@ -119,6 +121,7 @@ class _Work:
         self._file = file
         self._detailed = detailed
         self._cells: tuple[Sequence[str], Rows] | None = None
+        self.fault: RunFault | None = None  # the control file's own; what came before it in the chunk still counts
 
     def length(self, block: Block) -> int:
         return len(block.records)
@@ -165,6 +168,8 @@ class _Work:
 
     def _each(self, chunk: Chunk, block: Block, number: int, indexes: Sequence[int]) -> None:
         for index in indexes:
+            if self.fault is not None:
+                return
             self._one(chunk, block, number + index, index)
 
     def _one(self, chunk: Chunk, block: Block, number: int, index: int) -> None:
@@ -183,7 +188,7 @@ class _Work:
             scope.report(f"{error.table}: {error.message}")
         except RunFault as error:
             status, changes = "failed", ()
-            scope.report(str(error))
+            self.fault = error
         self._account.count(status)
         if scope.messages or (self._detailed and changes):
             self._account.outcomes.append(self._outcome(block, number, index, status, scope.messages, changes))

@@ -60,7 +60,7 @@ class _Cell:
     inline: str | None  # the test that a value passes as it is, as code with {v} for the variable
     wrap: bool
     required: bool = False
-    fixed: tuple[tuple[str, Scalar], ...] = ()  # tests like `inline`, and what is stored where one holds
+    quick: tuple[tuple[str, str], ...] = ()  # tests like `inline`, each with the code of what is stored then
 
 
 class _Unheard:
@@ -123,8 +123,8 @@ def _cell(instruction: Mapping[str, object], destination: Destination, upsert: b
     if source is None:
         return _constant(column, name, bound, instruction.get("value"))
     inline = None if name.multivalue or _OPTIONS & instruction.keys() else _INLINE.get(name.type)
-    fixed = _TRUTHS if name.type == "boolean" and not name.multivalue and not _OPTIONS & instruction.keys() else ()
-    return _Cell(column, name, source, None, bound, inline, name.multivalue, fixed=fixed)
+    quick = () if name.multivalue or _OPTIONS & instruction.keys() else _QUICK.get(name.type, ())
+    return _Cell(column, name, source, None, bound, inline, name.multivalue, quick=quick)
 
 
 def _boolean_cell(
@@ -140,7 +140,7 @@ def _boolean_cell(
     no, field = (_cell(cast(list[Mapping[str, object]], branch)[0], destination, upsert, setup) for branch in branches)
     if no is None or field is None or no.source is not None or (field.source, field.column) != (source, no.column):
         return None
-    return replace(field, fixed=(("{v} is False", no.constant), *field.fixed))
+    return replace(field, quick=(("{v} is False", repr(no.constant)), *field.quick))
 
 
 def _convert(convert: Converter, value: object) -> object:
@@ -156,7 +156,11 @@ def _constant(column: str, name: Name, convert: Callable[[object], object], valu
 
 
 _UNHEARD = _Unheard()
-_TRUTHS = (("{v} is True", 1), ("{v} == 'true'", 1), ("{v} == 'false'", 0))
+_PLAIN_DIGITS = "{v}.__class__ is str and {v}.isdecimal() and {v}.isascii() and ({v}[0] != '0' or {v} == '0')"
+_QUICK = {
+    "boolean": (("{v} is True", "1"), ("{v} == 'true'", "1"), ("{v} == 'false'", "0")),
+    "integer": ((_PLAIN_DIGITS + " and len({v}) < 19", "int({v})"),),
+}
 _OPTIONS = {"mapInputValue", "mapInputValueDefault", "filters", "trueValue", "falseValue", "dateFormat"}
 
 
@@ -240,7 +244,7 @@ def _read(i: int, cell: _Cell, header: list[str] | None) -> list[str]:
     lines = [read]
     if cell.inline:
         lines.append(f"elif {cell.inline.format(v=v)}: pass")
-    lines += [f"elif {test.format(v=v)}: {v} = {stored!r}" for test, stored in cell.fixed]
+    lines += [f"elif {test.format(v=v)}: {v} = {code.format(v=v)}" for test, code in cell.quick]
     lines.append(absent)
     lines[1] = lines[1].removeprefix("el")
     lines += ["    odd.append(index); continue" if cell.required else f"    {v} = None"]
