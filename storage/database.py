@@ -116,6 +116,8 @@ class _Session:
         driver = self._connection.connection.driver_connection
         assert isinstance(driver, sqlite3.Connection)
         self._driver = driver
+        self._version = 0
+        self.changes = 0
 
     def transaction(self, operations: Sequence[Operation]) -> None:
         actions: list[Callable[[], None]] = []
@@ -123,6 +125,7 @@ class _Session:
             with self._lock:
                 self._driver.rollback()  # nothing to undo, but after a disk that failed
                 self._driver.execute("BEGIN IMMEDIATE")
+                self.look()
                 for operation in operations:
                     actions += self._attempt(operation)
                 self._driver.execute("COMMIT")
@@ -131,12 +134,12 @@ class _Session:
         else:
             _perform(actions)
 
-    def foreign_version(self) -> int:
-        try:
-            version: int = self._driver.execute("PRAGMA data_version").fetchone()[0]
-        except sqlite3.Error:
-            return -1  # the next write will say what is wrong
-        return version
+    def look(self) -> None:
+        with suppress(sqlite3.Error):  # the next write will say what is wrong
+            version = self._driver.execute("PRAGMA data_version").fetchone()[0]
+            if version != self._version:
+                self._version = version
+                self.changes += 1
 
     def close(self) -> None:
         self._connection.close()

@@ -23,12 +23,16 @@ class WriteSession(Protocol):
 
     * `transaction` runs the operations, each alone in its savepoint, and commits them together. It never raises: what
       went wrong is in the operations.
-    * `foreign_version` changes when another connection has committed. It never raises either.
+    * `changes` grows when another connection has committed. It is up to date whenever an operation runs, and after
+      `look`, which never raises either.
     """
+
+    @property
+    def changes(self) -> int: ...
 
     def transaction(self, operations: Sequence["Operation"]) -> None: ...
 
-    def foreign_version(self) -> int: ...
+    def look(self) -> None: ...
 
     def close(self) -> None: ...
 
@@ -65,7 +69,6 @@ class GroupWriter:
         self._state = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
-        self._changes = 0
 
     async def write(self, run: Callable[[Connection], T]) -> T:
         operation = Operation(run, asyncio.get_running_loop())
@@ -75,11 +78,11 @@ class GroupWriter:
         return result
 
     def watch(self) -> int:
-        """The change count; from the first call on it follows other processes too."""
+        """The session's count of changes, which from the first call on is never older than half a second."""
         with self._state:
             if not self._closed:
                 self._start()
-        return self._changes
+        return self._session.changes
 
     def _submit(self, operation: Operation) -> None:
         with self._state:  # so that nothing is put behind the end of the thread
@@ -103,17 +106,14 @@ class GroupWriter:
         self._session.close()
 
     def _work(self) -> None:
-        session = self._session
-        seen = session.foreign_version()
         going_on = True
         while going_on:
             group, going_on = self._next_group()
             if group:
-                session.transaction(group)
-            seen, before = session.foreign_version(), seen
-            if group or seen != before:
-                self._changes += 1
-            _answer(group)
+                self._session.transaction(group)
+                _answer(group)
+            else:
+                self._session.look()
 
     def _next_group(self) -> tuple[list[Operation], bool]:
         """What waits, and whether to go on after it; an empty group after half a second of silence."""

@@ -30,8 +30,8 @@ class Catalog(Protocol):
     * A function never commits, never rolls back and never waits for anything but the database.
     * `after_commit` (called by a function that is being written) names something to do once the commit is durable;
       it is dropped when the function fails. It runs in the writer's thread and must be quick.
-    * `changes` is a number that grows with every commit: before `write` answers, within half a second for `write_now`
-      and for other processes.
+    * `changes` is a number that grows when others commit: another process, or a `write_now`. It is exact inside a
+      function that is being written, and anywhere else at most half a second old.
     * A full disk is StorageFull for the callers concerned; later writes work again once there is space.
     * `close` finishes the writes that are waiting. A write after that is refused.
     """

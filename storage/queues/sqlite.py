@@ -31,8 +31,8 @@ class SqliteQueue:
     def __init__(self, database: Transactions) -> None:
         self._database = database
         self._bell = asyncio.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None  # the one that waits
-        self._seen = -1  # the database's change count at the last claim
+        self._loop: asyncio.AbstractEventLoop | None = None  # the one that claims and waits
+        self._seen = -1  # how many changes of others the last claim has seen
 
     def put(self, connection: Connection, job: NewJob, now: datetime) -> Job:
         row = jobs.put(connection, job, now)
@@ -47,9 +47,13 @@ class SqliteQueue:
         dead_owner: Callable[[str], bool] = nobody_is_dead,
         abandoned: Abandoned = ignore_abandoned,
     ) -> Job | None:
+        def take(connection: Connection) -> Job | None:
+            self._seen = self._database.changes()  # whatever is committed after this is news
+            return jobs.claim(connection, owner, now, lease, dead_owner, abandoned)
+
+        self._loop = asyncio.get_running_loop()
         self._bell.clear()
-        self._seen = self._database.changes()
-        job = await self._database.write(lambda c: jobs.claim(c, owner, now, lease, dead_owner, abandoned))
+        job = await self._database.write(take)
         if job is not None:
             self._bell.set()  # there may be more, and somebody may be about to wait
         return job

@@ -94,13 +94,19 @@ async def test_a_broken_constraint_is_an_error_of_its_caller_alone(catalog: Cata
     assert [type(r) for r in results] == [str, IntegrityError, str]
 
 
-async def test_concurrent_writes_are_committed_in_groups(catalog: Catalog) -> None:
+async def test_concurrent_writes_are_committed_in_groups(catalog: Catalog, other: Catalog) -> None:
+    def add_and_look(text: str) -> Callable[[Connection], int]:
+        def operation(connection: Connection) -> int:
+            add(text)(connection)
+            return len(other.read_now(notes))  # what is committed so far
+
+        return operation
+
     with writer_held(catalog):
-        before = catalog.changes()
-        writes = [asyncio.ensure_future(catalog.write(add(str(n)))) for n in range(100)]
+        writes = [asyncio.ensure_future(catalog.write(add_and_look(str(n)))) for n in range(100)]
         await asyncio.sleep(0)
-    await asyncio.gather(*writes)
-    assert catalog.changes() - before <= 2
+    assert await asyncio.gather(*writes) == [0] * 100
+    assert len(await other.read(notes)) == 100
 
 
 async def test_write_waits_for_another_process_that_writes(catalog: Catalog, other: Catalog) -> None:
@@ -203,10 +209,15 @@ async def test_an_action_that_fails_after_the_commit_does_not_undo_it(
     assert "after a commit failed" in caplog.text
 
 
-async def test_changes_grows_before_write_answers(catalog: Catalog) -> None:
-    before = catalog.changes()
-    await catalog.write(add("a"))
-    assert catalog.changes() > before
+async def test_changes_is_exact_inside_a_function_and_does_not_count_ones_own(catalog: Catalog, other: Catalog) -> None:
+    async def inside() -> int:
+        return await catalog.write(lambda c: catalog.changes())
+
+    before = await inside()
+    await catalog.write(add("own"))
+    assert await inside() == before
+    await other.write(add("theirs"))
+    assert await inside() == before + 1
 
 
 async def test_changes_follows_other_processes(catalog: Catalog, other: Catalog) -> None:

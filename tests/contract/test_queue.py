@@ -269,10 +269,12 @@ async def test_wait_notices_another_process(store: OpenQueue, open_queue: Callab
     await other.catalog.close()
 
 
-async def test_wait_ends_after_its_time(store: OpenQueue) -> None:
-    await claim(store)
-    await claim(store)
-    await asyncio.wait_for(store.queue.wait(0.01), 5)
+async def test_wait_ends_after_its_time_and_not_before(store: OpenQueue) -> None:
+    loop = asyncio.get_running_loop()
+    assert await claim(store) is None
+    start = loop.time()
+    await store.queue.wait(0.2)
+    assert 0.2 <= loop.time() - start < 5
 
 
 async def test_find_filters_and_pages_newest_first(store: OpenQueue) -> None:

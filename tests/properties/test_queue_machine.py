@@ -6,12 +6,12 @@ from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from storage.database import Database
 from storage.opening import open_catalog
 from storage.queues import jobs
-from storage.queues.base import FINAL, Job, NewJob
+from storage.queues.base import FINAL, FinalState, Job, NewJob
 
 OWNERS = st.sampled_from("abc")
 ATTEMPTS = 3
@@ -28,6 +28,7 @@ class Workers(RuleBasedStateMachine):
         self.database = open_catalog(Path(self.folder.name))
         self.now = datetime(2025, 1, 1, tzinfo=UTC)
         self.put: dict[str, int] = {}  # job -> attempts
+        self.due: dict[str, datetime] = {}
         self.held: dict[str, tuple[str, datetime]] = {}  # job -> owner, end of the lease
         self.ended: set[str] = set()
         self.dead: set[str] = set()
@@ -36,19 +37,25 @@ class Workers(RuleBasedStateMachine):
         self.database.close_now()
         self.folder.cleanup()
 
-    @rule(priority=st.integers(0, 2), delay=st.integers(0, 20))
+    @initialize()
+    def start(self) -> None:
+        for _ in range(2):
+            self.add(priority=0, delay=0)
+
+    @rule(priority=st.integers(0, 2), delay=st.integers(0, 5))
     def add(self, priority: int, delay: int) -> None:
-        new = NewJob(
-            "import", "import", priority=priority, due=self.now + timedelta(seconds=delay), max_attempts=ATTEMPTS
-        )
+        due = self.now + timedelta(seconds=delay)
+        name = f"job {len(self.put):03}"  # a random one would make the machine draw other things each time
+        new = NewJob("import", "import", priority=priority, due=due, max_attempts=ATTEMPTS, id=name)
         job = self.database.write_now(lambda c: jobs.put(c, new, self.now))
         self.put[job.id] = 0
+        self.due[job.id] = due
 
-    @rule(seconds=st.integers(1, 30))
+    @rule(seconds=st.integers(1, 12))
     def time_passes(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
 
-    @rule(owner=OWNERS, lease=st.integers(1, 30))
+    @rule(owner=OWNERS, lease=st.integers(1, 12))
     def claim(self, owner: str, lease: int) -> None:
         self.dead.discard(owner)
         given_up: list[Job] = []
@@ -61,56 +68,72 @@ class Workers(RuleBasedStateMachine):
             assert self.put[lost.id] == ATTEMPTS
             self.free(lost.id)
             self.ended.add(lost.id)
-        if job is not None:
-            self.free(job.id)
-            self.put[job.id] += 1
-            self.held[job.id] = (owner, self.now + timedelta(seconds=lease))
-            assert job.attempts == self.put[job.id] <= ATTEMPTS
+        if job is None:
+            assert not self.claimable()
+            return
+        self.free(job.id)
+        self.put[job.id] += 1
+        self.held[job.id] = (owner, self.now + timedelta(seconds=lease))
+        assert job.attempts == self.put[job.id] <= ATTEMPTS
+
+    def claimable(self) -> list[str]:
+        waiting = [job for job in self.put if job not in self.held and job not in self.ended]
+        return [job for job in waiting if self.due[job] <= self.now] + [job for job in self.held if self.is_free(job)]
+
+    def is_free(self, job: str) -> bool:
+        owner, end = self.held[job]
+        return end <= self.now or owner in self.dead
 
     def free(self, job: str) -> None:
         """The job is going to somebody else: nobody alive may have it under a lease."""
         assert job not in self.ended
         if job in self.held:
-            owner, end = self.held.pop(job)
-            assert end <= self.now or owner in self.dead
+            assert self.is_free(job)
+            del self.held[job]
 
     @rule(owner=OWNERS)
     def dies(self, owner: str) -> None:
         self.dead.add(owner)
 
-    @rule(owner=OWNERS, data=st.data(), lease=st.integers(1, 30))
-    def extend(self, owner: str, data: st.DataObject, lease: int) -> None:
-        for job in self.choose(data):
-            kept = self.database.write_now(lambda c, job=job: jobs.extend(c, job, owner, self.now, lease))
-            assert kept == self.owns(owner, job)
-            if kept:
-                self.held[job] = (owner, self.now + timedelta(seconds=lease))
+    @precondition(lambda self: self.held)
+    @rule(data=st.data(), lease=st.integers(1, 12))
+    def extend(self, data: st.DataObject, lease: int) -> None:
+        job, owner = self.somebodys(data)
+        kept = self.database.write_now(lambda c: jobs.extend(c, job, owner, self.now, lease))
+        assert kept == self.owns(owner, job)
+        if kept:
+            self.held[job] = (owner, self.now + timedelta(seconds=lease))
 
-    @rule(owner=OWNERS, data=st.data(), state=st.sampled_from(FINAL))
-    def finish(self, owner: str, data: st.DataObject, state: str) -> None:
-        for job in self.choose(data):
-            done = self.database.write_now(lambda c, job=job: jobs.finish(c, job, owner, state, self.now))
-            assert done == self.owns(owner, job)
-            if done:
-                del self.held[job]
-                self.ended.add(job)
+    @precondition(lambda self: self.held)
+    @rule(data=st.data(), state=st.sampled_from(FINAL))
+    def finish(self, data: st.DataObject, state: FinalState) -> None:
+        job, owner = self.somebodys(data)
+        done = self.database.write_now(lambda c: jobs.finish(c, job, owner, state, self.now))
+        assert done == self.owns(owner, job)
+        if done:
+            del self.held[job]
+            self.ended.add(job)
 
-    @rule(owner=OWNERS, data=st.data(), counted=st.booleans())
-    def release(self, owner: str, data: st.DataObject, counted: bool) -> None:
-        for job in self.choose(data):
-            back = self.database.write_now(lambda c, job=job: jobs.release(c, job, owner, self.now, counted=counted))
-            assert back == self.owns(owner, job)
-            if back:
-                del self.held[job]
-                self.put[job] -= not counted
+    @precondition(lambda self: self.held)
+    @rule(data=st.data(), counted=st.booleans(), delay=st.integers(0, 5))
+    def release(self, data: st.DataObject, counted: bool, delay: int) -> None:
+        job, owner = self.somebodys(data)
+        due = self.now + timedelta(seconds=delay)
+        back = self.database.write_now(lambda c: jobs.release(c, job, owner, due, counted=counted))
+        assert back == self.owns(owner, job)
+        if back:
+            del self.held[job]
+            self.due[job] = due
+            self.put[job] -= not counted
 
+    @precondition(lambda self: len(self.ended) < len(self.put))
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
-        for job in self.choose(data):
-            after = self.database.write_now(lambda c, job=job: jobs.cancel(c, job, self.now))
-            assert after is not None
-            if job not in self.held:
-                self.ended.add(job)
+        job = data.draw(st.sampled_from(sorted(self.put.keys() - self.ended)))
+        after = self.database.write_now(lambda c: jobs.cancel(c, job, self.now))
+        assert after is not None
+        if job not in self.held:
+            self.ended.add(job)
 
     @invariant()
     def none_is_lost(self) -> None:
@@ -120,12 +143,13 @@ class Workers(RuleBasedStateMachine):
         }
         assert {job: "final" if state in FINAL else state for job, state in found.items()} == expected
 
-    def choose(self, data: st.DataObject) -> list[str]:
-        return [data.draw(st.sampled_from(sorted(self.put)))] if self.put else []
+    def somebodys(self, data: st.DataObject) -> tuple[str, str]:
+        """A job that is held, and somebody who may think it is theirs."""
+        return data.draw(st.sampled_from(sorted(self.held))), data.draw(OWNERS)
 
     def owns(self, owner: str, job: str) -> bool:
         return job in self.held and self.held[job][0] == owner
 
 
 TestWorkers = Workers.TestCase
-TestWorkers.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
+TestWorkers.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)

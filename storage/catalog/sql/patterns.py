@@ -1,0 +1,100 @@
+"""Search terms as regular expressions, matched by the database.
+
+A wildcard is an atomic group up to the next literal piece: the earliest place is always as good as a later one, and so
+no term, however many wildcards it has, takes more than one look at each character for each piece.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Literal, NamedTuple
+
+MARKS = "\u0300-\u036f"  # combining accents
+_LAST_ACCENTED = 0x1FFF  # Latin, Greek and Cyrillic letters with accents end here
+_PIECE = re.compile(r"\\(?P<escaped>.)|(?P<wild>[*?])|(?P<plain>.)", re.DOTALL)
+
+
+class Character(NamedTuple):
+    kind: Literal["literal", "many", "one"]
+    text: str
+
+
+def whole(term: str, *, case: bool, accents: bool) -> str:
+    """The term is the whole text."""
+    return f"{_flags(case)}^{_glob(characters(term), '.', accents)}$(?!\\n)"
+
+
+def phrase(term: str, *, case: bool, accents: bool) -> str:
+    """The term's words stand in the text, in this order, next to each other."""
+    joined = r"\W+".join(_glob(word, r"\w", accents) for word in words(term))
+    return f"{_flags(case)}(?<!\\w){joined}(?!\\w)"
+
+
+def single_words(term: str, *, case: bool, accents: bool) -> Iterator[str]:
+    """A pattern for each of the term's words."""
+    for word in words(term):
+        yield f"{_flags(case)}(?<!\\w){_glob(word, r'\w', accents)}(?!\\w)"
+
+
+def words(term: str) -> list[list[Character]]:
+    """The term's runs of letters, digits and wildcards."""
+    found: list[list[Character]] = [[]]
+    for character in characters(term):
+        if character.kind != "literal" or re.match(r"\w", character.text):
+            found[-1].append(character)
+        elif found[-1]:
+            found.append([])
+    return [word for word in found if word]
+
+
+def characters(term: str) -> list[Character]:
+    return [_character(found) for found in _PIECE.finditer(unicodedata.normalize("NFC", term))]
+
+
+def literal(term: str) -> str:
+    """The term without wildcards' meaning and without the backslashes that take it away."""
+    return "".join(character.text for character in characters(term))
+
+
+def _character(found: re.Match[str]) -> Character:
+    if found["wild"]:
+        return Character("many" if found["wild"] == "*" else "one", found["wild"])
+    return Character("literal", found["escaped"] or found["plain"])
+
+
+def _flags(case: bool) -> str:
+    return "(?s)" if case else "(?is)"
+
+
+def _glob(term: Sequence[Character], any_character: str, accents: bool) -> str:
+    pieces: list[list[str]] = [[]]
+    for character in term:
+        if character.kind == "many":
+            pieces.append([])
+        else:
+            pieces[-1].append(any_character if character.kind == "one" else _literal(character.text, accents))
+    texts = ["".join(piece) for piece in pieces]
+    if len(texts) == 1:
+        return texts[0]
+    middle = "".join(f"(?>{any_character}*?{text})" for text in texts[1:-1] if text)
+    return f"{texts[0]}{middle}{any_character}*{texts[-1]}"
+
+
+def _literal(character: str, accents: bool) -> str:
+    if accents:
+        return re.escape(character) + f"(?![{MARKS}])"
+    base = unicodedata.normalize("NFD", character)[0]
+    relatives = re.escape(_accented().get(base, ""))
+    return (f"[{re.escape(base)}{relatives}]" if relatives else re.escape(base)) + f"[{MARKS}]*"
+
+
+@cache
+def _accented() -> dict[str, str]:
+    """For each letter, the letters that are it with an accent."""
+    found: dict[str, str] = {}
+    for code in range(0xC0, _LAST_ACCENTED):
+        parts = unicodedata.normalize("NFD", chr(code))
+        if len(parts) > 1 and unicodedata.combining(parts[1]):
+            found[parts[0]] = found.get(parts[0], "") + chr(code)
+    return found
