@@ -224,6 +224,9 @@ class _Array:
             place = self._place.after(data)
             raise FileBroken(f"Line {place.line}, byte {place.byte + 1:,}: the file ends before the array does")
         body = data[:end]
+        if data[end : end + 1] != b"]":
+            place = self._place.after(body)
+            raise FileBroken(f"Line {place.line}, byte {place.byte + 1:,}: a brace is closed that was never opened")
         if body.strip(_SPACE) or after_comma:
             yield self._piece(body)
         self._nothing_more(data[end + 1 :], self._place.after(data[: end + 1]))
@@ -247,7 +250,7 @@ def _too_deep(body: bytes, records: list[object]) -> bool:
 
 
 def _commas(data: bytes) -> Iterator[int]:
-    """The commas between elements; at last -1 - the index of the bracket that closes the array, where it is there."""
+    """The commas between elements; at last -1 - the index of what closes more than was opened, where it is there."""
     depth = 0
     for match in _STRUCTURE.finditer(data):
         token = match[0]
