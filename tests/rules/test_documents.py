@@ -1,0 +1,93 @@
+"""Every command, setting, scope and endpoint is in the documents, and the example's settings are the true defaults."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import typer
+
+from server.cli import COMMANDS, make_app
+from server.dialects import DIALECTS
+from server.engine.keys import SCOPES
+from server.settings import Settings, section_fields
+
+PROJECT = Path(__file__).parents[2]
+SERVER = (PROJECT / "server/README.md").read_text("utf-8")
+EXAMPLE = (PROJECT / "server/cli/example/penstock.toml").read_text("utf-8")
+EVERYWHERE = {"--config", "--data-dir", "--json", "--help"}
+
+
+def leaves(command, path):
+    for name, below in getattr(command, "commands", {}).items():
+        yield from leaves(below, [*path, name])
+    if not hasattr(command, "commands"):
+        yield " ".join(path), command
+
+
+def commands():
+    for name in COMMANDS:
+        group = typer.main.get_command(make_app(name)).commands[name]
+        yield from leaves(group, ["penstock", name])
+
+
+def paragraph(command):
+    """The lines of a command in the list of commands, its continuation lines too."""
+    found = re.search(rf"^    {re.escape(command)}( .*)?$(\n {{20,}}.*)*", SERVER, re.M)
+    return found[0] if found else ""
+
+
+def test_every_command_is_described():
+    assert [name for name, _ in commands() if not paragraph(name)] == []
+
+
+def test_every_flag_is_described():
+    missing = []
+    for name, command in commands():
+        flags = {flag for parameter in command.params for flag in parameter.opts if flag.startswith("--")}
+        missing += [f"{name} {flag}" for flag in flags - EVERYWHERE if flag not in paragraph(name)]
+    assert missing == []
+
+
+def test_flags_of_every_command_are_described_once():
+    assert all(flag in SERVER for flag in EVERYWHERE - {"--help"})
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_says_what_the_command_says(name):
+    command = typer.main.get_command(make_app(name)).commands[name]
+    assert command.help == COMMANDS[name][1]
+
+
+@pytest.mark.parametrize("section", Settings.model_fields)
+def test_every_setting_is_described(section):
+    assert f"`[{section}]`" in SERVER
+    assert [key for key in section_fields(section) if f"`{key}`" not in SERVER] == []
+
+
+def test_every_scope_is_described():
+    assert [scope for scope in SCOPES if f"`{scope}`" not in SERVER] == []
+
+
+def test_every_endpoint_is_described():
+    documents = SERVER + "".join(path.read_text("utf-8") for path in PROJECT.glob("server/dialects/*/README.md"))
+    for make in DIALECTS:
+        for route in make(None, None).routes():
+            path = re.sub(r"\{(\w+)[^}]*\}", lambda found: found[1].upper(), route.path)
+            assert path in documents
+
+
+def example_lines(section):
+    found = re.search(rf"^\[{section}\]\n((?:#.*\n)*)", EXAMPLE, re.M)
+    return found[1].splitlines() if found else []
+
+
+@pytest.mark.parametrize("section", [name for name in Settings.model_fields if section_fields(name)])
+def test_the_example_has_every_setting_with_its_default(section):
+    lines = "\n".join(line.removeprefix("# ") for line in example_lines(section))
+    values = tomllib.loads(lines)
+    fields = section_fields(section)
+    assert set(values) == set(fields)
+    for key, (description, default) in fields.items():
+        assert default is None or str(values[key]) == str(default)
+        assert re.search(rf"^# {key} = .*# {re.escape(description)}$", "\n".join(example_lines(section)), re.M)
