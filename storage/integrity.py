@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, func, select, text
 
-from storage.catalog.tables import batch_files, batches, control_files
+from storage.catalog.tables import batch_files, batches, control_files, file_definitions, staged_parts
 from storage.queues.tables import jobs
 
 
@@ -18,8 +18,10 @@ def sizes(connection: Connection) -> dict[str, int | None]:
     needed: dict[str, int | None] = {}
     for column in (control_files.c.digest, batches.c.control, jobs.c.control):
         needed |= dict.fromkeys(connection.execute(select(column).where(column.is_not(None)).distinct()).scalars())
-    rows = connection.execute(select(batch_files.c.digest, func.max(batch_files.c.size)).group_by(batch_files.c.digest))
-    return needed | {row[0]: row[1] for row in rows}
+    for files in (batch_files, file_definitions, staged_parts):
+        received = select(files.c.digest, func.max(files.c.size)).where(files.c.digest.is_not(None))
+        needed |= {row[0]: row[1] for row in connection.execute(received.group_by(files.c.digest))}
+    return needed
 
 
 def _pages(connection: Connection) -> Iterator[str]:

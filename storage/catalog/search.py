@@ -1,9 +1,9 @@
 """A search as a tree: what a query language is parsed into, and what `storage.catalog.sql.searching` makes SQL of.
 
-    Condition
-    ├── Everything
-    ├── Comparison(field, relation, term)
-    └── Both, Either, Without(left, right)
+Condition
+├── Everything
+├── Comparison(field, relation, term)
+└── Both, Either, Without(left, right)
 """
 
 from dataclasses import dataclass, field

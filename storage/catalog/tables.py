@@ -1,6 +1,18 @@
 """The tables of the catalog. Changing one needs a migration beside this file; a test compares the two."""
 
-from sqlalchemy import JSON, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from storage.schema import Moment, Number, Words, metadata
 
@@ -88,4 +100,95 @@ outcomes = Table(
     Index(None, "job", "status", "record"),
 )
 
-TABLES = (keys, control_files, batches, batch_files, job_log, outcomes)
+upload_definitions = Table(
+    "upload_definitions",
+    metadata,
+    Column("number", Number, primary_key=True),  # also the order of creation
+    Column("id", Text, nullable=False, unique=True),
+    Column("tenant", Text, nullable=False),
+    Column("status", Text),
+    Column("create_date", Moment),
+    Column("meta_job", Text),
+    Column("created", Moment, nullable=False),
+    Column("created_by", Text),
+    Column("updated", Moment, nullable=False),
+    Column("updated_by", Text),
+    Index(None, "tenant", "number"),
+)
+
+file_definitions = Table(
+    "file_definitions",
+    metadata,
+    Column("number", Number, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("definition", Number, ForeignKey("upload_definitions.number"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("ui_key", Text),
+    Column("declared_size", Number),
+    Column("created", Moment, nullable=False),
+    Column("job", Text),
+    Column("digest", String(64), index=True),
+    Column("size", Number),
+    Column("uploaded", Moment),
+    Column("failed", Boolean, nullable=False),
+    Column("processed", Moment),
+    Index(None, "definition", "position"),
+)
+
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("created", Moment, nullable=False),
+)
+
+file_extensions = Table(
+    "file_extensions",
+    metadata,
+    Column("number", Number, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("tenant", Text, ForeignKey("tenants.name"), nullable=False, index=True),
+    Column("extension", Text, nullable=False),
+    Column("import_blocked", Boolean, nullable=False),
+    Column("data_types", Words, nullable=False),
+    Column("created", Moment, nullable=False),
+    Column("created_by", Text),
+    Column("updated", Moment, nullable=False),
+    Column("updated_by", Text),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("key", Number, ForeignKey("keys.id"), nullable=False, index=True),
+    Column("kind", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("expires", Moment, nullable=False, index=True),
+)
+
+staged_uploads = Table(
+    "staged_uploads",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("secret", Text, nullable=False),
+    Column("created", Moment, nullable=False, index=True),
+)
+
+staged_parts = Table(
+    "staged_parts",
+    metadata,
+    Column("upload", Text, ForeignKey("staged_uploads.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("digest", String(64), nullable=False, index=True),
+    Column("size", Number, nullable=False),
+    Column("created", Moment, nullable=False),
+)
+
+TABLES = (
+    *(keys, control_files, batches, batch_files, job_log, outcomes),
+    *(upload_definitions, file_definitions, tenants, file_extensions, sessions, staged_uploads, staged_parts),
+)

@@ -10,7 +10,10 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Literal, NamedTuple
 
-MARKS = "\u0300-\u036f"  # combining accents
+_MARKS = "\u0300-\u036f"  # combining accents
+_ANY = "."
+_WORDLY = f"[\\w{_MARKS}]"
+_GAP = r"\W+"
 _LAST_ACCENTED = 0x1FFF  # Latin, Greek and Cyrillic letters with accents end here
 _PIECE = re.compile(r"\\(?P<escaped>.)|(?P<wild>[*?])|(?P<plain>.)", re.DOTALL)
 
@@ -22,19 +25,19 @@ class Character(NamedTuple):
 
 def whole(term: str, *, case: bool, accents: bool) -> str:
     """The term is the whole text."""
-    return f"{_flags(case)}^{_glob(characters(term), '.', accents)}$(?!\\n)"
+    return f"{_flags(case)}\\A{_glob(characters(term), _ANY, accents)}\\Z"
 
 
 def phrase(term: str, *, case: bool, accents: bool) -> str:
     """The term's words stand in the text, in this order, next to each other."""
-    joined = r"\W+".join(_glob(word, r"\w", accents) for word in words(term))
+    joined = _GAP.join(_glob(word, _WORDLY, accents) for word in words(term))
     return f"{_flags(case)}(?<!\\w){joined}(?!\\w)"
 
 
 def single_words(term: str, *, case: bool, accents: bool) -> Iterator[str]:
     """A pattern for each of the term's words."""
     for word in words(term):
-        yield f"{_flags(case)}(?<!\\w){_glob(word, r'\w', accents)}(?!\\w)"
+        yield f"{_flags(case)}(?<!\\w){_glob(word, _WORDLY, accents)}(?!\\w)"
 
 
 def words(term: str) -> list[list[Character]]:
@@ -83,10 +86,11 @@ def _glob(term: Sequence[Character], any_character: str, accents: bool) -> str:
 
 def _literal(character: str, accents: bool) -> str:
     if accents:
-        return re.escape(character) + f"(?![{MARKS}])"
+        spelt = {re.escape(unicodedata.normalize(form, character)) for form in ("NFC", "NFD")}
+        return f"(?:{'|'.join(sorted(spelt))})(?![{_MARKS}])"
     base = unicodedata.normalize("NFD", character)[0]
     relatives = re.escape(_accented().get(base, ""))
-    return (f"[{re.escape(base)}{relatives}]" if relatives else re.escape(base)) + f"[{MARKS}]*"
+    return (f"[{re.escape(base)}{relatives}]" if relatives else re.escape(base)) + f"[{_MARKS}]*"
 
 
 @cache

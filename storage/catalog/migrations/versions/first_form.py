@@ -20,6 +20,11 @@ def upgrade() -> None:
     _jobs()
     _job_log()
     _outcomes()
+    _definitions()
+    _file_definitions()
+    _file_extensions()
+    _sessions()
+    _staging()
 
 
 def _keys() -> None:
@@ -157,6 +162,115 @@ def _outcomes() -> None:
         sa.ForeignKeyConstraint(["job"], ["jobs.id"], name="fk_outcomes_job"),
     )
     _index("outcomes", "job", "status", "record")
+
+
+def _definitions() -> None:
+    op.create_table(
+        "upload_definitions",
+        sa.Column("number", NUMBER, nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text()),
+        sa.Column("create_date", MOMENT),
+        sa.Column("meta_job", sa.Text()),
+        sa.Column("created", MOMENT, nullable=False),
+        sa.Column("created_by", sa.Text()),
+        sa.Column("updated", MOMENT, nullable=False),
+        sa.Column("updated_by", sa.Text()),
+        sa.PrimaryKeyConstraint("number", name="pk_upload_definitions"),
+        sa.UniqueConstraint("id", name="uq_upload_definitions_id"),
+    )
+    _index("upload_definitions", "tenant", "number")
+
+
+def _file_definitions() -> None:
+    op.create_table(
+        "file_definitions",
+        sa.Column("number", NUMBER, nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("definition", NUMBER, nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("ui_key", sa.Text()),
+        sa.Column("declared_size", NUMBER),
+        sa.Column("created", MOMENT, nullable=False),
+        sa.Column("job", sa.Text()),
+        sa.Column("digest", DIGEST),
+        sa.Column("size", NUMBER),
+        sa.Column("uploaded", MOMENT),
+        sa.Column("failed", sa.Boolean(), nullable=False),
+        sa.Column("processed", MOMENT),
+        sa.PrimaryKeyConstraint("number", name="pk_file_definitions"),
+        sa.ForeignKeyConstraint(["definition"], ["upload_definitions.number"], name="fk_file_definitions_definition"),
+        sa.UniqueConstraint("id", name="uq_file_definitions_id"),
+    )
+    _index("file_definitions", "digest")
+    _index("file_definitions", "definition", "position")
+
+
+def _file_extensions() -> None:
+    op.create_table(
+        "tenants",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("created", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_tenants"),
+    )
+    op.create_table(
+        "file_extensions",
+        sa.Column("number", NUMBER, nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("extension", sa.Text(), nullable=False),
+        sa.Column("import_blocked", sa.Boolean(), nullable=False),
+        sa.Column("data_types", sa.JSON(), nullable=False),
+        sa.Column("created", MOMENT, nullable=False),
+        sa.Column("created_by", sa.Text()),
+        sa.Column("updated", MOMENT, nullable=False),
+        sa.Column("updated_by", sa.Text()),
+        sa.PrimaryKeyConstraint("number", name="pk_file_extensions"),
+        sa.ForeignKeyConstraint(["tenant"], ["tenants.name"], name="fk_file_extensions_tenant"),
+        sa.UniqueConstraint("id", name="uq_file_extensions_id"),
+    )
+    _index("file_extensions", "tenant")
+
+
+def _sessions() -> None:
+    op.create_table(
+        "sessions",
+        sa.Column("hash", DIGEST, nullable=False),
+        sa.Column("key", NUMBER, nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("expires", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("hash", name="pk_sessions"),
+        sa.ForeignKeyConstraint(["key"], ["keys.id"], name="fk_sessions_key"),
+    )
+    _index("sessions", "key")
+    _index("sessions", "expires")
+
+
+def _staging() -> None:
+    op.create_table(
+        "staged_uploads",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("secret", sa.Text(), nullable=False),
+        sa.Column("created", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_staged_uploads"),
+    )
+    op.create_table(
+        "staged_parts",
+        sa.Column("upload", sa.Text(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False, autoincrement=False),
+        sa.Column("digest", DIGEST, nullable=False),
+        sa.Column("size", NUMBER, nullable=False),
+        sa.Column("created", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("upload", "number", name="pk_staged_parts"),
+        sa.ForeignKeyConstraint(["upload"], ["staged_uploads.id"], name="fk_staged_parts_upload"),
+    )
+    _index("staged_uploads", "created")
+    _index("staged_parts", "digest")
 
 
 def _index(table: str, *columns: str) -> None:
