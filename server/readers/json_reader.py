@@ -1,6 +1,6 @@
 """`json`: an array of records, or one document.
 
-An array is cut into pieces of about half a MiB at commas between its elements, and each piece is parsed as an array of
+An array is cut into pieces of about 256 KiB at commas between its elements, and each piece is parsed as an array of
 its own. A cut may be guessed: when `[` + piece + `]` parses and a comma follows, the comma stood between elements,
 because a JSON parser that reads the document would be in the same state there. A wrong guess is found out by the
 parser, and the cut is then searched with a scan of the brackets.
@@ -8,6 +8,7 @@ parser, and the cut is then searched with a scan of the brackets.
 
 import json
 import re
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import BinaryIO, NoReturn
 
@@ -17,7 +18,7 @@ from server.readers import json_limits
 from server.readers.base import START, BadRecord, Block, FileBroken, Position, shorten, skip_records
 
 BOM = b"\xef\xbb\xbf"
-STEP = 512 << 10
+STEP = 256 << 10
 RECORD_CAP = 64 << 20
 GUESSES = 3
 
@@ -67,13 +68,55 @@ def _first_byte(file: BinaryIO) -> bytes:
 
 
 def _blocks(pieces: Iterator[Piece], size: int) -> Iterator[Block]:
-    record = 0
-    for records, originals in pieces:
-        for first in range(0, len(records), size):
-            part = records[first : first + size]
-            record += len(part)
-            bad = sum(type(one) is BadRecord for one in part)
-            yield Block(part, (), lambda index, at=first, of=originals: of(at + index), Position(record), bad)  # type: ignore[misc]
+    record, waiting = 0, _Waiting()
+    for piece in pieces:
+        waiting.add(piece)
+        while waiting.count >= size:
+            record += size
+            yield waiting.block(size, record)
+    if waiting.count:
+        yield waiting.block(waiting.count, record + waiting.count)
+
+
+class _Waiting:
+    """Pieces that are not handed out yet; blocks are cut across them."""
+
+    def __init__(self) -> None:
+        self._pieces: deque[Piece] = deque()
+        self._first = 0  # of the first piece, how many are handed out
+        self.count = 0
+
+    def add(self, piece: Piece) -> None:
+        self._pieces.append(piece)
+        self.count += len(piece[0])
+
+    def block(self, count: int, end: int) -> Block:
+        records: list[object] = []
+        spans: list[_Span] = []
+        self.count -= count
+        while count > len(records):
+            piece, originals = self._pieces[0]
+            part = piece[self._first : self._first + count - len(records)]
+            spans.append((len(records), self._first, originals))
+            records += part
+            self._first += len(part)
+            if self._first == len(piece):
+                self._pieces.popleft()
+                self._first = 0
+        bad = sum(type(record) is BadRecord for record in records)
+        return Block(records, (), _JoinedOriginals(spans), Position(end), bad)
+
+
+_Span = tuple[int, int, Callable[[int], bytes]]  # first index in the block, first index in the piece, the piece's own
+
+
+class _JoinedOriginals:
+    def __init__(self, spans: Sequence[_Span]) -> None:
+        self._spans = spans
+
+    def __call__(self, index: int) -> bytes:
+        start, first, originals = next(span for span in reversed(self._spans) if span[0] <= index)
+        return originals(first + index - start)
 
 
 def _document(file: BinaryIO) -> bytes:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO, Generic, TypeVar
 
-STEP = 1 << 20
+STEP = 256 << 10
 LINE_CAP = 16 << 20
 
 Line = TypeVar("Line")  # bytes or str

@@ -7,7 +7,7 @@ from typing import BinaryIO
 from server.readers.base import START, BadRecord, Block, FileBroken, Position, shorten
 from server.readers.marc_record import END_OF_RECORD, LEADER, MarcFault, decode
 
-STEP = 1 << 20
+STEP = 256 << 10
 LONGEST = 99_999
 BETWEEN = re.compile(rb"[\r\n \x00\x1a]*")  # found between records in the wild; no part of either
 CHARSETS = ("leader", "utf-8")
