@@ -31,6 +31,8 @@ BIG = (
     ("nginx", "octets"),
 )
 SMALL = ("ours", "tus", "nginx")
+FORM_TYPE = "multipart/form-data; boundary=b"
+FORM_HEAD = r'--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n'
 GOALS = "goals: ours/naive and ours/starlette >= 2.5, ours/tus >= 1.3, ours/nginx >= 0.5, form/octets >= 0.9"
 WRK = """
 local rest = string.rep("0123456789abcdef", %d)
@@ -182,10 +184,13 @@ def peak(chosen: argparse.Namespace) -> Table:
 
 def pour(server: Server, kind: str, size: int) -> None:
     """Sends a body that is nowhere whole: read from a pipe."""
+    zeros = f"head -c {size}M /dev/zero"
+    if kind == "form":
+        zeros = f"printf -- '{FORM_HEAD}'; {zeros}; printf -- '\\r\\n--b--\\r\\n'"
+    curl = ["curl", "-sS", "--fail", "-o", "/dev/null", "-X", "POST", "-H", "Expect:", "-T", "-"]
     url = f"http://127.0.0.1:{server.port}/{kind}"
-    how = ["-F", "file=@-;filename=x"] if kind == "form" else ["-X", "POST", "-H", "Expect:", "-T", "-"]
-    with subprocess.Popen(["head", "-c", f"{size}M", "/dev/zero"], stdout=subprocess.PIPE) as zeros:
-        subprocess.run(["curl", "-sS", "--fail", "-o", "/dev/null", *how, url], stdin=zeros.stdout, check=True)
+    with subprocess.Popen(["sh", "-c", zeros], stdout=subprocess.PIPE) as pipe:
+        subprocess.run([*curl, "-H", f"Content-Type: {FORM_TYPE}", url], stdin=pipe.stdout, check=True)
 
 
 def source(kind: str, size: int) -> Path:

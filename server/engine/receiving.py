@@ -15,6 +15,7 @@ from storage.errors import StorageFull
 
 STEP = 1024 * 1024
 MIB = 1024 * 1024
+MOST_PIECES = 1024  # a client that sends byte by byte must not cost an object a byte
 
 T = TypeVar("T")
 ResultT = TypeVar("ResultT", covariant=True)
@@ -179,7 +180,7 @@ class Flow(Generic[T]):
             pieces.append(piece)
             size += len(piece)
             self._budget.take(len(piece))
-            if size >= STEP:
+            if size >= STEP or len(pieces) >= MOST_PIECES:
                 await self._finish_step()
                 self._step = self._pool.submit(self._sink.feed, pieces)
                 pieces, size = [], 0

@@ -18,7 +18,8 @@ class Stored(NamedTuple):
 class BlobWriter(Protocol):
     """One body on its way in. Ends in exactly one of `settle` or `discard`.
 
-    * `write` appends bytes and hashes them; raises StorageFull when free space falls below the floor.
+    * `write` appends pieces in order and hashes them; few large pieces are best. Raises StorageFull when free space
+      falls below the floor.
     * `seal` ends the body: digest and size are known, nothing is visible yet.
     * `publish` (after `seal`) makes the blob durable and visible: fsync, name, fsync of the folder, read-only. The same
       bytes published twice are kept once. Until `settle`, a crash makes the next `sweep` remove a blob that nothing
@@ -28,7 +29,7 @@ class BlobWriter(Protocol):
       same bytes. Safe in any state, twice; does nothing after `settle`.
     """
 
-    def write(self, data: bytes | bytearray | memoryview) -> None: ...
+    def write(self, *pieces: bytes | bytearray | memoryview) -> None: ...
 
     def seal(self) -> Stored: ...
 

@@ -11,7 +11,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
@@ -24,6 +24,7 @@ from storage.errors import BlobDamaged, BlobMissing, StorageFull
 
 WRITEBACK_EVERY = 16 * 1024 * 1024
 LOOK_AT_SPACE_EVERY = 64 * 1024 * 1024
+MOST_PIECES = 1024  # what one writev takes
 SETTLED = 0o444
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
@@ -157,11 +158,13 @@ class LocalWriter:
         self._made_blob = False
         self._ended = False
 
-    def write(self, data: bytes | bytearray | memoryview) -> None:
+    def write(self, *pieces: bytes | bytearray | memoryview) -> None:
+        size = sum(map(len, pieces))
         with self._blobs.telling_full():
-            self._append(data)
-        self._hash.update(data)
-        before, self._size = self._size, self._size + len(data)
+            self._append(pieces, size)
+        for piece in pieces:
+            self._hash.update(piece)
+        before, self._size = self._size, self._size + size
         if self._size - self._written_back >= WRITEBACK_EVERY:
             start_writeback(self._file.fd, self._written_back, self._size - self._written_back)
             self._written_back = self._size
@@ -229,10 +232,13 @@ class LocalWriter:
             if not settled and incoming.names_of(digest) == [self._file.path.name]:
                 place.unlink()
 
-    def _append(self, data: bytes | bytearray | memoryview) -> None:
-        done = os.write(self._file.fd, data)
-        while done < len(data):
-            done += os.write(self._file.fd, memoryview(data)[done:])
+    def _append(self, pieces: Sequence[bytes | bytearray | memoryview], size: int) -> None:
+        done = os.writev(self._file.fd, pieces) if len(pieces) <= MOST_PIECES else 0
+        if done == size:
+            return
+        rest = memoryview(b"".join(pieces))
+        while done < size:  # a signal or a nearly full disk may cut a write short
+            done += os.write(self._file.fd, rest[done:])
 
     def _end(self) -> None:
         self._ended = True

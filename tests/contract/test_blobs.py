@@ -64,8 +64,8 @@ def never(digest):
 
 def test_write_appends_bytes_and_hashes_them(store):
     writer = store.writer()
-    for piece in (b"one ", bytearray(b"two "), memoryview(b"three")):
-        writer.write(piece)
+    writer.write(b"one ")
+    writer.write(bytearray(b"two "), memoryview(b"th"), b"ree")
     assert writer.seal() == (digest_of(b"one two three"), 13)
     writer.publish()
     writer.settle()
@@ -90,15 +90,16 @@ def test_write_raises_storage_full_when_the_disk_is(store, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, "write", no_space)
+        patch.setattr(os, "writev", no_space)
         with pytest.raises(StorageFull):
             writer.write(b"x")
     writer.discard()
 
 
 def test_write_goes_on_after_a_short_write(store, monkeypatch):
-    real = os.write
-    monkeypatch.setattr(os, "write", lambda fd, data: real(fd, data[:3]))
+    write, writev = os.write, os.writev
+    monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[:3]))
+    monkeypatch.setattr(os, "writev", lambda fd, pieces: writev(fd, [pieces[0][:3]]))
     stored = put(store, b"more than three bytes")
     store.verify(stored.digest)
     assert store.size(stored.digest) == 21

@@ -12,7 +12,7 @@ from storage.digest import digest_of
 
 BODY = b"the body"
 DIGEST = digest_of(BODY)
-STEPS = ("open", "write", "fsync", "rename", "mkdir", "link", "chmod", "unlink")
+STEPS = ("open", "writev", "fsync", "rename", "mkdir", "link", "chmod", "unlink")
 
 CHILD = """
 import os, sys
@@ -88,7 +88,7 @@ def check_what_is_left(folder, ending):
 @pytest.mark.parametrize("ending", ["keep", "discard"])
 def test_killed_before_each_step(tmp_path, ending):
     names = steps_until_the_end(tmp_path, ending)
-    wanted = {"open", "write", "rename", "fsync", "mkdir", "link", "unlink"} | (
+    wanted = {"open", "writev", "rename", "fsync", "mkdir", "link", "unlink"} | (
         {"chmod"} if ending == "keep" else set()
     )
     assert set(names) == wanted

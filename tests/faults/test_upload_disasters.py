@@ -90,11 +90,11 @@ class FaultyWriter:
     def __init__(self, inner, store):
         self.inner, self.store, self.writes = inner, store, 0
 
-    def write(self, data):
+    def write(self, *pieces):
         self.writes += 1
         if self.store.fail_on == self.writes:
             raise self.store.error
-        self.inner.write(data)
+        self.inner.write(*pieces)
 
     def publish(self):
         stored = self.inner.publish()
@@ -189,10 +189,10 @@ async def test_a_slow_disk_is_not_the_clients_fault(blobs, clock):
     at_work, go_on = threading.Event(), threading.Event()
 
     class SlowWriter(FaultyWriter):
-        def write(self, data):
+        def write(self, *pieces):
             at_work.set()
             assert go_on.wait(10)
-            self.inner.write(data)
+            self.inner.write(*pieces)
 
     class SlowBlobs(FaultyBlobs):
         def writer(self):
@@ -226,14 +226,21 @@ async def test_task_cancelled(receive, sent):
         await task
 
 
+async def test_client_that_sends_byte_by_byte(blobs):
+    uploads = Uploads(blobs)
+    async with await uploads.receive_octets(Client(*[b"x"] * 5000, b"")) as upload:
+        assert upload.digest == digest_of(b"x" * 5000)
+    await uploads.close()
+
+
 async def test_task_cancelled_twice_while_a_step_runs(blobs):
     at_work, go_on, done = threading.Event(), threading.Event(), threading.Event()
 
     class SlowWriter(FaultyWriter):
-        def write(self, data):
+        def write(self, *pieces):
             at_work.set()
             assert go_on.wait(10)
-            self.inner.write(data)
+            self.inner.write(*pieces)
 
         def discard(self):
             self.inner.discard()
