@@ -6,7 +6,7 @@ import typer
 
 from server.cli.options import AsJson, Config, DataDir
 from server.cli.output import remark, say, show_json
-from server.cli.session import with_engine
+from server.cli.session import reading
 from server.engine.engine import Engine
 
 
@@ -18,8 +18,7 @@ def entry(
 ) -> None:
     """Check every blob, row and reference; exit 1 on damage."""
 
-    async def work(engine: Engine) -> None:
-        engine.definitions.load()
+    def read(engine: Engine) -> None:
         findings = list(engine.check(deep=deep))
         damage = [finding.message for finding in findings if finding.damage]
         notes = [finding.message for finding in findings if not finding.damage]
@@ -32,4 +31,4 @@ def entry(
         if damage:
             raise typer.Exit(1)
 
-    with_engine(config, data_dir, work)
+    reading(config, data_dir, read)

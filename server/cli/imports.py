@@ -31,7 +31,7 @@ def entry(
         raise typer.BadParameter("with several files each needs a name of its own", param_hint="--name")
 
     async def work(engine: Engine) -> None:
-        engine.definitions.load()
+        await asyncio.to_thread(engine.definitions.load)
         control = engine.definitions.process(process).control
         roles = [name or role_of(path, control, alone=len(files) == 1) for path in files]
         batch = await engine.batches.create(API, process=process, comment=", ".join(path.name for path in files))

@@ -12,7 +12,7 @@ import typer
 
 from server.cli.options import AsJson, Config, DataDir
 from server.cli.output import bar, show_list
-from server.cli.session import WorkFailed, with_engine
+from server.cli.session import WorkFailed, reading
 from server.engine.engine import Engine
 from server.mapping.export import Export, make_export
 
@@ -26,11 +26,11 @@ Write = Callable[[Row], object]
 def tables(as_json: AsJson = False, config: Config = None, data_dir: DataDir = None) -> None:
     """List the tables and how many rows each has."""
 
-    async def work(engine: Engine) -> None:
+    def read(engine: Engine) -> None:
         rows = [{"table": table, "rows": engine.count(table)} for table in engine.tables()]
         show_list(rows, ["table", "rows"], as_json=as_json)
 
-    with_engine(config, data_dir, work)
+    reading(config, data_dir, read)
 
 
 @entry.command()
@@ -43,17 +43,26 @@ def export(
 ) -> None:
     """Write all rows of a table, in order of insertion."""
 
-    async def work(engine: Engine) -> None:
-        if table not in engine.tables():
-            raise WorkFailed(f"there is no table {table}; there are: {', '.join(engine.tables()) or 'none yet'}")
-        engine.definitions.load()
-        shape = make_export(table, engine.columns(table), engine.definitions.models.values())
-        with _destination(output) as file, bar() as progress:
-            write = _json_lines(file) if format == "jsonl" else _csv(file, shape)
-            for row in progress.track(engine.rows(table), total=engine.count(table), description=table):
-                write(shape.row(row.id, row.values))
+    def read(engine: Engine) -> None:
+        stored = table in engine.tables()
+        if not stored and table not in engine.definitions.tables():
+            known = sorted({*engine.tables(), *engine.definitions.tables()})
+            raise WorkFailed(f"there is no table {table}; there are: {', '.join(known) or 'none yet'}")
+        with _destination(output) as file:
+            _export(engine, table, format, file, stored=stored)
 
-    with_engine(config, data_dir, work)
+    reading(config, data_dir, read)
+
+
+def _export(engine: Engine, table: str, format: str, file: TextIO, *, stored: bool) -> None:
+    """A table of a model into which nothing was imported yet has no rows."""
+    columns = engine.columns(table) if stored else ()
+    shape = make_export(table, columns, engine.definitions.models.values())
+    write = _json_lines(file) if format == "jsonl" else _csv(file, shape)
+    with bar() as progress:
+        rows = engine.rows(table) if stored else ()
+        for row in progress.track(rows, total=engine.count(table) if stored else 0, description=table):
+            write(shape.row(row.id, row.values))
 
 
 @contextmanager

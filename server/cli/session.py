@@ -49,6 +49,16 @@ def with_engine(config: Path | None, data_dir: Path | None, work: Work) -> None:
     asyncio.run(_with_engine(settings, work))
 
 
+def reading(config: Path | None, data_dir: Path | None, read: Callable[[Engine], None]) -> None:
+    """For work that blocks, with the definitions of the imports folder: it runs in a thread beside the loop."""
+
+    async def work(engine: Engine) -> None:
+        await asyncio.to_thread(engine.definitions.load)
+        await asyncio.to_thread(read, engine)
+
+    with_engine(config, data_dir, work)
+
+
 async def _with_engine(settings: Settings, work: Work) -> None:
     async with engine_for(settings) as engine:
         await work(engine)

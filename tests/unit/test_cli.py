@@ -1,0 +1,268 @@
+"""Commands on a real data directory: what they print where, and the exit code."""
+
+import csv
+import json
+import os
+import re
+import subprocess
+import sys
+
+import orjson
+import pytest
+
+from server.cli import COMMANDS, run
+from server.cli.imports import role_of
+
+KEY = re.compile(r"[A-Za-z0-9_-]{44}\n")
+
+
+@pytest.fixture
+def penstock(tmp_path, monkeypatch, capsys):
+    """Runs a command in a folder of its own; gives exit code, stdout, stderr."""
+    for name in list(os.environ):
+        if name.startswith("PENSTOCK_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+    def penstock(*arguments):
+        capsys.readouterr()
+        code = run([str(argument) for argument in arguments])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return penstock
+
+
+@pytest.fixture
+def example(penstock):
+    assert penstock("init")[0] == 0
+    return penstock
+
+
+def ok(result):
+    code, out, err = result
+    assert code == 0, err
+    return out
+
+
+# init
+
+
+def test_init_overwrites_nothing(penstock, tmp_path):
+    (tmp_path / "penstock.toml").write_text("[server]\nport = 1\n")
+    code, _, err = penstock("init")
+    assert code == 1
+    assert "penstock.toml is already there; nothing was written" in err
+    assert os.listdir(tmp_path) == ["penstock.toml"]
+
+
+def test_init_writes_into_a_new_folder_what_models_check_accepts(penstock, tmp_path):
+    ok(penstock("init", tmp_path / "new"))
+    assert "example:people" in ok(penstock("models", "check", "--config", tmp_path / "new/penstock.toml"))
+
+
+# keys
+
+
+def test_a_key_is_printed_alone_and_never_again(example):
+    secret = ok(example("keys", "create", "feed", "--scope", "haplo-batch", "--scope", "voss", "--expires", "90d"))
+    assert KEY.fullmatch(secret)
+    listed = ok(example("keys", "list", "--json"))
+    assert secret.strip()[16:] not in listed
+    (key,) = json.loads(listed)
+    assert (key["name"], key["state"], key["scopes"]) == ("feed", "active", ["haplo-batch", "voss"])
+    assert key["created"].endswith("Z")
+    assert key["expires"] > key["created"]
+
+
+def test_a_revoked_key_is_listed_as_revoked(example):
+    ok(example("keys", "create", "feed", "--scope", "native"))
+    code, out, err = example("keys", "revoke", "1")
+    assert (code, out) == (0, "")
+    assert "key 1 (feed) is revoked" in err
+    assert json.loads(ok(example("keys", "list", "--json")))[0]["state"] == "revoked"
+
+
+def test_a_rotated_key_has_a_successor_and_an_end(example):
+    ok(example("keys", "create", "feed", "--scope", "native"))
+    assert KEY.fullmatch(ok(example("keys", "rotate", "1", "--overlap", "2h")))
+    keys = {key["id"]: key for key in json.loads(ok(example("keys", "list", "--json")))}
+    assert keys[1]["replaced_by"] == 2
+    assert keys[1]["expires"] is not None
+    assert keys[2]["scopes"] == ["native"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["keys", "create", "x"], 2, "--scope"),
+        (["keys", "create", "x", "--scope", "no"], 2, "unknown scope 'no'"),
+        (["keys", "create", "x", "--scope", "voss", "--expires", "soon"], 2, "'soon' is not a time span"),
+        (["keys", "revoke", "9"], 1, "Key not found: 9"),
+        (["batches", "show", "nope"], 1, "Batch not found: nope"),
+        (["jobs", "show", "nope"], 1, "Job not found: nope"),
+        (["jobs", "log", "nope"], 1, "Job not found: nope"),
+        (["jobs", "cancel", "nope"], 1, "Job not found: nope"),
+        (["records", "export", "nope"], 1, "there is no table nope; there are: books, people"),
+        (["import", "penstock.toml", "--process", "nope"], 1, "Import process not found: nope"),
+        (["import", "no.jsonl", "--process", "people-feed"], 1, "no.jsonl: cannot be read: No such file or directory"),
+        (["control", "check", "penstock.toml"], 1, "penstock.toml: cannot be read as JSON"),
+        (["serve", "--no-auth", "--host", "0.0.0.0"], 2, "everybody who reaches 0.0.0.0 could import"),
+        (["serve", "--port", "99999"], 2, "flags: --port = 99999: should be less than or equal to 65535"),
+        (["keys", "list", "--config", "other.toml"], 2, "other.toml: there is no such file"),
+        (["frobnicate"], 2, "No such command 'frobnicate'"),
+    ],
+)
+def test_what_goes_wrong_is_one_clear_line(example, arguments, code, said):
+    got, out, err = example(*arguments)
+    assert got == code
+    assert said in re.sub(r"[│\s]+", " ", err)
+    assert "Traceback" not in out + err
+
+
+# checks
+
+
+def test_models_check_names_what_is_wrong(example, tmp_path):
+    path = tmp_path / "imports/models/people.json"
+    path.write_text(path.read_text().replace('"kind": "object"', '"kind": "objekt"', 1))
+    code, _, err = example("models", "check", path)
+    assert code == 1
+    assert str(path) in err
+    assert "objekt" in err
+
+
+def test_control_check_accepts_the_example(example):
+    assert ok(example("control", "check", "imports/sample/control.json")) == "imports/sample/control.json: good\n"
+
+
+def test_control_check_says_what_the_api_would_say(example, tmp_path):
+    (tmp_path / "bad.json").write_text("{}")
+    code, _, err = example("control", "check", "bad.json")
+    assert code == 1
+    assert err.splitlines()[0] == "penstock: bad.json: Not a control file"
+    assert len(err.splitlines()) == 4
+
+
+def test_control_check_says_what_a_run_would_log(example, tmp_path):
+    text = (tmp_path / "imports/sample/control.json").read_text()
+    (tmp_path / "bad.json").write_text(text.replace('"name": "isbn"', '"name": "isbm"'))
+    code, _, err = example("control", "check", "bad.json")
+    assert code == 1
+    assert err == "penstock: bad.json: when it runs: Unknown name in field isbm for destination book\n"
+
+
+# import, batches, jobs, records
+
+
+def test_an_import_without_a_server_ends_in_rows(example):
+    code, out, err = example("import", "imports/sample/people.jsonl", "--process", "people-feed", "--wait")
+    assert code == 0
+    assert "3 records read: 2 created, 0 updated, 0 unchanged, 0 deleted, 1 failed, 0 skipped" in err
+
+    batch = json.loads(ok(example("batches", "show", out.strip(), "--json")))
+    assert (batch["id"], batch["api"], batch["process"], batch["state"]) == (
+        out.strip(),
+        "cli",
+        "people-feed",
+        "complete",
+    )
+    assert batch["files"][0].keys() == {"name", "filename", "digest", "size"}
+    assert batch["log"].startswith("START: ")
+    assert batch["errors"] >= 1
+    assert batch["job"]["counts"] == {
+        "read": 3, "created": 2, "updated": 0, "unchanged": 0, "deleted": 0, "failed": 1, "skipped": 0
+    }  # fmt: skip
+    job = batch["job"]["id"]
+    assert ok(example("jobs", "log", job)).strip() == batch["log"]
+    assert json.loads(ok(example("jobs", "show", job, "--json")))["state"] == "done"
+
+    tables = json.loads(ok(example("records", "tables", "--json")))
+    assert tables == [{"table": "books", "rows": 0}, {"table": "people", "rows": 2}]
+    rows = [json.loads(line) for line in ok(example("records", "export", "people")).splitlines()]
+    assert rows[0] == {
+        "_id": 1,
+        "title": {"first": "Ada", "last": "Moss"},
+        "email": "ada.moss@example.org",
+        "phone": "+44 20 7946 0018",
+        "active": True,
+    }
+    assert ok(example("fsck", "--deep")) == "no damage found\n"
+
+
+def test_the_example_control_file_fills_both_tables(example, tmp_path):
+    ok(example("import", "imports/sample/data.json", "--process", "example-standard-api", "--wait"))
+    rows = [json.loads(line) for line in ok(example("records", "export", "books")).splitlines()]
+    assert [(row["_parent"], row["year"]) for row in rows] == [(1, 2021), (1, 2024)]
+    ok(example("records", "export", "people", "--format", "csv", "--output", "people.csv"))
+    with (tmp_path / "people.csv").open(newline="", encoding="utf-8") as file:
+        people = list(csv.DictReader(file))
+    assert [row["email"] for row in people] == ["ada.moss@example.org", "ben.okafor@example.org", "chloe@example.org"]
+    assert orjson.loads(people[0]["tags"]) == ["staff", "library"]
+    assert people[2]["active"] == "false"
+
+
+def test_a_dry_run_leaves_no_row(example):
+    ok(example("import", "imports/sample/data.json", "--process", "example-standard-api", "--wait", "--dry-run"))
+    assert ok(example("records", "export", "people")) == ""
+    (batch,) = json.loads(ok(example("batches", "list", "--json")))
+    assert batch["state"] == "dry-run"
+
+
+def test_a_queued_job_can_be_cancelled(example):
+    batch = ok(example("import", "imports/sample/people.jsonl", "--process", "people-feed")).strip()
+    (job,) = json.loads(ok(example("jobs", "list", "--json")))
+    assert job["state"] == "queued"
+    ok(example("jobs", "cancel", job["id"]))
+    assert json.loads(ok(example("batches", "show", batch, "--json")))["state"] == "cancelled"
+
+
+def test_an_import_that_cannot_be_read_fails(example, tmp_path):
+    (tmp_path / "data.json").write_text("[{")
+    code, out, err = example("import", "data.json", "--process", "example-standard-api", "--wait")
+    assert code == 1
+    assert KEY.fullmatch(out)
+    assert "the import ended as failed" in err
+
+
+def test_fsck_finds_a_lost_blob(example, tmp_path):
+    ok(example("import", "imports/sample/people.jsonl", "--process", "people-feed"))
+    digest = json.loads(ok(example("batches", "show", first_batch(example), "--json")))["files"][0]["digest"]
+    (tmp_path / "data/blobs/sha256" / digest[:2] / digest[2:4] / digest).unlink()
+    code, out, _ = example("fsck")
+    assert code == 1
+    assert digest in out
+
+
+def first_batch(penstock):
+    return json.loads(ok(penstock("batches", "list", "--json")))[0]["id"]
+
+
+CONTROL = {"files": {"people": {}, "b.json": {}, "DEFAULT": {}}}
+
+
+@pytest.mark.parametrize(
+    ("file", "control", "role"),
+    [
+        ("people.json", CONTROL, "people"),
+        ("b.json", CONTROL, "b.json"),
+        ("other.json", CONTROL, "other.json"),
+        ("other.json", {"files": {"data0": {}}}, "data0"),
+    ],
+)
+def test_a_file_finds_its_name_in_the_control_file(tmp_path, file, control, role):
+    assert role_of(tmp_path / file, control, alone=True) == role
+
+
+# the face of it all
+
+
+def test_help_lists_every_command_and_imports_none(penstock):
+    out = ok(penstock("--help"))
+    assert all(name in out for name in COMMANDS)
+
+
+def test_help_needs_nothing_heavy():
+    program = "import sys; from server.cli import run; run(['--help']); print(*sys.modules, file=sys.stderr)"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert not {"aiohttp", "sqlalchemy", "pydantic", "server.engine.engine"} & set(ran.stderr.split())
