@@ -8,6 +8,7 @@ ready ─────┘        └─────────┴─▶ cancelle
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Literal, TypeVar
 
 import orjson
@@ -30,10 +31,14 @@ Mode = Literal["import", "dry-run"]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a batch is to run. Jobs of one `lane` run one after the other. `payload` is kept with the job."""
+    """How a batch is to run: from `due` on (None: at once), after earlier jobs of its `lane`.
+
+    `payload` is kept with the job; what it lists under "after" is done once the job has ended (see `ledger.follow`).
+    """
 
     mode: Mode = "import"
     lane: str | None = None
+    due: datetime | None = None
     priority: int = 0
     attempts: int = 3
     payload: Mapping[str, object] = field(default_factory=dict)
@@ -161,6 +166,7 @@ class Batches:
             process=batch.process,
             control=batch.control,
             lane=plan.lane,
+            due=plan.due,
             priority=plan.priority,
             max_attempts=plan.attempts,
             payload=plan.payload,

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 
 import structlog
@@ -12,10 +12,11 @@ from sqlalchemy import Connection
 from server.engine import perform
 from server.engine.clock import Clock
 from server.engine.definitions import Definitions
-from server.engine.ledger import abandon
+from server.engine.ledger import IMPORTS, abandon
 from server.engine.worker import Order, Verdict, Worker, WorkerConfig, WorkerDied
 from server.logs import format_in_force
 from storage.opening import Storage
+from storage.queues import jobs
 from storage.queues.base import Job
 
 log = structlog.get_logger("penstock.jobs")
@@ -74,7 +75,7 @@ class Dispatcher:
             while not self._stopping.is_set():
                 job = await self._claim(owner)
                 if job is None:
-                    await self._idle()
+                    await self._idle(owner)
                     continue
                 await self._run(worker, job, owner)
                 served += 1
@@ -86,7 +87,7 @@ class Dispatcher:
     async def _claim(self, owner: str) -> Job | None:
         try:
             return await self._storage.queue.claim(
-                owner, self._clock(), self._limits.lease_seconds, self._storage.presence.is_dead, self._give_up
+                owner, self._clock(), self._limits.lease_seconds, self._storage.presence.is_dead, self._give_up, IMPORTS
             )
         except Exception:
             # a full disk, say: the jobs are safe where they are, and the next look may find it mended
@@ -94,15 +95,15 @@ class Dispatcher:
             return None
 
     def _give_up(self, connection: Connection, job: Job) -> None:
-        abandon(connection, job, self._clock())
+        abandon(self._storage.queue, connection, job, self._clock())
         self._storage.catalog.after_commit(connection, lambda: self._gone(job))
 
     def _gone(self, job: Job) -> None:
         log.error("job given up", job=job.id, error=job.error)
 
-    async def _idle(self) -> None:
+    async def _idle(self, owner: str) -> None:
         """Until a job may be there, or the server stops."""
-        waiting = asyncio.create_task(self._storage.queue.wait(2.0))
+        waiting = asyncio.create_task(self._storage.queue.wait(2.0, owner))
         stopping = asyncio.create_task(self._stopping.wait())
         _, pending = await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         for task in pending:
@@ -157,5 +158,8 @@ class Dispatcher:
             await self._storage.queue.release(job.id, owner, due, error=verdict.message)
             log.warning("job will be tried again", job=job.id, attempt=job.attempts, reason=verdict.message)
         else:
-            log.info("job ended", job=job.id)
             self._ended(job.id)
+            ended = await self._storage.catalog.read(lambda connection: jobs.get(connection, job.id))
+            if ended is not None:
+                counts = {name: number for name, number in asdict(ended.counts).items() if number}
+                log.info("job ended", job=job.id, state=ended.state, errors=ended.errors, error=ended.error, **counts)

@@ -10,6 +10,7 @@ from server.engine.checking import Finding, check
 from server.engine.clock import Clock, utc_now
 from server.engine.definitions import Definitions
 from server.engine.dispatcher import Dispatcher, JobLimits
+from server.engine.errands import Errands
 from server.engine.jobs import Jobs
 from server.engine.keys import Keys
 from server.engine.pushes import Pushes
@@ -43,6 +44,7 @@ class Engine:
             storage.catalog, storage.queue, storage.blobs, self.definitions, clock, self._limits.attempts
         )
         self.jobs = Jobs(storage.catalog, storage.queue, clock)
+        self.errands = Errands(storage, clock, {})
         self.pushes = Pushes(self.batches, self.jobs)
 
     async def sweep(self) -> int:
@@ -53,9 +55,11 @@ class Engine:
     def start_dispatcher(self) -> None:
         self._dispatcher = Dispatcher(self._storage, self.definitions, self._limits, self._clock, self.jobs.ended)
         self._dispatcher.start()
+        self.errands.start()
 
     async def stop_dispatcher(self) -> None:
         if self._dispatcher is not None:
+            await self.errands.stop()
             await self._dispatcher.stop()
             self._dispatcher = None
 

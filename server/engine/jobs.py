@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from server.engine.clock import Clock
 from server.engine.errors import JobNotFound
-from server.engine.ledger import batch_state
+from server.engine.ledger import batch_state, follow
 from storage.catalog.base import Catalog, LogLine, Outcome, OutcomeStatus
 from storage.catalog.sql import batches, journal
 from storage.queues import jobs as sql
@@ -77,4 +77,5 @@ class Jobs:
         job = self._queue.cancel(connection, id, self._clock())
         if job is not None and job.state == "cancelled" and job.batch is not None:
             batches.move(connection, job.batch, ["scheduled"], batch_state("cancelled", job.mode))
+            follow(self._queue, connection, job, self._clock())
         return job

@@ -5,6 +5,7 @@ The end of a job and the state of its batch are written together, where the work
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -14,8 +15,10 @@ from storage.catalog.base import Batch, BatchFile, BatchState, Catalog, LogLine
 from storage.catalog.sql import batches, journal
 from storage.errors import Superseded
 from storage.queues import jobs as sql
-from storage.queues.base import Counts, FinalState, Job, JobQueue
+from storage.queues.base import Counts, FinalState, Job, JobQueue, NewJob
 
+ERRAND = "errand"  # the mode of jobs that the server does itself: mail, callbacks
+IMPORTS = ("import", "dry-run")  # the modes of jobs that worker processes do
 _PROGRESS_EVERY = 0.5  # seconds between two notes of how far a run without messages is
 
 
@@ -74,6 +77,7 @@ class Ledger:
                 error=error,
             )
             _move_batch(connection, self._job, batch_state(state, self._job.mode), errors=account.errors)
+            follow(self._queue, connection, self._job, now)
 
         self._catalog.write_now(finish)
 
@@ -96,7 +100,18 @@ def batch_state(state: FinalState, mode: str) -> BatchState:
     return "error" if state == "failed" else "cancelled"
 
 
-def abandon(connection: Connection, job: Job, now: datetime) -> None:
+def follow(queue: JobQueue, connection: Connection, job: Job, now: datetime) -> None:
+    """Puts the errands that wait for this job's end, in the transaction that writes the end: each exactly once.
+
+    `payload["after"]` lists them: {"kind", "payload"}; an errand's payload gets the id of the ended job as `job`.
+    """
+    after: Any = job.payload.get("after", ())
+    for errand in after:
+        payload = {**errand.get("payload", {}), "job": job.id}
+        queue.put(connection, NewJob(kind=errand["kind"], mode=ERRAND, batch=job.batch, payload=payload), now)
+
+
+def abandon(queue: JobQueue, connection: Connection, job: Job, now: datetime) -> None:
     """Writes the end of a job that was given up: log lines and the state of its batch."""
     said = journal.log(connection, job.id)
     position = said[-1].position + 1 if said else 0
@@ -104,6 +119,7 @@ def abandon(connection: Connection, job: Job, now: datetime) -> None:
     lines = [LogLine(position, "error", words, now), LogLine(position + 1, "info", f"END: {moment(now)}", now)]
     journal.append_log(connection, job.id, lines)
     _move_batch(connection, job, batch_state("failed", job.mode), errors=job.errors)
+    follow(queue, connection, job, now)
 
 
 def moment(now: datetime) -> str:

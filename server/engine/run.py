@@ -196,7 +196,8 @@ class _Work:
     def _map(self, record: object, scope: "_RecordScope") -> Result:
         if isinstance(record, BadRecord):
             scope.report(record.message)
-            return Result([], aborted=True)
+            remains = () if record.remains is None else self._program.run(record.remains, scope).changes
+            return Result([*remains], aborted=True)
         return self._program.run(record, scope)
 
     def _outcome(

@@ -4,7 +4,7 @@ A job is run under a lease: its owner extends the lease while it works, and lose
 """
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal, Protocol
@@ -97,6 +97,7 @@ class JobQueue(Protocol):
 
     * `put` adds a job in the caller's transaction: it exists if and only if that transaction commits.
     * `claim` hands out the job with the highest priority, then the earliest due, then the oldest, among those due.
+    * With `modes`, only jobs of one of these modes are handed out, or given up.
     * Jobs of one lane run one after the other: none is handed out while another of its lane runs, or waits to be tried
       again and was put before it.
     * A claimed job belongs to its owner until the lease ends; no other claim gets it before that.
@@ -114,8 +115,8 @@ class JobQueue(Protocol):
     * `cancel` ends a queued job at once, and asks the owner of a running one to stop; it returns the job as it is then,
       or None when there is none. A job in a final state is left as it is.
     * `wait` returns when a job may have become claimable: at once after a `put` or a `release` in this process, within
-      half a second after another process's, and after `seconds` in any case. A `put` between a `claim` and the `wait`
-      after it is not missed.
+      half a second after another process's, and after `seconds` in any case. A `put` between an owner's `claim` and
+      its `wait` is not missed, however many others claim and wait; without `owner`, the last claim counts.
     """
 
     def put(self, connection: Connection, job: NewJob, now: datetime) -> Job: ...
@@ -127,6 +128,7 @@ class JobQueue(Protocol):
         lease: float,
         dead_owner: Callable[[str], bool] = nobody_is_dead,
         abandoned: Abandoned = ignore_abandoned,
+        modes: Collection[str] = (),
     ) -> Job | None: ...
 
     async def extend(self, job: str, owner: str, now: datetime, lease: float) -> bool: ...
@@ -152,7 +154,7 @@ class JobQueue(Protocol):
 
     def cancel(self, connection: Connection, job: str, now: datetime) -> Job | None: ...
 
-    async def wait(self, seconds: float) -> None: ...
+    async def wait(self, seconds: float, owner: str | None = None) -> None: ...
 
 
 def new_job_id(now: datetime) -> str:

@@ -139,8 +139,11 @@ def claim(
     lease: float,
     dead_owner: Callable[[str], bool] = nobody_is_dead,
     abandoned: Abandoned = ignore_abandoned,
+    modes: Collection[str] = (),
 ) -> Job | None:
     free = _claimable(now, [name for name in _owners(connection) if dead_owner(name)])
+    if modes:
+        free = free.where(jobs.c.mode.in_(modes))
     while (job := _job(connection.execute(free).one_or_none())) is not None:
         if job.attempts < job.max_attempts:
             return _hand_out(connection, job, owner, now, lease)

@@ -1,7 +1,8 @@
 """The queue on the catalog's database: SQL in `jobs`, waiting and waking here."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from datetime import datetime
 from typing import Protocol, TypeVar
 
@@ -31,8 +32,10 @@ class SqliteQueue:
     def __init__(self, database: Transactions) -> None:
         self._database = database
         self._bell = asyncio.Event()
+        self._rings = 0
         self._loop: asyncio.AbstractEventLoop | None = None  # the one that claims and waits
-        self._seen = -1  # how many changes of others the last claim has seen
+        # by owner (None: whoever was last), the rings and the changes of others that its last claim has seen
+        self._heard: dict[str | None, tuple[int, int]] = {}
 
     def put(self, connection: Connection, job: NewJob, now: datetime) -> Job:
         row = jobs.put(connection, job, now)
@@ -46,16 +49,17 @@ class SqliteQueue:
         lease: float,
         dead_owner: Callable[[str], bool] = nobody_is_dead,
         abandoned: Abandoned = ignore_abandoned,
+        modes: Collection[str] = (),
     ) -> Job | None:
-        def take(connection: Connection) -> Job | None:
-            self._seen = self._database.changes()  # whatever is committed after this is news
-            return jobs.claim(connection, owner, now, lease, dead_owner, abandoned)
+        rings = self._rings
+
+        def take(connection: Connection) -> tuple[Job | None, int]:
+            changes = self._database.changes()  # whatever is committed after this is news
+            return jobs.claim(connection, owner, now, lease, dead_owner, abandoned, modes), changes
 
         self._loop = asyncio.get_running_loop()
-        self._bell.clear()
-        job = await self._database.write(take)
-        if job is not None:
-            self._bell.set()  # there may be more, and somebody may be about to wait
+        job, changes = await self._database.write(take)
+        self._heard[owner] = self._heard[None] = rings, changes
         return job
 
     async def extend(self, job: str, owner: str, now: datetime, lease: float) -> bool:
@@ -90,20 +94,25 @@ class SqliteQueue:
     def cancel(self, connection: Connection, job: str, now: datetime) -> Job | None:
         return jobs.cancel(connection, job, now)
 
-    async def wait(self, seconds: float) -> None:
+    async def wait(self, seconds: float, owner: str | None = None) -> None:
         self._loop = asyncio.get_running_loop()
+        rings, changes = self._heard.get(owner, (-1, -1))
         end = self._loop.time() + seconds
-        while not self._bell.is_set() and self._database.changes() == self._seen:
+        while self._rings == rings and self._database.changes() == changes:
             left = end - self._loop.time()
             if left <= 0:
                 return
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(min(left, _POLL_SECONDS)):
                     await self._bell.wait()
-            except TimeoutError:
-                continue
 
     def _ring(self) -> None:
         """Called in the thread that committed."""
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._bell.set)
+            self._loop.call_soon_threadsafe(self._wake)
+
+    def _wake(self) -> None:
+        """Everybody who waits now; who waits later compares the count."""
+        self._rings += 1
+        self._bell.set()
+        self._bell = asyncio.Event()

@@ -258,7 +258,7 @@ async def test_a_claimer_that_takes_one_of_two_jobs_leaves_the_others_awake(stor
     await put(store)
     await put(store)
     await claim(store, "a")
-    await asyncio.wait_for(store.queue.wait(30), 0.4)
+    await asyncio.wait_for(store.queue.wait(30, "b"), 0.4)
 
 
 async def test_wait_notices_another_process(store: OpenQueue, open_queue: Callable[[], OpenQueue]) -> None:
