@@ -109,12 +109,26 @@ class Evaluation:
 
     def delete(self, place: Place, row: StoredRow | None) -> bool:
         target = self._loaded(place, row)
-        if target is None:
+        if target is None or row is None:
             return False
+        for child in self._places.values():
+            if child.destination.depends == place.name and self._has_rows_under(child, row):
+                self.abort(
+                    f"Couldn't delete destination: {place.name} (row {row.id} still has rows of {child.name}; "
+                    "delete those first)"
+                )
+                return True
         target.deleted = True
         self._removed.add(place.name)
         self._queue.append(target)
         return True
+
+    def _has_rows_under(self, child: Place, parent: StoredRow) -> bool:
+        if child.link is None:
+            return False
+        rows = self.scope.lookup.find(child.table, (child.link.column,), [(parent.id,)], 100)[0]
+        known = (self._rows.get((child.table, row.id)) for row in rows)
+        return any(target is None or not target.deleted for target in known)
 
     def _loaded(self, place: Place, row: StoredRow | None) -> Target | None:
         if row is None or not place.accepts(row):

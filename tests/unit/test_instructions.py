@@ -563,3 +563,11 @@ def test_after_delete_a_destination_is_not_ready():
     work = job(PEOPLE, *by_key("delete"), TITLE, world=world())
     assert work.run({"email": "a@x", "title": "T"}).aborted
     assert work.messages == ['Destination "person" needs be made ready with a "new" or "load" instruction']
+
+
+def test_a_row_that_others_depend_on_is_not_deleted():
+    work = job(PEOPLE, *by_key("delete"), world=world())
+    assert work.run({"email": "b@x"}).aborted
+    assert work.messages == [
+        "Couldn't delete destination: person (row 2 still has rows of book; delete those first)",
+    ]
