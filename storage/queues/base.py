@@ -98,8 +98,8 @@ class JobQueue(Protocol):
     * `put` adds a job in the caller's transaction: it exists if and only if that transaction commits.
     * `claim` hands out the job with the highest priority, then the earliest due, then the oldest, among those due.
     * With `modes`, only jobs of one of these modes are handed out, or given up.
-    * Jobs of one lane run one after the other: none is handed out while another of its lane runs, or waits to be tried
-      again and was put before it.
+    * Jobs of one lane run one after the other: none is handed out while another of its lane runs, or has begun, waits
+      to go on and was put before it.
     * A claimed job belongs to its owner until the lease ends; no other claim gets it before that.
     * A running job whose lease has ended, or whose owner `dead_owner` says is dead, is handed out again.
     * Each claim counts as an attempt. A job whose attempts are used up is not handed out: it becomes `failed` with a
@@ -107,9 +107,9 @@ class JobQueue(Protocol):
     * A job whose cancel was requested is handed out again like any other; whoever claims it sees `cancel_requested`.
     * `extend` moves the end of the lease and says whether the job is still the owner's; it works after the lease has
       ended as long as nobody else has claimed the job.
-    * `progress` records counts and errors; a job that gets on has its earlier attempts forgiven. `finish` ends the job
-      in a final state. Both are part of the caller's transaction and work only for the owner; they say whether the job
-      was still the owner's.
+    * `progress` records counts and errors; a job that reads further than it ever did has its earlier attempts forgiven.
+      `finish` ends the job in a final state. Both are part of the caller's transaction and work only for the owner;
+      they say whether the job was still the owner's.
     * `release` gives a job back to be claimed from `due` on; with `counted=False` the attempt is not counted.
       `error` says why; it is part of the sentence of a job that is given up.
     * `cancel` ends a queued job at once, and asks the owner of a running one to stop; it returns the job as it is then,

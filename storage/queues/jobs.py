@@ -12,6 +12,7 @@ from sqlalchemy import (
     Update,
     and_,
     bindparam,
+    case,
     exists,
     func,
     insert,
@@ -60,6 +61,11 @@ _SELECT = select(*_COLUMNS)
 _BY_ID = _SELECT.where(jobs.c.id == bindparam("job"))
 _CHANGE = update(jobs).where(jobs.c.id == bindparam("job"))
 _CHANGE_OWN = _CHANGE.where(jobs.c.state == "running", jobs.c.owner == bindparam("holder"))
+_IS_FURTHER = jobs.c.furthest < bindparam("reached")  # what kills every worker at one place must use up its attempts
+_PROGRESS_OWN = _CHANGE_OWN.values(
+    attempts=case((_IS_FURTHER, 1), else_=jobs.c.attempts),
+    furthest=case((_IS_FURTHER, bindparam("reached")), else_=jobs.c.furthest),
+)
 _UNCOUNT_OWN = _CHANGE_OWN.values(attempts=jobs.c.attempts - 1)
 
 
@@ -156,7 +162,8 @@ def extend(connection: Connection, job: str, owner: str, now: datetime, lease: f
 
 
 def progress(connection: Connection, job: str, owner: str, counts: Counts, errors: int) -> bool:
-    return _owned(connection, job, owner, _count_values(counts) | {"errors": errors, "attempts": 1})
+    values = _count_values(counts) | {"errors": errors, "reached": counts.read}
+    return _owned(connection, job, owner, values, _PROGRESS_OWN)
 
 
 def finish(
@@ -219,7 +226,7 @@ def _claimable(now: datetime, dead: Collection[str]) -> Select[Any]:
 def _lane_is_taken() -> ColumnElement[bool]:
     other = jobs.alias()
     runs = other.c.state == "running"
-    comes_first = and_(other.c.state == "queued", other.c.attempts > 0, other.c.id < jobs.c.id)
+    comes_first = and_(other.c.state == "queued", other.c.started.is_not(None), other.c.id < jobs.c.id)
     return exists().where(other.c.lane == jobs.c.lane, other.c.id != jobs.c.id, or_(runs, comes_first))
 
 

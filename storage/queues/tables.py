@@ -19,6 +19,7 @@ jobs = Table(
     Column("due", Moment, nullable=False),
     Column("attempts", Integer, nullable=False, default=0),
     Column("max_attempts", Integer, nullable=False),
+    Column("furthest", Number, nullable=False, default=0),  # the most records that any attempt has read
     Column("owner", Text),
     Column("lease_until", Moment),
     Column("created", Moment, nullable=False),

@@ -153,6 +153,23 @@ async def test_progress_records_counts_and_forgives_earlier_attempts(store: Open
     assert (now.counts, now.errors, now.attempts, now.state) == (counts, 7, 1, "running")
 
 
+async def test_only_reading_further_than_ever_forgives(store: OpenQueue) -> None:
+    job = await put(store)
+    await claim(store, "a")
+    await progress(store, job, "a", 3)
+    await claim(store, "b", PAST_LEASE)
+    for read in (0, 1, 3):
+        await progress(store, job, "b", read)
+        assert (await get(store, job)).attempts == 2
+    await progress(store, job, "b", 4)
+    assert (await get(store, job)).attempts == 1
+
+
+async def progress(store: OpenQueue, job: Job, owner: str, read: int) -> None:
+    counts = Counts(read=read, created=read)
+    assert await store.catalog.write(lambda c: store.queue.progress(c, job.id, owner, counts, 0))
+
+
 async def test_finish_ends_the_job_once_and_only_for_its_owner(store: OpenQueue) -> None:
     job, counts = await put(store), Counts(read=1, failed=1)
     await claim(store, "a")
@@ -235,6 +252,16 @@ async def test_jobs_of_one_lane_run_one_after_the_other(store: OpenQueue) -> Non
     assert await claim(store, "c", PAST_LEASE) == first.id
     await finish(store, first, "c")
     assert await claim(store, "d") == second.id
+
+
+@pytest.mark.parametrize("counted", [True, False])
+async def test_a_job_that_has_begun_goes_on_before_others_of_its_lane(store: OpenQueue, counted: bool) -> None:
+    first, second = await put(store, lane="x"), await put(store, NOW + timedelta(seconds=1), due=NOW, lane="x")
+    await claim(store, "a")
+    await store.queue.release(first.id, "a", NOW + timedelta(seconds=2), counted=counted)
+    assert await claim(store, "b", PAST_LEASE) == first.id
+    await finish(store, first, "b")
+    assert await claim(store, "b", PAST_LEASE) == second.id
 
 
 async def test_wait_ends_at_once_when_a_job_is_put_or_given_back(store: OpenQueue) -> None:

@@ -117,6 +117,7 @@ def _jobs() -> None:
         sa.Column("due", MOMENT, nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("max_attempts", sa.Integer(), nullable=False),
+        sa.Column("furthest", NUMBER, nullable=False),
         sa.Column("owner", sa.Text()),
         sa.Column("lease_until", MOMENT),
         sa.Column("created", MOMENT, nullable=False),
