@@ -72,7 +72,7 @@ class Change:
 
 @dataclass(slots=True)
 class Result:
-    """What a record asks for. `changes` in commit order; empty when `aborted`.
+    """What a record asks for. `changes` in commit order; empty when the mapping `aborted`.
 
     `touched` counts loaded or upserted rows that turned out equal to what is stored: they count as unchanged.
     """

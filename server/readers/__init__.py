@@ -4,10 +4,13 @@ from collections.abc import Mapping
 
 from server.readers.base import Reader
 from server.readers.delimited_reader import csv_reader, tsv_reader
+from server.readers.edifact_reader import EdifactReader
 from server.readers.json_lines_reader import JsonLinesReader
 from server.readers.json_reader import JsonReader
+from server.readers.marc_json_reader import MarcJsonReader
 from server.readers.marc_reader import MarcReader
 from server.readers.marcxml_reader import MarcXmlReader
+from server.readers.source_records import EDIFACT, MARC, MARC_JSON, MARC_XML, ChunkRecords, SourceRecords
 from server.readers.xlsx_reader import XlsxReader
 from server.readers.xml_reader import XmlReader, bind_attributes, bind_text_of_children
 
@@ -21,4 +24,11 @@ READERS: Mapping[str, Reader] = {
     "xlsx-with-name-row": XlsxReader(),
     "marc": MarcReader(),
     "marc-xml": MarcXmlReader(),
+    "marc-json": MarcJsonReader(),
+    "edifact": EdifactReader(),
+    "source-records-marc": SourceRecords(MARC),
+    "source-records-marc-xml": SourceRecords(MARC_XML),
+    "source-records-marc-json": SourceRecords(MARC_JSON),
+    "source-records-edifact": SourceRecords(EDIFACT),
+    "source-records-chunk": ChunkRecords(),
 }

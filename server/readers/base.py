@@ -11,9 +11,13 @@ from typing import BinaryIO, NamedTuple, Protocol, overload
 
 @dataclass(frozen=True, slots=True)
 class BadRecord:
-    """A record that could not be read: `message` says where, why, and shows the offending text (shortened)."""
+    """A record that could not be read: `message` says where, why, and shows the offending text (shortened).
+
+    `remains`: what is stored of it all the same, as a record; it has failed nevertheless. None: nothing.
+    """
 
     message: str
+    remains: object = None
 
 
 class FileBroken(Exception):
