@@ -54,6 +54,7 @@ class Batches:
         self._definitions = definitions
         self._clock = clock
         self._attempts = attempts
+        self._kept: set[str] = set()  # control files that a batch refers to already: they stay, and need no writing
 
     async def add_control(self, api: str, content: bytes, comment: str) -> str:
         """Stores a control file and gives its digest; raises ControlInvalid, and then nothing is stored."""
@@ -99,8 +100,15 @@ class Batches:
         )
         if process is None:
             return await self._catalog.write(lambda connection: _add_with_control(connection, new))
-        content = self._definitions.process(process).content
-        return await self._keep(content, lambda connection, digest: sql.add(connection, _with(new, digest)))
+        definition = self._definitions.process(process)
+        if definition.control_digest in self._kept:
+            with_control = _with(new, definition.control_digest)
+            return await self._catalog.write(lambda connection: sql.add(connection, with_control))
+        batch = await self._keep(
+            definition.content, lambda connection, digest: sql.add(connection, _with(new, digest))
+        )
+        self._kept.add(definition.control_digest)
+        return batch
 
     async def add_file(
         self, api: str, identifier: str, name: str, upload: Upload, *, filename: str | None = None

@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, cast
 
 import orjson
@@ -28,7 +29,7 @@ class Push:
     response: Literal["JSON", "XML"] = "JSON"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Process:
     id: str
     label: str
@@ -37,12 +38,12 @@ class Process:
     control: Mapping[str, object]
     push: Push | None = None
 
-    @property
+    @cached_property
     def content(self) -> bytes:
         """The control file as bytes: the same for the same document, however it was laid out."""
         return orjson.dumps(self.control, option=orjson.OPT_SORT_KEYS)
 
-    @property
+    @cached_property
     def control_digest(self) -> str:
         return hashlib.sha256(self.content).hexdigest()
 
