@@ -4,7 +4,7 @@ import sys
 
 
 def main() -> int:
-    from server.cli import run
+    from server.cli import run  # here: worker processes import this module and need no commands
 
     return run(sys.argv[1:])
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 import os
 import re
 import subprocess
@@ -9,6 +10,7 @@ import sys
 
 import orjson
 import pytest
+import structlog
 
 from server.cli import COMMANDS, run
 from server.cli.imports import role_of
@@ -17,7 +19,17 @@ KEY = re.compile(r"[A-Za-z0-9_-]{44}\n")
 
 
 @pytest.fixture
-def penstock(tmp_path, monkeypatch, capsys):
+def _logs_as_before():
+    """Commands say how this process logs."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    yield
+    root.handlers, root.level = handlers, level
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def penstock(tmp_path, monkeypatch, capsys, _logs_as_before):
     """Runs a command in a folder of its own; gives exit code, stdout, stderr."""
     for name in list(os.environ):
         if name.startswith("PENSTOCK_"):
