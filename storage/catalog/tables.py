@@ -188,7 +188,49 @@ staged_parts = Table(
     Column("created", Moment, nullable=False),
 )
 
+job_executions = Table(
+    "job_executions",
+    metadata,
+    Column("number", Number, primary_key=True),  # also the order of creation
+    Column("id", Text, nullable=False, unique=True),
+    Column("tenant", Text, nullable=False),
+    Column("hr_id", Number, nullable=False),
+    Column("parent", Text, nullable=False, index=True),
+    Column("subordination", Text, nullable=False),
+    Column("source_type", Text, nullable=False),
+    Column("file_name", Text),
+    Column("user", Text),
+    Column("profile", JSON(none_as_null=True)),
+    Column("status", Text, nullable=False),
+    Column("error_status", Text),
+    Column("whole", Boolean, nullable=False),
+    Column("expected", Number),
+    Column("created", Moment, nullable=False),
+    Column("started", Moment),
+    Column("completed", Moment),
+    Column("deleted", Moment),
+    UniqueConstraint("tenant", "hr_id"),
+)
+
+job_rounds = Table(
+    "job_rounds",
+    metadata,
+    Column("batch", Number, ForeignKey("batches.id"), primary_key=True, autoincrement=False),
+    Column("execution", Text, ForeignKey("job_executions.id"), nullable=False, index=True),
+)
+
+record_chunks = Table(
+    "record_chunks",
+    metadata,
+    Column("execution", Text, ForeignKey("job_executions.id"), primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("batch", Number, ForeignKey("batches.id")),
+    Column("records", Integer, nullable=False),
+    Column("created", Moment, nullable=False),
+)
+
 TABLES = (
     *(keys, control_files, batches, batch_files, job_log, outcomes),
     *(upload_definitions, file_definitions, tenants, file_extensions, sessions, staged_uploads, staged_parts),
+    *(job_executions, job_rounds, record_chunks),
 )

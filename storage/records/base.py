@@ -120,6 +120,9 @@ class RecordStore(Protocol):
     """* `ensure` creates tables, and adds columns and keys to those that grew; it never drops anything.
     * `session` opens a job's writing; a later session of the same job fences off the earlier one.
     * `tables` names what is there; `columns` of one; `count`; `rows` streams in order of insertion (by id).
+    * `select` is one page of the rows that have these values, `filled` columns not being empty, sorted by columns (of
+      equal ones, the row inserted first comes first); `matching` says how many there are. Both are empty for a table
+      that is not there yet.
     * `forget` drops the checkpoint of a job that has ended.
     * `verify` yields one sentence for each damage found: the database's own check, and references of `tables` to rows
       that are not there.
@@ -136,6 +139,19 @@ class RecordStore(Protocol):
     def count(self, table: str) -> int: ...
 
     def rows(self, table: str, *, after: int = 0, limit: int | None = None) -> Iterator[Row]: ...
+
+    def select(
+        self,
+        table: str,
+        where: Mapping[str, Scalar],
+        *,
+        filled: Sequence[str] = (),
+        order: Sequence[str] = (),
+        offset: int = 0,
+        limit: int = 100,
+    ) -> list[Row]: ...
+
+    def matching(self, table: str, where: Mapping[str, Scalar], *, filled: Sequence[str] = ()) -> int: ...
 
     def forget(self, job: str) -> None: ...
 

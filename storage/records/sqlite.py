@@ -11,7 +11,7 @@ import orjson
 from storage.errors import RowRefused, StorageError, Superseded
 from storage.locking import FileLock
 from storage.records import statements as sql
-from storage.records.base import SYSTEM_COLUMNS, Checkpoint, Row, Table
+from storage.records.base import SYSTEM_COLUMNS, Checkpoint, Row, Scalar, Table
 from storage.records.chunks import DryChunk, SqliteChunk
 
 _DRY_IDS = 1 << 40  # a dry run's new rows: far from any id that a real import may give out meanwhile
@@ -73,6 +73,29 @@ class SqliteRecords:
                 return
             after = found[-1][0]
             limit = None if limit is None else limit - page
+
+    def select(
+        self,
+        table: str,
+        where: Mapping[str, Scalar],
+        *,
+        filled: Sequence[str] = (),
+        order: Sequence[str] = (),
+        offset: int = 0,
+        limit: int = 100,
+    ) -> list[Row]:
+        names = self.columns(table)[1:]
+        if not names:
+            return []
+        statement = sql.select_page(table, tuple(where), tuple(filled), tuple(order))
+        found = self._connection.execute(statement, (*where.values(), limit, offset)).fetchall()
+        return [Row(row[0], dict(zip(names, row[1:], strict=True))) for row in found]
+
+    def matching(self, table: str, where: Mapping[str, Scalar], *, filled: Sequence[str] = ()) -> int:
+        if not self.columns(table):
+            return 0
+        statement = sql.count_matching(table, tuple(where), tuple(filled))
+        return int(self._connection.execute(statement, tuple(where.values())).fetchone()[0])
 
     def forget(self, job: str) -> None:
         with _transaction(self._connection, self._lock):

@@ -52,6 +52,21 @@ def select_by(table: str, columns: tuple[str, ...]) -> str:
 
 
 @cache
+def select_page(table: str, columns: tuple[str, ...], filled: tuple[str, ...], order: tuple[str, ...]) -> str:
+    return f"SELECT * FROM {quoted(table)}{_having(columns, filled)} ORDER BY {listed((*order, 'id'))} LIMIT ? OFFSET ?"
+
+
+@cache
+def count_matching(table: str, columns: tuple[str, ...], filled: tuple[str, ...]) -> str:
+    return f"SELECT count(*) FROM {quoted(table)}{_having(columns, filled)}"
+
+
+def _having(columns: Sequence[str], filled: Sequence[str]) -> str:
+    conditions = [f"{quoted(c)} = ?" for c in columns] + [f"{quoted(c)} IS NOT NULL" for c in filled]
+    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
+
+
+@cache
 def insert(table: str, columns: tuple[str, ...]) -> str:
     names = ("id", *columns, *SYSTEM_COLUMNS)
     return f"INSERT INTO {quoted(table)} ({listed(names)}) VALUES ({', '.join('?' * len(names))})"

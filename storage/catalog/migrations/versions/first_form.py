@@ -25,6 +25,7 @@ def upgrade() -> None:
     _file_extensions()
     _sessions()
     _staging()
+    _job_executions()
 
 
 def _keys() -> None:
@@ -272,6 +273,54 @@ def _staging() -> None:
     )
     _index("staged_uploads", "created")
     _index("staged_parts", "digest")
+
+
+def _job_executions() -> None:
+    op.create_table(
+        "job_executions",
+        sa.Column("number", NUMBER, nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("hr_id", NUMBER, nullable=False),
+        sa.Column("parent", sa.Text(), nullable=False),
+        sa.Column("subordination", sa.Text(), nullable=False),
+        sa.Column("source_type", sa.Text(), nullable=False),
+        sa.Column("file_name", sa.Text()),
+        sa.Column("user", sa.Text()),
+        sa.Column("profile", sa.JSON()),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("error_status", sa.Text()),
+        sa.Column("whole", sa.Boolean(), nullable=False),
+        sa.Column("expected", NUMBER),
+        sa.Column("created", MOMENT, nullable=False),
+        sa.Column("started", MOMENT),
+        sa.Column("completed", MOMENT),
+        sa.Column("deleted", MOMENT),
+        sa.PrimaryKeyConstraint("number", name="pk_job_executions"),
+        sa.UniqueConstraint("tenant", "hr_id", name="uq_job_executions_tenant_hr_id"),
+        sa.UniqueConstraint("id", name="uq_job_executions_id"),
+    )
+    _index("job_executions", "parent")
+    op.create_table(
+        "job_rounds",
+        sa.Column("batch", NUMBER, nullable=False, autoincrement=False),
+        sa.Column("execution", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("batch", name="pk_job_rounds"),
+        sa.ForeignKeyConstraint(["batch"], ["batches.id"], name="fk_job_rounds_batch"),
+        sa.ForeignKeyConstraint(["execution"], ["job_executions.id"], name="fk_job_rounds_execution"),
+    )
+    _index("job_rounds", "execution")
+    op.create_table(
+        "record_chunks",
+        sa.Column("execution", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("batch", NUMBER),
+        sa.Column("records", sa.Integer(), nullable=False),
+        sa.Column("created", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("execution", "id", name="pk_record_chunks"),
+        sa.ForeignKeyConstraint(["execution"], ["job_executions.id"], name="fk_record_chunks_execution"),
+        sa.ForeignKeyConstraint(["batch"], ["batches.id"], name="fk_record_chunks_batch"),
+    )
 
 
 def _index(table: str, *columns: str) -> None:

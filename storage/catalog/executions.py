@@ -1,0 +1,87 @@
+"""Job executions: what clients see of the imports of their files and records (FOLIO: change-manager)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+Subordination = Literal["PARENT_SINGLE", "PARENT_MULTIPLE", "CHILD"]
+
+FINAL = ("COMMITTED", "ERROR", "CANCELLED", "DISCARDED")
+NOT_BEGUN = ("NEW", "FILE_UPLOADED")
+
+
+@dataclass(frozen=True, slots=True)
+class NewExecution:
+    """One whose `parent` is itself stands alone."""
+
+    id: str
+    tenant: str
+    parent: str
+    subordination: Subordination
+    created: datetime
+    source_type: str = "FILES"
+    status: str = "NEW"
+    file_name: str | None = None
+    user: str | None = None
+    profile: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """`status`, `completed` and the counts come from the jobs that did the work, once there are any.
+
+    `whole`: no more records will come; `expected`: how many the client announced.
+    """
+
+    number: int
+    id: str
+    tenant: str
+    hr_id: int
+    parent: str
+    subordination: Subordination
+    source_type: str
+    file_name: str | None
+    user: str | None
+    profile: Mapping[str, object] | None
+    status: str
+    error_status: str | None
+    whole: bool
+    expected: int | None
+    created: datetime
+    started: datetime | None
+    completed: datetime | None
+    rounds: int
+    read: int
+    stored: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which executions to list; what is empty or None does not matter. `sort` is a field and whether it descends."""
+
+    statuses: Sequence[str] = ()
+    not_statuses: Sequence[str] = ()
+    file_name: str | None = None
+    not_file_names: Sequence[str] = ()
+    hr_id: int | None = None
+    profiles: Sequence[str] = ()
+    not_profiles: Sequence[str] = ()
+    not_profile_name: str | None = None
+    not_subordinations: Sequence[str] = ()
+    user: str | None = None
+    completed_after: datetime | None = None
+    completed_before: datetime | None = None
+    sort: Sequence[tuple[str, bool]] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Records that a client posted in one request. `batch` is None where there were none."""
+
+    execution: str
+    id: str
+    batch: int | None
+    records: int
+    created: datetime

@@ -1,0 +1,51 @@
+"""The contract of `select` and `matching` of the record store (storage/records/base.py)."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from storage.records.base import Checkpoint, Column, Table, Upserts
+from storage.records.sqlite import SqliteRecords
+
+NOTES = Table("notes", (Column("book"), Column("order", "integer"), Column("fault")), keys=(("book", "order"),))
+ROWS = [("a", 2, None, 0), ("b", 1, None, 1), ("a", 1, "torn", 2), ("a", 0, None, 3), ("a", None, "lost", 4)]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteRecords]:
+    records = SqliteRecords(tmp_path / "records.db")
+    records.ensure([NOTES])
+    session = records.session("job", [NOTES])
+    with session.chunk(Checkpoint()) as chunk:
+        chunk.upsert_many(Upserts("notes", ("book", "order", "fault"), None, ROWS))
+    session.close()
+    yield records
+    records.close()
+
+
+def ids(store: SqliteRecords, **asked: object) -> list[int]:
+    return [row.id for row in store.select("notes", {"book": "a"}, **asked)]  # type: ignore[arg-type]
+
+
+def test_select_is_one_page_of_the_rows_that_have_these_values_sorted(store: SqliteRecords) -> None:
+    assert ids(store, order=("order",)) == [5, 4, 3, 1]
+    assert ids(store, order=("order",), offset=1, limit=2) == [4, 3]
+    assert ids(store) == [1, 3, 4, 5]
+    assert store.select("notes", {"book": "a", "order": 1})[0].values["fault"] == "torn"
+
+
+def test_only_rows_with_filled_columns(store: SqliteRecords) -> None:
+    assert ids(store, filled=("fault",)) == [3, 5]
+    assert ids(store, filled=("fault", "order")) == [3]
+
+
+def test_matching_says_how_many_there_are(store: SqliteRecords) -> None:
+    assert store.matching("notes", {"book": "a"}) == 4
+    assert store.matching("notes", {"book": "a"}, filled=("fault",)) == 2
+    assert store.matching("notes", {}) == 5
+
+
+def test_both_are_empty_for_a_table_that_is_not_there_yet(store: SqliteRecords) -> None:
+    assert store.select("others", {"book": "a"}) == []
+    assert store.matching("others", {"book": "a"}) == 0
