@@ -37,13 +37,15 @@ ACTIONS: Mapping[str, Action] = {
     "load": Action(("destination", "using"), ("otherwise",)),
     "upsert": Action(("destination",)),
     "delete": Action(("destination", "using")),
+    "identify": Action(("destination", "columns"), ("then", "else", "missing")),
+    "only-columns": Action(("columns",)),
     "assert-destination": Action(("destination", "exists")),
     "abort-record": Action(("message",)),
     "log-error": Action(("message",)),
 }
 
 _ASSIGNS = ("field", "field-structured", "set-value")
-_READIES = ("new", "load", "upsert")
+_READIES = ("new", "load", "upsert", "identify")
 _CONVERTS = (*_ASSIGNS, "if-has-value")
 _DEEPEST = 64
 _OVERWRITES = (

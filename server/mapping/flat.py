@@ -1,8 +1,9 @@
 """Plain flat control files as generated code: one function that turns a block of records into rows.
 
 A control file is flat when it makes one fresh row a record (`new` or `upsert`) and then only sets Names of it. The code
-knows only the happy case. A record with anything else in it - a value that does not convert, a missing title - is
-left to the general evaluator, which knows every rule and every message; so both give the same answers.
+knows only the happy case. A record with anything else in it - a value that does not convert, a missing title, a column
+that `only-columns` does not list or that is one of `identify` - is left to the general evaluator, which knows every
+rule and every message; so both give the same answers.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -79,7 +80,8 @@ class _Unheard:
 
 def plan(control: ControlFile, model: Model, models: Mapping[str, Model]) -> FlatPlan | None:
     """The plan of a flat control file, or None where the evaluator must do it."""
-    head, *sets = control.instructions or ({},)
+    allowed, instructions = _unguarded(control.instructions)
+    head, *sets = instructions or ({},)
     action, target = head.get("action"), str(head.get("destination"))
     destination = model.destinations.get(target)
     if action not in ("new", "upsert") or destination is None or not _stands_alone(destination, model):
@@ -94,7 +96,24 @@ def plan(control: ControlFile, model: Model, models: Mapping[str, Model]) -> Fla
     cells = [_cell(instruction, destination, upsert, setup) for instruction in sets]
     if problems or None in cells:
         return None
-    return _assemble(destination, upsert, cast(list[_Cell], cells))
+    return _assemble(destination, upsert, cast(list[_Cell], cells), allowed)
+
+
+Instructions = Sequence[Mapping[str, object]]
+
+
+def _unguarded(instructions: Instructions) -> tuple[frozenset[str] | None, Instructions]:
+    """The columns that plain records may have (None: any), and what is done with such records."""
+    if not instructions or instructions[0].get("action") != "only-columns":
+        return None, instructions
+    listed, rest = instructions[0].get("columns"), instructions[1:]
+    allowed = frozenset(map(str, listed)) if isinstance(listed, list | tuple) else frozenset()
+    if not rest or rest[0].get("action") != "identify":
+        return allowed, rest
+    identifiers, otherwise = rest[0].get("columns"), rest[0].get("else")
+    if not isinstance(identifiers, Mapping) or not isinstance(otherwise, list):
+        return allowed, rest
+    return allowed - identifiers.keys(), [*otherwise, *rest[1:]]
 
 
 def _stands_alone(destination: Destination, model: Model) -> bool:
@@ -180,7 +199,9 @@ def _column(instruction: Mapping[str, object], name: Name, destination: Destinat
     return qualified_column(name, str(qualifier)) if qualifier in model.qualifiers else None
 
 
-def _assemble(destination: Destination, upsert: bool, cells: list[_Cell]) -> FlatPlan | None:
+def _assemble(
+    destination: Destination, upsert: bool, cells: list[_Cell], allowed: frozenset[str] | None
+) -> FlatPlan | None:
     names = destination.names
     needed = {names[n].column for n in destination.key} if upsert else set()
     if destination.kind == "dictionary":
@@ -201,15 +222,19 @@ def _assemble(destination: Destination, upsert: bool, cells: list[_Cell]) -> Fla
         destination=destination,
         columns=tuple(cell.column for cell in cells),
         key=tuple(names[n].column for n in destination.key) if upsert else None,
-        of_dicts=_compile(cells, None),
-        of_cells=lambda header: _compile(cells, list(header)),
+        of_dicts=_compile(cells, None, allowed),
+        of_cells=lambda header: _compile(cells, list(header), allowed),
     )
 
 
-def _compile(cells: Sequence[_Cell], header: list[str] | None) -> Rows:
+def _compile(cells: Sequence[_Cell], header: list[str] | None, allowed: frozenset[str] | None = None) -> Rows:
     """Builds the function's text and compiles it: straight-line code over local variables."""
     names: dict[str, object] = {"NOTHING": NOTHING, "dumps": orjson.dumps}
     body: list[str] = []
+    if allowed is not None:
+        names["allowed"] = allowed
+        strange = "not record.keys() <= allowed" if header is None else str(not allowed.issuperset(header or ()))
+        body += [f"if {strange}:", "    odd.append(index); continue"]
     for i, cell in enumerate(cells):
         names[f"k{i}"], names[f"c{i}"] = cell.constant if cell.source is None else cell.source, cell.convert
         if cell.source is not None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from server.mapping.assigning import LOAD_BY_REF, Instruction, Preparation, action_of, assignment, cell_of, text_of
 from server.mapping.evaluate import Evaluation
+from server.mapping.identifying import identifiers_of, unknown_columns
 from server.mapping.javascript import NOTHING, identical, is_skipped, is_truthy, js_text
 from server.mapping.refs import Ref
 from server.mapping.scope import Lookup, Scope, StoredRow, report_once
@@ -292,6 +293,43 @@ def _load(prep: Preparation, instruction: Instruction) -> Step:
     return step
 
 
+def _identify(prep: Preparation, instruction: Instruction) -> Step | None:
+    identifiers = identifiers_of(prep, instruction)
+    if identifiers is None:
+        return None
+    place = identifiers.place
+    then, otherwise = steps(prep, instruction.get("then")), steps(prep, instruction.get("else"))
+    missing = steps(prep, instruction["missing"]) if "missing" in instruction else None
+
+    def step(evaluation: Evaluation, context: Context) -> None:
+        given = identifiers.given(context)
+        if not given:
+            for each in otherwise:
+                each(evaluation, context)
+            return
+        evaluation.replace(place)
+        known = identifiers.read(evaluation, context, given)
+        rows = identifiers.find(evaluation, known) if known is not None else ()
+        if known is None:
+            evaluation.new(place)  # so that what is set next finds a target; the record has failed
+        elif len(rows) > 1:
+            evaluation.abort(f"There is more than one {identifiers.told(known)}")
+            evaluation.new(place)
+        elif rows and evaluation.load(place, rows[0]):
+            for each in then:
+                each(evaluation, context)
+        elif rows or missing is None:
+            evaluation.abort(f"There is no {identifiers.told(known)}")
+            evaluation.new(place)
+        else:
+            for each in missing:
+                each(evaluation, context)
+            for to, value in known:
+                to.put(evaluation.target(place.name), value)
+
+    return step
+
+
 def _delete(prep: Preparation, instruction: Instruction) -> Step:
     destination, using = text_of(instruction, "destination"), text_of(instruction, "using")
     find = _finder(using)
@@ -318,6 +356,20 @@ def _assert_destination(prep: Preparation, instruction: Instruction) -> Step | N
     def step(evaluation: Evaluation, context: Context) -> None:
         if evaluation.is_stored(place, depends) is not expected:
             evaluation.abort(f"assert-destination failed: {destination}")
+
+    return step
+
+
+def _only_columns(prep: Preparation, instruction: Instruction) -> Step | None:
+    columns = instruction.get("columns")
+    if not isinstance(columns, list | tuple):
+        prep.report("'columns' property of only-columns is not an array")
+        return None
+    known = dict.fromkeys(map(js_text, columns))
+
+    def step(evaluation: Evaluation, context: Context) -> None:
+        if not context.keys() <= known.keys():
+            evaluation.abort(unknown_columns(context, known) or "")
 
     return step
 
@@ -356,6 +408,8 @@ BUILDERS: Mapping[str, Builder] = {
     "load": _load,
     "upsert": _upsert,
     "delete": _delete,
+    "identify": _identify,
+    "only-columns": _only_columns,
     "assert-destination": _assert_destination,
     "abort-record": _abort_record,
     "log-error": _log_error,
