@@ -55,7 +55,7 @@ class World:
 @dataclass
 class RecordScope:
     lookup: object
-    hints: list
+    hints: list = field(default_factory=list)
     messages: list = field(default_factory=list)
 
     def report(self, message):

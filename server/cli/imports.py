@@ -3,15 +3,19 @@
 import asyncio
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated
 
+import aiofiles
+import aiofiles.os
 import typer
+from aiofiles.threadpool.binary import AsyncBufferedReader
 
 from server.cli.options import Config, DataDir
 from server.cli.output import bar, remark, say
 from server.cli.session import WorkFailed, with_engine
 from server.engine.engine import Engine
 from server.engine.receiving import STEP
+from server.engine.uploads import Upload
 from storage.queues.base import Job
 
 API = "cli"
@@ -66,23 +70,23 @@ def role_of(path: Path, control: Mapping[str, object], *, alone: bool) -> str:
 
 async def _send(engine: Engine, batch: str, role: str, path: Path) -> None:
     try:
-        file: BinaryIO = await asyncio.to_thread(path.open, "rb")
+        async with aiofiles.open(path, "rb") as file:
+            upload = await _receive(engine, path, file)
     except OSError as error:
         raise WorkFailed(f"{path}: cannot be read: {error.strerror}") from None
-    try:
-        with bar(of_bytes=True) as progress:
-            size = (await asyncio.to_thread(path.stat)).st_size
-            task = progress.add_task(path.name, total=size)
+    await engine.batches.add_file(API, batch, role, upload)
 
-            async def source() -> bytes:
-                piece = await asyncio.to_thread(file.read, STEP)
-                progress.advance(task, len(piece))
-                return piece
 
-            upload = await engine.uploads.receive_octets(source, filename=path.name)
-            await engine.batches.add_file(API, batch, role, upload)
-    finally:
-        await asyncio.to_thread(file.close)
+async def _receive(engine: Engine, path: Path, file: AsyncBufferedReader) -> Upload:
+    with bar(of_bytes=True) as progress:
+        task = progress.add_task(path.name, total=(await aiofiles.os.stat(path)).st_size)
+
+        async def source() -> bytes:
+            piece = await file.read(STEP)
+            progress.advance(task, len(piece))
+            return piece
+
+        return await engine.uploads.receive_octets(source, filename=path.name)
 
 
 async def _ended(engine: Engine, id: str) -> Job:

@@ -1,16 +1,19 @@
 """What the engine refuses, and why. No error here knows HTTP: each dialect maps classes to answers.
 
-    EngineError
-    ├── NotFound
-    │   ├── BatchNotFound       ├── ControlNotFound     ├── ProcessNotFound
-    │   ├── JobNotFound         └── KeyNotFound
-    ├── Refused
-    │   ├── BatchWrongState     ├── ControlInvalid      └── RequestInvalid
-    ├── AccessRefused
-    │   ├── KeyMissing          ├── KeyUnknown          ├── KeyForbidden      └── KeyThrottled
-    └── UploadFailed
-        ├── UploadTooLarge      ├── UploadTooSlow       ├── UploadIncomplete  ├── UploadMalformed
-        ├── TooManyParts        ├── PartTooLarge        ├── PartMissing       └── DiskFull
+EngineError
+├── NotFound
+│   ├── BatchNotFound       ├── ControlNotFound     ├── ProcessNotFound
+│   ├── JobNotFound         ├── KeyNotFound         ├── DefinitionNotFound
+│   └── FileNotFound        ├── ExtensionNotFound   └── StagedUploadNotFound
+├── Refused
+│   ├── BatchWrongState     ├── ControlInvalid      ├── RequestInvalid
+│   ├── FilesRefused        ├── ExtensionWrong      ├── ExtensionTaken
+│   └── AlreadyProcessed    └── PartsWrong
+├── AccessRefused
+│   ├── KeyMissing          ├── KeyUnknown          ├── KeyForbidden      └── KeyThrottled
+└── UploadFailed
+    ├── UploadTooLarge      ├── UploadTooSlow       ├── UploadIncomplete  ├── UploadMalformed
+    ├── TooManyParts        ├── PartTooLarge        ├── PartMissing       └── DiskFull
 """
 
 from collections.abc import Sequence
@@ -48,6 +51,22 @@ class KeyNotFound(NotFound):
     kind = "Key"
 
 
+class DefinitionNotFound(NotFound):
+    kind = "Upload definition"
+
+
+class FileNotFound(NotFound):
+    kind = "File definition"
+
+
+class ExtensionNotFound(NotFound):
+    kind = "File extension"
+
+
+class StagedUploadNotFound(NotFound):
+    kind = "Upload in parts"
+
+
 class Refused(EngineError):
     pass
 
@@ -70,6 +89,34 @@ class ControlInvalid(Refused):
 
 class RequestInvalid(Refused):
     pass
+
+
+class FilesRefused(Refused):
+    """Files that may not be announced: pairs of a file's name and what is wrong, as a code."""
+
+    def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{name}: {problem}" for name, problem in problems))
+        self.problems = tuple(problems)
+
+
+class ExtensionWrong(Refused):
+    def __init__(self, extension: str) -> None:
+        super().__init__(f"File extension {extension} is not a valid format")
+        self.extension = extension
+
+
+class ExtensionTaken(Refused):
+    def __init__(self, extension: str) -> None:
+        super().__init__(f"File extension {extension} already exists")
+        self.extension = extension
+
+
+class AlreadyProcessed(Refused):
+    """Files that were handed over to be imported can be neither replaced nor removed."""
+
+
+class PartsWrong(Refused):
+    """The parts that a client counts are not those that came."""
 
 
 class AccessRefused(EngineError):

