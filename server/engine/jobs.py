@@ -7,9 +7,9 @@ from sqlalchemy import Connection
 
 from server.engine.clock import Clock
 from server.engine.errors import JobNotFound
-from server.engine.ledger import batch_state, follow
+from server.engine.ledger import IMPORTS, call_off
 from storage.catalog.base import Catalog, LogLine, Outcome, OutcomeStatus
-from storage.catalog.sql import batches, journal
+from storage.catalog.sql import journal
 from storage.queues import jobs as sql
 from storage.queues.base import FINAL, Job, JobQueue, JobState
 
@@ -74,8 +74,8 @@ class Jobs:
             self._ended[id].set()
 
     def _cancel(self, connection: Connection, id: str) -> Job | None:
-        job = self._queue.cancel(connection, id, self._clock())
-        if job is not None and job.state == "cancelled" and job.batch is not None:
-            batches.move(connection, job.batch, ["scheduled"], batch_state("cancelled", job.mode))
-            follow(self._queue, connection, job, self._clock())
+        before, now = sql.get(connection, id), self._clock()
+        job = self._queue.cancel(connection, id, now)
+        if before is not None and before.state == "queued" and job is not None and job.mode in IMPORTS:
+            call_off(self._queue, connection, job, now)
         return job

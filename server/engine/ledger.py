@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from server.engine.account import Account
 from server.engine.clock import Clock
-from storage.catalog.base import Batch, BatchFile, BatchState, Catalog, LogLine
+from storage.catalog.base import Batch, BatchFile, BatchState, Catalog, Level, LogLine
 from storage.catalog.sql import batches, journal
 from storage.errors import Superseded
 from storage.queues import jobs as sql
@@ -19,6 +19,7 @@ from storage.queues.base import Counts, FinalState, Job, JobQueue, NewJob
 
 ERRAND = "errand"  # the mode of jobs that the server does itself: mail, callbacks
 IMPORTS = ("import", "dry-run")  # the modes of jobs that worker processes do
+CANCELLED = "CANCELLED: the import was stopped on request; what it had committed stays"
 _PROGRESS_EVERY = 0.5  # seconds between two notes of how far a run without messages is
 
 
@@ -34,7 +35,7 @@ class Ledger:
         self._noted: datetime | None = None
 
     def begin(self) -> None:
-        self._write(lambda connection: _move_batch(connection, self._job, "running"))
+        self._write_own(lambda connection: _move_batch(connection, self._job, "running"))
 
     def files(self) -> list[BatchFile]:
         batch = self._job.batch
@@ -48,18 +49,29 @@ class Ledger:
         job = self._catalog.read_now(lambda connection: sql.get(connection, self._job.id))
         return job is None or job.cancel_requested
 
+    def start(self, account: Account) -> None:
+        """The first lines of a run from the beginning; an earlier one that committed nothing has said nothing."""
+        now = self._clock()
+
+        def begin_anew(connection: Connection) -> None:
+            journal.forget_from(connection, self._job.id, 0, 0)
+            self._put(connection, account, now)
+
+        self._catalog.write_now(begin_anew)
+        self._noted = now
+
     def keep(self, account: Account) -> None:
         """Writes what waits in the account; does nothing when nothing does and the last note is fresh."""
         now = self._clock()
         fresh = self._noted is not None and (now - self._noted).total_seconds() < _PROGRESS_EVERY
         if fresh and not account.lines and not account.outcomes:
             return
-        self._write(lambda connection: self._put(connection, account, now))
+        self._catalog.write_now(lambda connection: self._put(connection, account, now))
         self._noted = now
 
     def forget_after(self, record: int, position: int) -> None:
         """Drops what a chunk said that never committed; it will be done again."""
-        self._write(lambda connection: journal.forget_from(connection, self._job.id, record, position))
+        self._write_own(lambda connection: journal.forget_from(connection, self._job.id, record, position))
 
     def end(self, account: Account, state: FinalState, error: str | None = None) -> None:
         now = self._clock()
@@ -89,8 +101,14 @@ class Ledger:
         if not self._queue.progress(connection, self._job.id, self._owner, counts, account.errors):
             raise Superseded(self._job.id)
 
-    def _write(self, operation: Callable[[Connection], None]) -> None:
-        self._catalog.write_now(operation)
+    def _write_own(self, operation: Callable[[Connection], None]) -> None:
+        def write(connection: Connection) -> None:
+            job = sql.get(connection, self._job.id)
+            if job is None or (job.state, job.owner) != ("running", self._owner):
+                raise Superseded(self._job.id)
+            operation(connection)
+
+        self._catalog.write_now(write)
 
 
 def batch_state(state: FinalState, mode: str) -> BatchState:
@@ -113,13 +131,23 @@ def follow(queue: JobQueue, connection: Connection, job: Job, now: datetime) -> 
 
 def abandon(queue: JobQueue, connection: Connection, job: Job, now: datetime) -> None:
     """Writes the end of a job that was given up: log lines and the state of its batch."""
-    said = journal.log(connection, job.id)
-    position = said[-1].position + 1 if said else 0
-    words = f"EXCEPTION: Error during import: {job.error}"
-    lines = [LogLine(position, "error", words, now), LogLine(position + 1, "info", f"END: {moment(now)}", now)]
-    journal.append_log(connection, job.id, lines)
+    _say_last(connection, job, "error", f"EXCEPTION: Error during import: {job.error}", now)
     _move_batch(connection, job, batch_state("failed", job.mode), errors=job.errors)
     follow(queue, connection, job, now)
+
+
+def call_off(queue: JobQueue, connection: Connection, job: Job, now: datetime) -> None:
+    """Writes the end of a job that was cancelled while nobody ran it; it may have begun before."""
+    _say_last(connection, job, "warning", CANCELLED, now)
+    _move_batch(connection, job, batch_state("cancelled", job.mode))
+    follow(queue, connection, job, now)
+
+
+def _say_last(connection: Connection, job: Job, level: Level, words: str, now: datetime) -> None:
+    said = journal.log(connection, job.id)
+    position = said[-1].position + 1 if said else 0
+    lines = [LogLine(position, level, words, now), LogLine(position + 1, "info", f"END: {moment(now)}", now)]
+    journal.append_log(connection, job.id, lines)
 
 
 def moment(now: datetime) -> str:

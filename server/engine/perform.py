@@ -10,7 +10,7 @@ import structlog
 from server.engine.account import Account
 from server.engine.clock import Clock, utc_now
 from server.engine.definitions import check_control, tables_of
-from server.engine.ledger import Ledger, moment
+from server.engine.ledger import CANCELLED, Ledger, moment
 from server.engine.processors import PROCESSORS, Joined, processor_names
 from server.engine.run import Cancelled, Interrupted, Mapper, Run, Source
 from server.engine.worker import Order, Signals, Verdict, WorkerConfig, serve_orders
@@ -76,7 +76,7 @@ class _Performance:
         except Superseded:
             return Verdict("done")
         except Cancelled:
-            self._account.log("CANCELLED: the import was stopped on request; what it had committed stays", "warning")
+            self._account.log(CANCELLED, "warning")
             self._end("cancelled")
         except RunFault as error:
             self._fail(str(error))
@@ -124,7 +124,7 @@ class _Performance:
         self._account.log(f"START: {moment(self._clock())}")
         for message in mapper.program.setup_messages:
             self._account.error(message)
-        self._ledger.keep(self._account)
+        self._ledger.start(self._account)
         self._account.settled()
 
     def _control(self) -> tuple[Mapping[str, object], Model]:
