@@ -71,18 +71,28 @@ class Dispatcher:
         worker = Worker(config, perform.main)
         served = 0
         try:
-            await worker.start()
             while not self._stopping.is_set():
-                job = await self._claim(owner)
-                if job is None:
+                if not await self._turn(worker, owner):
                     await self._idle(owner)
                     continue
-                await self._run(worker, job, owner)
                 served += 1
                 if served % self._limits.orders_per_worker == 0:
                     await worker.close()
         finally:
             await worker.close()
+
+    async def _turn(self, worker: Worker, owner: str) -> bool:
+        """Runs a job, where there is one. The slot outlives whatever goes wrong: the job goes on when its lease ends."""
+        try:
+            await worker.start()
+            job = await self._claim(owner)
+            if job is not None:
+                await self._run(worker, job, owner)
+            return job is not None
+        except Exception:
+            log.exception("a job was left to whoever claims it next")
+            await worker.close()
+            return False
 
     async def _claim(self, owner: str) -> Job | None:
         try:
@@ -114,15 +124,16 @@ class Dispatcher:
     async def _run(self, worker: Worker, job: Job, owner: str) -> None:
         log.info("job started", job=job.id, api=job.kind, mode=job.mode, attempt=job.attempts)
         order = Order(job.id, owner, dict(self._definitions.models), self._limits.chunk_records)
-        interrupting = asyncio.create_task(self._interrupt_on_stop(worker))
         try:
             await worker.send(order)
-            verdict = await self._watch(worker, job, owner)
+            interrupting = asyncio.create_task(self._interrupt_on_stop(worker))
+            try:
+                verdict = await self._watch(worker, job, owner)
+            finally:
+                interrupting.cancel()
         except (WorkerDied, OSError) as error:
             await worker.close()
             verdict = Verdict("retry", str(error))
-        finally:
-            interrupting.cancel()
         await self._settle(job, owner, verdict)
 
     async def _interrupt_on_stop(self, worker: Worker) -> None:

@@ -153,23 +153,32 @@ def serve_orders(connection: Connection, config: WorkerConfig, perform: Perform)
     orders: SimpleQueue[Order] = SimpleQueue()
     stop = threading.Event()
     threading.Thread(target=_listen, args=(connection, orders, stop), daemon=True).start()
-    signals = Signals(stop, lambda read: connection.send(Pulse(read)))
+    signals = Signals(stop, lambda read: _say(connection, Pulse(read)))
     while True:
         order = orders.get()
-        connection.send(perform(order, signals))
-        stop.clear()
+        _say(connection, perform(order, signals))
+
+
+def _say(connection: Connection, answer: Pulse | Verdict) -> None:
+    try:
+        connection.send(answer)
+    except OSError:
+        os._exit(0)  # as an error of the job it would end the job, which goes on elsewhere
 
 
 def _listen(connection: Connection, orders: "SimpleQueue[Order]", stop: threading.Event) -> None:
-    while True:
-        try:
+    try:
+        while True:
             message = connection.recv()
-        except (EOFError, OSError):
-            os._exit(0)  # no parent, no work: whoever takes over must not meet us
-        if isinstance(message, Order):
-            orders.put(message)
-        else:
-            stop.set()
+            if isinstance(message, Order):
+                stop.clear()  # here, in the order of what was said: one that came late was for the order before
+                orders.put(message)
+            else:
+                stop.set()
+    except (EOFError, OSError):
+        os._exit(0)  # no parent, no work: whoever takes over must not meet us
+    except BaseException:
+        os._exit(1)  # deaf, we would outlive our parent
 
 
 def _settle_in(config: WorkerConfig) -> None:
