@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 FILE_NAME = "penstock.toml"
@@ -36,8 +36,9 @@ class Section(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def no_truth(cls, value: object) -> object:
-        if isinstance(value, bool):  # pydantic would read it as 0 or 1
+    def no_truth(cls, value: object, info: ValidationInfo) -> object:
+        wanted = cls.model_fields[info.field_name or ""].annotation
+        if isinstance(value, bool) and wanted is not bool:  # pydantic would read it as 0 or 1
             raise ValueError("Input should not be true or false")
         return value
 
@@ -92,7 +93,13 @@ class Haplo(Section):
 
 
 class Folio(Section):
-    """Nothing to set yet."""
+    process_on_loaded: bool = Field(
+        default=False, description="process the files of an upload definition at once when all have come"
+    )
+    upload_in_parts: bool = Field(default=False, description="tell clients to send large files in parts")
+    part_url_seconds: Count = Field(default=3600, description="how long the address for one part works")
+    access_seconds: Count = Field(default=600, description="how long a login lasts")
+    refresh_seconds: Count = Field(default=7 * 24 * 3600, description="how long a login can be renewed")
 
 
 class LearningBuilder(Section):

@@ -1,6 +1,7 @@
 """Opens everything under one data directory. The only file that names implementations."""
 
 import asyncio
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +39,9 @@ class Storage:
     def referenced(self, digest: str) -> bool:
         """Whether anything promised needs the blob. Synchronous: for sweeps and checks in a thread."""
         return self.catalog.read_now(lambda connection: refers_to(connection, digest))
+
+    def free_bytes(self) -> int:
+        return shutil.disk_usage(self.data_dir).free
 
     async def close(self) -> None:
         await self.catalog.close()

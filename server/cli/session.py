@@ -9,6 +9,7 @@ from pathlib import Path
 from server.engine.dispatcher import JobLimits
 from server.engine.engine import Engine, open_engine
 from server.engine.receiving import UploadLimits
+from server.engine.upload_definitions import DefinitionRules
 from server.logs import configure_logs
 from server.settings import Settings, read_settings
 
@@ -38,8 +39,14 @@ def engine_for(settings: Settings, *, no_auth: bool = False) -> AbstractAsyncCon
         imports=settings.imports.dir,
         uploads=UploadLimits(**settings.limits.model_dump()),
         jobs=JobLimits(**settings.jobs.model_dump()),
+        definitions=_definition_rules(settings),
         no_auth=no_auth,
     )
+
+
+def _definition_rules(settings: Settings) -> DefinitionRules:
+    url = settings.server.public_url
+    return DefinitionRules(**settings.folio.model_dump(), public_url=None if url is None else str(url))
 
 
 def with_engine(config: Path | None, data_dir: Path | None, work: Work) -> None:

@@ -5,18 +5,25 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from server.engine import source_records
 from server.engine.batches import Batches
 from server.engine.checking import Finding, check
 from server.engine.clock import Clock, utc_now
 from server.engine.definitions import Definitions
 from server.engine.dispatcher import Dispatcher, JobLimits
 from server.engine.errands import Errands
+from server.engine.file_extensions import FileExtensions
+from server.engine.job_executions import JobExecutions
 from server.engine.jobs import Jobs
 from server.engine.keys import Keys
+from server.engine.leftovers import Leftovers
 from server.engine.pushes import Pushes
 from server.engine.receiving import UploadLimits
+from server.engine.sessions import Sessions
+from server.engine.staged_uploads import StagedUploads
+from server.engine.upload_definitions import DefinitionRules, UploadDefinitions
 from server.engine.uploads import Uploads
-from storage.opening import Storage, open_storage
+from storage.opening import Storage, open_storage, refers_to
 from storage.records.base import Row
 
 
@@ -30,6 +37,7 @@ class Engine:
         imports: Path,
         uploads: UploadLimits | None = None,
         jobs: JobLimits | None = None,
+        definitions: DefinitionRules | None = None,
         no_auth: bool = False,
         clock: Clock = utc_now,
     ) -> None:
@@ -37,7 +45,7 @@ class Engine:
         self._clock = clock
         self._limits = jobs or JobLimits()
         self._dispatcher: Dispatcher | None = None
-        self.definitions = Definitions(imports)
+        self.definitions = Definitions(imports, built_in=(source_records.MODEL,))
         self.keys = Keys(storage.catalog, clock, everybody=no_auth)
         self.uploads = Uploads(storage.blobs, uploads)
         self.batches = Batches(
@@ -46,6 +54,13 @@ class Engine:
         self.jobs = Jobs(storage.catalog, storage.queue, clock)
         self.errands = Errands(storage, clock, {})
         self.pushes = Pushes(self.batches, self.jobs)
+        rules = definitions or DefinitionRules()
+        leftovers = Leftovers(storage.catalog, storage.blobs, refers_to)
+        self.job_executions = JobExecutions(storage, clock, self._limits.attempts)
+        self.upload_definitions = UploadDefinitions(storage.catalog, leftovers, clock, rules, self.job_executions)
+        self.staged_uploads = StagedUploads(storage.catalog, storage.blobs, self.uploads, leftovers, clock)
+        self.file_extensions = FileExtensions(storage.catalog, clock, storage.free_bytes)
+        self.sessions = Sessions(storage.catalog, clock, rules.access_seconds, rules.refresh_seconds)
 
     async def sweep(self) -> int:
         """Removes what a dead process left in flight; how many bodies."""
@@ -93,6 +108,7 @@ async def open_engine(
     imports: Path,
     uploads: UploadLimits | None = None,
     jobs: JobLimits | None = None,
+    definitions: DefinitionRules | None = None,
     no_auth: bool = False,
     clock: Clock = utc_now,
 ) -> AsyncIterator[Engine]:
@@ -100,7 +116,15 @@ async def open_engine(
     floor = (uploads or UploadLimits()).min_free_bytes
     storage = await asyncio.to_thread(open_storage, data_dir, min_free_bytes=floor)
     try:
-        engine = Engine(storage, imports=imports, uploads=uploads, jobs=jobs, no_auth=no_auth, clock=clock)
+        engine = Engine(
+            storage,
+            imports=imports,
+            uploads=uploads,
+            jobs=jobs,
+            definitions=definitions,
+            no_auth=no_auth,
+            clock=clock,
+        )
         try:
             yield engine
         finally:

@@ -13,6 +13,7 @@ SAMPLES: dict[type[EngineError], EngineError] = {
     errors.NotFound: errors.NotFound("x"),
     errors.BatchWrongState: errors.BatchWrongState("x", "uploading"),
     errors.ControlInvalid: errors.ControlInvalid(["Not a control file"]),
+    errors.FilesRefused: errors.FilesRefused([("a.pdf", "blocked")]),
     errors.KeyForbidden: errors.KeyForbidden("haplo-batch"),
     errors.UploadTooLarge: errors.UploadTooLarge(10),
     errors.TooManyParts: errors.TooManyParts(10),

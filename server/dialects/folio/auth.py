@@ -1,0 +1,159 @@
+"""Who asks, and for which tenant: keys and sessions in FOLIO's headers and cookies, and the endpoints to log in."""
+
+import base64
+import binascii
+from collections.abc import Iterable, Mapping
+
+import orjson
+from aiohttp import web
+
+from server.dialects.folio import wire
+from server.dialects.folio.errors import HeaderWrong
+from server.engine.callers import Caller
+from server.engine.engine import Engine
+from server.engine.errors import KeyForbidden, KeyMissing, KeyUnknown
+from server.engine.keys import Key
+from server.engine.sessions import Login, is_session, user_id
+from server.web.access_log import KEY_ID
+from server.web.auth import Gate, header_key
+from server.web.body import expect_later, read_bytes
+
+SCOPE = "folio"
+ACCESS_COOKIE = "folioAccessToken"
+REFRESH_COOKIE = "folioRefreshToken"
+TENANT_HEADER = "x-okapi-tenant"
+NO_TENANT = "Unable to process request Tenant must be set"
+ACTION = web.RequestKey("folio_action", str)  # what was asked for, in the words of a refusal
+_SMALL = 64 * 1024  # bytes; a name and a password
+
+
+class Desk:
+    """Lets requests in."""
+
+    def __init__(self, engine: Engine, gate: Gate) -> None:
+        self.engine = engine
+        self._gate = gate
+
+    async def admit(self, request: web.Request) -> Caller:
+        """The key comes first: without one, nothing is said about the request."""
+        token = token_of(request)
+        key = await self._key(request, token)
+        return Caller(self._tenant(request, key), user_of(request.headers, token))
+
+    async def _key(self, request: web.Request, token: str | None) -> Key:
+        if token is None or not is_session(token) or self.engine.keys.everybody:
+            return await self._gate.admit(request, token, SCOPE)
+        return await self._by_session(request, token, "access")
+
+    async def _by_session(self, request: web.Request, token: str, kind: str) -> Key:
+        tenant = request.headers.get(TENANT_HEADER, "").strip()
+        key = await self.engine.sessions.key(token, SCOPE, tenant, "refresh" if kind == "refresh" else "access")
+        request[KEY_ID] = str(key.id)
+        return key
+
+    def _tenant(self, request: web.Request, key: Key) -> str:
+        tenant = request.headers.get(TENANT_HEADER, "").strip()
+        if not tenant:
+            raise HeaderWrong(NO_TENANT)
+        if key.tenants and tenant not in key.tenants:
+            raise KeyForbidden(SCOPE)
+        return tenant
+
+    async def login(self, request: web.Request) -> tuple[Login, str]:
+        """Of a name and a key; the tenant too."""
+        given = wire.credentials(await read_bytes(self.engine.uploads, request, max_bytes=_SMALL))
+        key = await self._gate.admit(request, given.password, SCOPE)
+        if key.name != given.user and not self.engine.keys.everybody:
+            raise KeyUnknown
+        tenant = self._tenant(request, key)
+        return await self.engine.sessions.begin(key, given.user, tenant), tenant
+
+    async def refresh(self, request: web.Request) -> Login:
+        token = request.cookies.get(REFRESH_COOKIE)
+        if token is None:
+            raise KeyMissing
+        key = await self._by_session(request, token, "refresh")
+        tenant = self._tenant(request, key)
+        await self.engine.sessions.end(token)
+        return await self.engine.sessions.begin(key, key.name, tenant)
+
+    async def logout(self, request: web.Request) -> None:
+        for token in (token_of(request), request.cookies.get(REFRESH_COOKIE)):
+            if token is not None and is_session(token):
+                await self.engine.sessions.end(token)
+
+
+class LoginApi:
+    """What clients call before they ask for anything else."""
+
+    prefixes = ("/authn", "/bl-users", "/consortia")
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        yield web.post("/authn/login-with-expiry", self.login, expect_handler=expect_later)
+        yield web.post("/authn/refresh", self.refresh)
+        yield web.post("/authn/logout", self.logout)
+        yield web.get("/bl-users/by-username/{user}", self.user)
+
+    async def login(self, request: web.Request) -> web.Response:
+        request[ACTION] = "log in"
+        login, _ = await self._desk.login(request)
+        return _logged_in(request, login)
+
+    async def refresh(self, request: web.Request) -> web.Response:
+        request[ACTION] = "refresh the session"
+        return _logged_in(request, await self._desk.refresh(request))
+
+    async def logout(self, request: web.Request) -> web.Response:
+        request[ACTION] = "log out"
+        await self._desk.logout(request)
+        response = web.Response(status=204)
+        response.del_cookie(ACCESS_COOKIE)
+        response.del_cookie(REFRESH_COOKIE, path="/authn")
+        return response
+
+    async def user(self, request: web.Request) -> web.Response:
+        """Whoever has a session is a user; there is no directory to ask."""
+        request[ACTION] = "get user"
+        await self._desk.admit(request)
+        name = request.match_info["user"]
+        user = {"username": name, "id": user_id(name), "active": True, "personal": {"lastName": name}}
+        return web.Response(body=wire.document({"user": user}), content_type="application/json")
+
+
+def token_of(request: web.Request) -> str | None:
+    return header_key(request.headers, "x-okapi-token") or request.cookies.get(ACCESS_COOKIE) or None
+
+
+def user_of(headers: Mapping[str, str], token: str | None) -> str | None:
+    """The user's id, from its header or from what the token says of itself."""
+    for candidate in (headers.get("x-okapi-user-id", "").strip(), _payload(token or "").get("user_id")):
+        if isinstance(candidate, str) and wire.is_uuid(candidate):
+            return candidate
+    return None
+
+
+def _payload(token: str) -> wire.Document:
+    parts = token.split(".")
+    if len(parts) != 3:
+        return {}
+    try:
+        payload = orjson.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except (binascii.Error, ValueError):
+        return {}
+    return payload if isinstance(payload, dict) else {}
+
+
+def _logged_in(request: web.Request, login: Login) -> web.Response:
+    ends = {
+        "accessTokenExpiration": wire.second(login.access.expires),
+        "refreshTokenExpiration": wire.second(login.refresh.expires),
+    }
+    response = web.Response(status=201, body=wire.document(ends), content_type="application/json")
+    for name, token, path in ((ACCESS_COOKIE, login.access, "/"), (REFRESH_COOKIE, login.refresh, "/authn")):
+        response.set_cookie(
+            name, token.text, path=path, httponly=True, secure=request.secure, samesite="Lax", expires=None
+        )
+    return response

@@ -1,0 +1,65 @@
+"""What all endpoints of FOLIO's modules share: who asks, the media types, and answers in JSON."""
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from server.dialects.folio import wire
+from server.dialects.folio.auth import ACTION, Desk
+from server.dialects.folio.errors import HeaderWrong
+from server.engine.callers import Caller
+from server.web.body import expect_later, read_bytes
+
+JSON = "application/json"
+OCTETS = "application/octet-stream"
+TEXT = "text/plain"
+
+Endpoint = Callable[[web.Request, Caller], Awaitable[web.Response]]
+
+
+class Endpoints:
+    """Makes routes of endpoints; `action` is what a refusal says could not be done."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.engine = desk.engine
+
+    def route(
+        self, method: str, path: str, endpoint: Endpoint, action: str, *, takes: str | None = None
+    ) -> web.RouteDef:
+        async def handle(request: web.Request) -> web.Response:
+            request[ACTION] = action
+            caller = await self.desk.admit(request)
+            _check_accept(request, (JSON, TEXT))
+            if takes is not None:
+                _check_content_type(request, takes)
+            return await endpoint(request, caller)
+
+        return web.route(method, path, handle, expect_handler=expect_later)
+
+    async def body(self, request: web.Request) -> bytes:
+        return await read_bytes(self.engine.uploads, request)
+
+
+def answer(content: object, status: int = 200, *, location: str | None = None) -> web.Response:
+    headers = {} if location is None else {"Location": location}
+    return web.Response(status=status, body=wire.document(content), content_type=JSON, headers=headers)
+
+
+def nothing() -> web.Response:
+    return web.Response(status=204)
+
+
+def _check_content_type(request: web.Request, wanted: str) -> None:
+    given = request.headers.get("Content-Type", "")
+    if given.partition(";")[0].strip().lower() != wanted:
+        raise HeaderWrong(f'Content-type header must be ["{wanted}"] but it is "{given}"')
+
+
+def _check_accept(request: web.Request, produced: tuple[str, ...]) -> None:
+    """A client that says nothing takes everything."""
+    given = request.headers.get("Accept", "").strip()
+    accepted = {part.partition(";")[0].strip().lower() for part in given.split(",")}
+    if given and not accepted & {*produced, "*/*", *(f"{kind.partition('/')[0]}/*" for kind in produced)}:
+        names = ",".join(f'"{kind}"' for kind in produced)
+        raise HeaderWrong(f'Accept header must be [{names}] for this request, but it is "{given}"')
