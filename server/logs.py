@@ -62,11 +62,21 @@ _FORMATTERS: Mapping[LogFormat, type[structlog.stdlib.ProcessorFormatter]] = {
 def _rendered(kind: LogFormat) -> tuple[Processor, ...]:
     if kind == "json":
         return (_tracebacks, _json)
-    return (
-        structlog.dev.ConsoleRenderer(
-            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback, sort_keys=False
-        ),
-    )
+    if not sys.stderr.isatty():
+        return (structlog.processors.ExceptionRenderer(), _plain)
+    return (structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback, sort_keys=False),)
+
+
+def _plain(_logger: object, _method: str, event: structlog.types.EventDict) -> str:
+    """A line for a file or a journal; what a client sent is made printable. A traceback follows on its own lines."""
+    head = f"{event.pop('timestamp')} {event.pop('level', ''):<8} {event.pop('event')}"
+    trace = "".join(f"\n{event.pop(name)}" for name in ("stack", "exception") if name in event)
+    return " ".join([head, *(f"{name}={_shown(value)}" for name, value in event.items())]) + trace
+
+
+def _shown(value: object) -> str:
+    text = str(value)
+    return text if text.isprintable() and " " not in text and text else repr(text)
 
 
 def _json(_logger: object, _method: str, event: structlog.types.EventDict) -> str:
