@@ -82,7 +82,7 @@ class Dispatcher:
             await worker.close()
 
     async def _turn(self, worker: Worker, owner: str) -> bool:
-        """Runs a job, where there is one. The slot outlives whatever goes wrong: the job goes on when its lease ends."""
+        """Runs a job, where there is one. The slot outlives what goes wrong; the job goes on when its lease ends."""
         try:
             await worker.start()
             job = await self._claim(owner)
