@@ -4,11 +4,13 @@ EngineError
 ├── NotFound
 │   ├── BatchNotFound       ├── ControlNotFound     ├── ProcessNotFound
 │   ├── JobNotFound         ├── KeyNotFound         ├── DefinitionNotFound
-│   └── FileNotFound        ├── ExtensionNotFound   └── StagedUploadNotFound
+│   ├── FileNotFound        ├── ExtensionNotFound   ├── StagedUploadNotFound
+│   └── JobExecutionNotFound
 ├── Refused
 │   ├── BatchWrongState     ├── ControlInvalid      ├── RequestInvalid
 │   ├── FilesRefused        ├── ExtensionWrong      ├── ExtensionTaken
-│   └── AlreadyProcessed    └── PartsWrong
+│   ├── AlreadyProcessed    ├── PartsWrong
+│   └── JobExecutionRefused
 ├── AccessRefused
 │   ├── KeyMissing          ├── KeyUnknown          ├── KeyForbidden      └── KeyThrottled
 └── UploadFailed
@@ -67,6 +69,10 @@ class StagedUploadNotFound(NotFound):
     kind = "Upload in parts"
 
 
+class JobExecutionNotFound(NotFound):
+    kind = "JobExecution"
+
+
 class Refused(EngineError):
     pass
 
@@ -113,6 +119,10 @@ class ExtensionTaken(Refused):
 
 class AlreadyProcessed(Refused):
     """Files that were handed over to be imported can be neither replaced nor removed."""
+
+
+class JobExecutionRefused(Refused):
+    """What cannot be done with a job execution as it is now."""
 
 
 class PartsWrong(Refused):

@@ -81,13 +81,14 @@ class SqliteRecords:
         *,
         filled: Sequence[str] = (),
         order: Sequence[str] = (),
+        descending: bool = False,
         offset: int = 0,
         limit: int = 100,
     ) -> list[Row]:
         names = self.columns(table)[1:]
         if not names:
             return []
-        statement = sql.select_page(table, tuple(where), tuple(filled), tuple(order))
+        statement = sql.select_page(table, tuple(where), tuple(filled), tuple(order), descending)
         found = self._connection.execute(statement, (*where.values(), limit, offset)).fetchall()
         return [Row(row[0], dict(zip(names, row[1:], strict=True))) for row in found]
 

@@ -52,8 +52,11 @@ def select_by(table: str, columns: tuple[str, ...]) -> str:
 
 
 @cache
-def select_page(table: str, columns: tuple[str, ...], filled: tuple[str, ...], order: tuple[str, ...]) -> str:
-    return f"SELECT * FROM {quoted(table)}{_having(columns, filled)} ORDER BY {listed((*order, 'id'))} LIMIT ? OFFSET ?"
+def select_page(
+    table: str, columns: tuple[str, ...], filled: tuple[str, ...], order: tuple[str, ...], descending: bool
+) -> str:
+    keys = ", ".join(f"{quoted(c)}{' DESC' if descending else ''}" for c in (*order, "id"))
+    return f"SELECT * FROM {quoted(table)}{_having(columns, filled)} ORDER BY {keys} LIMIT ? OFFSET ?"
 
 
 @cache

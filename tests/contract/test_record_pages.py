@@ -32,6 +32,7 @@ def test_select_is_one_page_of_the_rows_that_have_these_values_sorted(store: Sql
     assert ids(store, order=("order",)) == [5, 4, 3, 1]
     assert ids(store, order=("order",), offset=1, limit=2) == [4, 3]
     assert ids(store) == [1, 3, 4, 5]
+    assert ids(store, order=("order",), descending=True, limit=3) == [1, 3, 4]
     assert store.select("notes", {"book": "a", "order": 1})[0].values["fault"] == "torn"
 
 

@@ -1,0 +1,111 @@
+"""What has come of job executions, record by record (FOLIO: metadata-provider)."""
+
+from collections.abc import Iterable, Sequence
+
+from aiohttp import web
+
+from server.dialects.folio import jobs_wire, wire
+from server.dialects.folio.auth import Desk
+from server.dialects.folio.endpoints import Endpoints, answer
+from server.engine.callers import Caller
+from server.engine.errors import JobExecutionNotFound
+from server.engine.job_executions import JobExecutions, Row
+
+PREFIX = "/metadata-provider"
+EXECUTIONS = PREFIX + "/jobExecutions"
+ENTRIES = PREFIX + "/jobLogEntries/{job}"
+
+
+class JobLogApi:
+    prefixes = (PREFIX,)
+
+    def __init__(self, desk: Desk) -> None:
+        self._endpoints = Endpoints(desk)
+        self._engine = desk.engine
+
+    @property
+    def _jobs(self) -> JobExecutions:
+        return self._engine.job_executions
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        route = self._endpoints.route
+        yield route("GET", EXECUTIONS, self.executions, "list job executions")
+        yield route("GET", EXECUTIONS + "/jobProfiles", self.profiles, "list job profiles")
+        yield route("GET", EXECUTIONS + "/users", self.users, "list users")
+        yield route("GET", ENTRIES, self.entries, "list log entries")
+        yield route("GET", ENTRIES + "/records/{record}", self.entry, "get log entry")
+        yield route("GET", PREFIX + "/journalRecords/{job}", self.journal, "list journal records")
+        yield route("GET", PREFIX + "/incomingRecords/{record}", self.incoming, "get incoming record")
+        yield route("GET", PREFIX + "/jobSummary/{job}", self.summary, "get job summary")
+
+    async def executions(self, request: web.Request, caller: Caller) -> web.Response:
+        filters, (offset, limit) = jobs_wire.filters(request.query), jobs_wire.window(request.query)
+        return answer(jobs_wire.jobs(*await self._jobs.find(caller.tenant, filters, offset, limit)))
+
+    async def profiles(self, request: web.Request, caller: Caller) -> web.Response:
+        found = [dict(profile) for profile in await self._jobs.profiles(caller.tenant)]
+        return answer(wire.listed("jobProfilesInfo", _page(request, found), len(found)))
+
+    async def users(self, request: web.Request, caller: Caller) -> web.Response:
+        found: list[wire.Document] = [
+            {"userId": user, "jobUserFirstName": "", "jobUserLastName": user}
+            for user in await self._jobs.users(caller.tenant)
+        ]
+        return answer(wire.listed("jobExecutionUsersInfo", _page(request, found), len(found)))
+
+    async def entries(self, request: web.Request, caller: Caller) -> web.Response:
+        """A job that nobody knows has none."""
+        found, total = await self._records(request, caller)
+        return answer(jobs_wire.log_entries(found, total))
+
+    async def journal(self, request: web.Request, caller: Caller) -> web.Response:
+        found, total = await self._records(request, caller)
+        return answer(wire.listed("journalRecords", [jobs_wire.journal_record(record) for record in found], total))
+
+    async def _records(self, request: web.Request, caller: Caller) -> tuple[Sequence[Row], int]:
+        page, (offset, limit) = jobs_wire.log_page(request.query), jobs_wire.window(request.query)
+        return await self._jobs.records(
+            caller.tenant,
+            request.match_info["job"],
+            only_failed=page.only_failed,
+            order=page.order,
+            descending=page.descending,
+            offset=offset,
+            limit=limit,
+        )
+
+    async def entry(self, request: web.Request, caller: Caller) -> web.Response:
+        found = await self._record(request, caller)
+        if found.values["job"] != request.match_info["job"]:
+            raise RecordNotFound(request.match_info["record"])
+        return answer(jobs_wire.log_entry(found))
+
+    async def incoming(self, request: web.Request, caller: Caller) -> web.Response:
+        return answer(jobs_wire.incoming_record(await self._record(request, caller)))
+
+    async def _record(self, request: web.Request, caller: Caller) -> Row:
+        id = request.match_info["record"]
+        found = await self._jobs.record(caller.tenant, jobs_wire.row_of(id))
+        if found is None or jobs_wire.record_id(str(found.values["job"]), found.id) != id.lower():
+            raise RecordNotFound(id)
+        return found
+
+    async def summary(self, request: web.Request, caller: Caller) -> web.Response:
+        """There is none before the first record is through."""
+        execution = await self._jobs.get(caller.tenant, request.match_info["job"])
+        if not execution.read:
+            raise SummaryNotFound(execution.id)
+        return answer(jobs_wire.summary(execution))
+
+
+class RecordNotFound(JobExecutionNotFound):
+    kind = "Record"
+
+
+class SummaryNotFound(JobExecutionNotFound):
+    kind = "Summary of JobExecution"
+
+
+def _page(request: web.Request, found: list[wire.Document]) -> list[wire.Document]:
+    offset, limit = jobs_wire.window(request.query)
+    return found[offset : offset + limit]

@@ -1,0 +1,47 @@
+"""Small contents that become blobs together with the rows that refer to them."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from storage.blobs.base import BlobStore, BlobWriter
+from storage.catalog.base import Catalog
+
+T = TypeVar("T")
+
+
+async def keep_all(
+    blobs: BlobStore, catalog: Catalog, contents: Sequence[bytes], commit: Callable[[Connection, Sequence[str]], T]
+) -> T:
+    """`commit` gets their digests, once they are durable; when it fails, nothing is kept."""
+    writers: list[BlobWriter] = []
+    try:
+        digests = await asyncio.to_thread(_publish, blobs, contents, writers)
+        result = await catalog.write(lambda connection: commit(connection, digests))
+        await asyncio.to_thread(_settle, writers)
+        return result
+    finally:
+        await asyncio.shield(asyncio.to_thread(_discard, writers))
+
+
+def _publish(blobs: BlobStore, contents: Sequence[bytes], writers: list[BlobWriter]) -> Sequence[str]:
+    digests = []
+    for content in contents:
+        writer = blobs.writer()
+        writers.append(writer)
+        writer.write(content)
+        writer.seal()
+        digests.append(writer.publish().digest)
+    return digests
+
+
+def _settle(writers: Sequence[BlobWriter]) -> None:
+    for writer in writers:
+        writer.settle()
+
+
+def _discard(writers: Sequence[BlobWriter]) -> None:
+    for writer in writers:
+        writer.discard()
