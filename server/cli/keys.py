@@ -1,5 +1,6 @@
 """`penstock keys`: who may ask for what."""
 
+import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -10,6 +11,7 @@ from server.cli.options import AsJson, Config, DataDir
 from server.cli.output import remark, say, show_list
 from server.cli.session import with_engine
 from server.engine.engine import Engine
+from server.engine.keys import REMEMBERED
 from storage.catalog.base import Key
 
 entry = typer.Typer()
@@ -67,6 +69,7 @@ def revoke(id: int, config: Config = None, data_dir: DataDir = None) -> None:
 
     async def work(engine: Engine) -> None:
         key = await engine.keys.revoke(id)
+        await asyncio.sleep(REMEMBERED.total_seconds())  # until no running server trusts what it remembers of the key
         remark(f"key {key.id} ({key.name}) is revoked")
 
     with_engine(config, data_dir, work)
