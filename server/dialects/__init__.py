@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from server.dialects.folio import Folio
 from server.dialects.haplo import Haplo
 from server.engine.engine import Engine
 from server.web.auth import Gate
@@ -9,4 +10,4 @@ from server.web.dialect import Dialect
 
 MakeDialect = Callable[[Engine, Gate], Dialect]
 
-DIALECTS: tuple[MakeDialect, ...] = (Haplo,)
+DIALECTS: tuple[MakeDialect, ...] = (Haplo, Folio)

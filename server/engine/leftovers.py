@@ -1,11 +1,16 @@
 """Blobs that somebody has let go of."""
 
+import asyncio
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from sqlalchemy import Connection
 
+from server.engine.uploads import SETTLE_AFTER
 from storage.blobs.base import BlobStore
 from storage.catalog.base import Catalog
+
+_TRIES = 3
 
 Refers = Callable[[Connection, str], bool]
 
@@ -19,12 +24,17 @@ class Leftovers:
         self._refers = refers
 
     async def drop(self, digests: Iterable[str | None]) -> None:
+        """A blob that an upload has yet to settle is tried again once it will have."""
         loose = {digest for digest in digests if digest is not None}
-        if loose:
-            await self._catalog.write(lambda connection: self._drop(connection, loose))
+        for _ in range(_TRIES):
+            if loose:
+                loose = await self._catalog.write(partial(self._drop, digests=loose))
+            if loose:
+                await asyncio.sleep(2 * SETTLE_AFTER)
 
-    def _drop(self, connection: Connection, digests: Iterable[str]) -> None:
-        """In the writer's turn, so that nobody can begin to refer to one meanwhile."""
-        for digest in digests:
-            if not self._refers(connection, digest):
-                self._blobs.remove(digest)
+    def _drop(self, connection: Connection, digests: Iterable[str]) -> set[str]:
+        """In the writer's turn, so that nobody begins to refer to one meanwhile. Gives those that are still there."""
+        unneeded = {digest for digest in digests if not self._refers(connection, digest)}
+        for digest in unneeded:
+            self._blobs.remove(digest)
+        return {digest for digest in unneeded if self._blobs.has(digest)}

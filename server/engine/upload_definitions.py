@@ -55,7 +55,6 @@ class Replacement:
 
     status: DefinitionStatus | None = None
     create_date: datetime | None = None
-    meta_job: str | None = None
     files: Sequence[NewFile] | None = None
 
 
@@ -232,7 +231,6 @@ class UploadDefinitions:
         values: dict[str, object] = {
             "status": change.status,
             "create_date": change.create_date,
-            "meta_job": change.meta_job,
             "updated": self._clock(),
         }
         if caller.user is not None:

@@ -43,7 +43,10 @@ class PartApi:
         """The signed address is the permission: no key, no tenant."""
         request[ACTION] = "upload part"
         upload, number = request.match_info["upload"], wire.number(request.match_info, "number", least=1)
-        expires, signature = wire.number(request.query, "expires"), wire.required(request.query, "signature")
+        expires, signature = (
+            wire.number(request.query, "expires", most=2**53),
+            wire.required(request.query, "signature"),
+        )
         await self._engine.staged_uploads.admitted(upload, number, expires, signature)
         part = await receive_octets(self._engine.uploads, request, publish=True)
         tag = await self._engine.staged_uploads.put_part(upload, number, part)

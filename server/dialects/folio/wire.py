@@ -143,7 +143,6 @@ def replacement(body: bytes, schema: Schema, *, keeps_files: bool) -> Replacemen
     return Replacement(
         status=status,
         create_date=found.get("createDate"),
-        meta_job=found.get("metaJobExecutionId"),
         files=None if files is None or keeps_files else [_new_file(file) for file in files],
     )
 
