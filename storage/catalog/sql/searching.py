@@ -1,8 +1,9 @@
 """A search tree as conditions on columns. Everything a client wrote becomes a bound parameter."""
 
+import re
 from collections.abc import Mapping
 
-from sqlalchemy import ColumnElement, Float, and_, cast, false, func, literal, not_, or_, true
+from sqlalchemy import ColumnElement, Float, and_, case, cast, false, func, literal, not_, or_, true
 
 from storage.catalog.search import Both, Comparison, Condition, Either, Everything, Order, Search, Without
 from storage.catalog.sql import patterns
@@ -52,12 +53,12 @@ def _compared(field: ColumnElement[str], asked: Comparison) -> ColumnElement[boo
 
 
 def _ordered(field: ColumnElement[str], relation: Order, term: str) -> ColumnElement[bool]:
-    """By number where the term is one, else by text."""
-    try:
-        number = float(term)
-    except ValueError:
-        return _in_order(func.lower(field), relation, func.lower(literal(term)))
-    return and_(field.regexp_match(_NUMBER), _in_order(cast(field, Float), relation, literal(number)))
+    """By number where both are numbers, else by text: a year is no date, but a date has a year."""
+    by_text = _in_order(func.lower(field), relation, func.lower(literal(term)))
+    if not re.fullmatch(_NUMBER, term):
+        return by_text
+    by_number = _in_order(cast(field, Float), relation, literal(float(term)))
+    return case((field.regexp_match(_NUMBER), by_number), else_=by_text)
 
 
 def _in_order(left: ColumnElement[object], relation: Order, right: ColumnElement[object]) -> ColumnElement[bool]:
