@@ -4,7 +4,14 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, func, select, text
 
-from storage.catalog.tables import batch_files, batches, control_files, file_definitions, staged_parts
+from storage.catalog.tables import (
+    batch_files,
+    batches,
+    control_files,
+    file_definitions,
+    staged_parts,
+    uploaded_files,
+)
 from storage.queues.tables import jobs
 
 
@@ -18,7 +25,7 @@ def sizes(connection: Connection) -> dict[str, int | None]:
     needed: dict[str, int | None] = {}
     for column in (control_files.c.digest, batches.c.control, jobs.c.control):
         needed |= dict.fromkeys(connection.execute(select(column).where(column.is_not(None)).distinct()).scalars())
-    for files in (batch_files, file_definitions, staged_parts):
+    for files in (batch_files, file_definitions, staged_parts, uploaded_files):
         received = select(files.c.digest, func.max(files.c.size)).where(files.c.digest.is_not(None))
         needed |= {row[0]: row[1] for row in connection.execute(received.group_by(files.c.digest))}
     return needed

@@ -1,13 +1,16 @@
 """What a worker process does with an order: gathers the job's parts, runs them, and writes how it ended."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from multiprocessing.connection import Connection as Pipe
 
 import orjson
 import structlog
 
 from server.engine.account import Account
+from server.engine.bulk import BulkOrder, plan_bulk
 from server.engine.clock import Clock, utc_now
 from server.engine.definitions import check_control, tables_of
 from server.engine.ledger import CANCELLED, Ledger, moment
@@ -21,11 +24,15 @@ from server.mapping.flat import plan
 from server.mapping.model import Model
 from server.mapping.scope import RunFault
 from server.readers import READERS
+from server.readers.base import FileBroken
+from server.readers.bulk_reader import BulkBook
 from storage.catalog.base import BatchFile
+from storage.catalog.sql import transactions
 from storage.errors import StorageError, Superseded
 from storage.opening import Storage, open_storage
 from storage.queues import jobs
 from storage.queues.base import FinalState, Job
+from storage.records.base import Table
 
 _LOOK_EVERY = 0.2  # seconds between two looks for a cancel
 _PULSE_EVERY = 1.0
@@ -90,25 +97,27 @@ class _Performance:
         return Verdict("done")
 
     def _run(self) -> None:
+        with ExitStack() as opened:
+            bulk = self._job.payload.get("bulk")
+            self._import(self._by_control() if bulk is None else self._by_sheets(BulkOrder.from_payload(bulk), opened))
+
+    def _import(self, work: "_Prepared") -> None:
         dry = self._job.mode == "dry-run"
-        document, model = self._control()
-        control = parse_control(document)
-        mapper = _compile(control, model, self._order.models)
-        tables = tables_of(model, mapper.program)
+        tables = work.tables
         if not dry:
             self._storage.records.ensure(tables)
         session = self._storage.records.session(self._job.id, tables, dry_run=dry)
         try:
             begun = session.checkpoint()
             if begun is None:
-                self._start(mapper)
+                self._start(work)
             else:
                 self._account = Account.restore(begun)
                 number = (begun.position or {}).get("number")
                 self._ledger.forget_after(number if isinstance(number, int) else 0, self._account.position)
             run = Run(
-                sources=self._sources(control),
-                mapper=mapper,
+                sources=work.sources(),
+                mapper=work.mapper,
                 session=session,
                 account=self._account,
                 keep=self._ledger.keep,
@@ -120,12 +129,35 @@ class _Performance:
         finally:
             session.close()
 
-    def _start(self, mapper: Mapper) -> None:
+    def _start(self, work: "_Prepared") -> None:
         self._account.log(f"START: {moment(self._clock())}")
-        for message in mapper.program.setup_messages:
+        for message in work.messages:
             self._account.error(message)
+        for remark in work.remarks:
+            self._account.log(remark)
         self._ledger.start(self._account)
         self._account.settled()
+
+    def _by_control(self) -> "_Prepared":
+        document, model = self._control()
+        control = parse_control(document)
+        program = compile_control(control, model, self._order.models)
+        mapper = Mapper(program, None if program.setup_messages else plan(control, model, self._order.models))
+        return _Prepared(tables_of(model, program), lambda: self._sources(control), mapper, program.setup_messages)
+
+    def _by_sheets(self, order: BulkOrder, opened: ExitStack) -> "_Prepared":
+        """A bulk load says in its sheets what is in them; each block brings its own mapper."""
+        (file,) = self._ledger.files()
+        try:
+            book = opened.enter_context(BulkBook(opened.enter_context(self._storage.blobs.open(file.digest))))
+        except FileBroken as error:
+            raise RunFault(f"{order.filename}: {error}") from error
+        planned = plan_bulk(order, book, self._order.models, lambda: self._storage.blobs.open(file.digest))
+        self._storage.catalog.write_now(lambda c: transactions.set_plan(c, self._job.id, planned.described))
+        valid = f"{order.filename} is a valid bulk load workbook."
+        mapper = planned.sources[0].mapper
+        assert mapper is not None  # every block has its own
+        return _Prepared(planned.tables, lambda: planned.sources, mapper, (), (valid, *planned.remarks))
 
     def _control(self) -> tuple[Mapping[str, object], Model]:
         """Validated again: the models may have changed since the control file was accepted."""
@@ -175,9 +207,15 @@ class _Performance:
         self._storage.records.forget(self._job.id)
 
 
-def _compile(control: ControlFile, model: Model, models: Mapping[str, Model]) -> Mapper:
-    program = compile_control(control, model, models)
-    return Mapper(program, None if program.setup_messages else plan(control, model, models))
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """What a run is made of. `messages` are errors found before the first record, `remarks` only go into the log."""
+
+    tables: Sequence[Table]
+    sources: Callable[[], Sequence[Source]]  # asked for once the log has begun
+    mapper: Mapper
+    messages: Sequence[str]
+    remarks: Sequence[str] = ()
 
 
 def _records(source: Source) -> Iterator[object]:

@@ -6,12 +6,11 @@ under keys, so that a chunk done again after a crash overwrites what it said the
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from server.engine.account import Account
-from server.mapping.compile import Program
 from server.mapping.flat import FlatPlan, Rows
-from server.mapping.scope import Change, Lookup, Result, RunFault
+from server.mapping.scope import Change, Lookup, Result, RunFault, Scope
 from server.readers.base import START, BadRecord, Block, FileBroken, Position, Reader
 from storage.catalog.base import ORIGINAL_BYTES, Outcome, OutcomeStatus
 from storage.errors import RowRefused
@@ -34,13 +33,20 @@ class Source:
     reader: Reader
     options: Mapping[str, object]
     open: Callable[[], BinaryIO]
+    mapper: "Mapper | None" = None  # where a file's records are not what the others' are
+
+
+class RecordProgram(Protocol):
+    """From one record to the changes it asks for."""
+
+    def run(self, record: object, scope: Scope) -> Result: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Mapper:
     """The compiled control file: `flat` where the control file is plain, `program` for all it does not cover."""
 
-    program: Program
+    program: RecordProgram
     flat: FlatPlan | None
 
 
@@ -87,7 +93,7 @@ class Run:
                     self._pause()
 
     def _read(self, index: int, source: Source, start: Position, number: int) -> int:
-        work = _Work(self._mapper, self._account, source.name, self._detailed)
+        work = _Work(source.mapper or self._mapper, self._account, source.name, self._detailed)
         for block in self._blocks(source, start):
             self._pause()
             prepared = work.prepare(block, number)

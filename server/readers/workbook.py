@@ -35,16 +35,24 @@ class Workbook:
 
     def __init__(self, book: CalamineWorkbook) -> None:
         self._book = book
+        self._loaded: tuple[str, CalamineSheet] | None = None  # the sheet read last, so that reading it again is cheap
         sheets = (sheet for sheet in book.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet)  # no charts
         self.sheets = tuple(sheet.name for sheet in sheets)
 
     def rows(self, sheet: str) -> Iterator[list[Cell]]:
         """All rows up to the last that holds anything; "" is an empty cell, and dates are ISO text."""
-        found = _guarded(lambda: self._book.get_sheet_by_name(sheet), f"sheet {sheet!r}")
+        found = self._sheet(sheet)
         before: list[Cell] = [""] * (found.start[1] if found.start else 0)
         return (before + [_cell(value) for value in row] for row in _rows(found))
 
+    def _sheet(self, name: str) -> CalamineSheet:
+        if self._loaded is None or self._loaded[0] != name:
+            self._loaded = None  # one sheet at a time is in memory
+            self._loaded = name, _guarded(lambda: self._book.get_sheet_by_name(name), f"sheet {name!r}")
+        return self._loaded[1]
+
     def close(self) -> None:
+        self._loaded = None
         self._book.close()
 
     def __enter__(self) -> "Workbook":

@@ -229,8 +229,57 @@ record_chunks = Table(
     Column("created", Moment, nullable=False),
 )
 
+uploaded_files = Table(
+    "uploaded_files",
+    metadata,
+    Column("number", Number, primary_key=True),  # also the order of upload
+    Column("id", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("digest", String(64), nullable=False, index=True),
+    Column("size", Number, nullable=False),
+    Column("hierarchy", Text),
+    Column("created", Moment, nullable=False),
+    Column("created_by", Number, ForeignKey("keys.id")),
+    Index(None, "name", "number"),
+)
+
+bulk_loads = Table(
+    "bulk_loads",
+    metadata,
+    Column("number", Number, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("filename", Text, nullable=False),
+    Column("file", Text),
+    Column("description", Text, nullable=False),
+    Column("hierarchy", Text),
+    Column("owner", Text, nullable=False),
+    Column("created", Moment, nullable=False),
+)
+
+transactions = Table(
+    "transactions",
+    metadata,
+    Column("number", Number, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("job", Text, ForeignKey("jobs.id"), nullable=False, unique=True),
+    Column("action", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("filename", Text, nullable=False),
+    Column("hierarchy", Text, nullable=False),
+    Column("username", Text, nullable=False),
+    Column("submitted", Moment, nullable=False),
+    Column("due", Moment, index=True),
+    Column("timezone", Integer),
+    Column("load", Text),
+    Column("parameters", JSON, nullable=False),
+    Column("request_meta", JSON, nullable=False),
+    Column("plan", JSON(none_as_null=True)),
+)
+
 TABLES = (
     *(keys, control_files, batches, batch_files, job_log, outcomes),
     *(upload_definitions, file_definitions, tenants, file_extensions, sessions, staged_uploads, staged_parts),
     *(job_executions, job_rounds, record_chunks),
+    *(uploaded_files, bulk_loads, transactions),
 )

@@ -123,6 +123,11 @@ def find(
     return _jobs(connection, query.order_by(jobs.c.id.desc()).limit(limit))
 
 
+def ids_in(states: Collection[JobState]) -> Select[Any]:
+    """Of the jobs in one of these states, to be searched for in other tables."""
+    return select(jobs.c.id).where(jobs.c.state.in_(states))
+
+
 def count_by_state(connection: Connection) -> dict[str, int]:
     query = select(jobs.c.state, func.count()).group_by(jobs.c.state)
     return {row[0]: row[1] for row in connection.execute(query)}

@@ -4,11 +4,18 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, exists, or_, select, union
 
-from storage.catalog.tables import batch_files, batches, control_files, file_definitions, staged_parts
+from storage.catalog.tables import (
+    batch_files,
+    batches,
+    control_files,
+    file_definitions,
+    staged_parts,
+    uploaded_files,
+)
 
 _PLACES = (
     *(batch_files.c.digest, control_files.c.digest, batches.c.control),
-    *(file_definitions.c.digest, staged_parts.c.digest),
+    *(file_definitions.c.digest, staged_parts.c.digest, uploaded_files.c.digest),
 )
 
 

@@ -26,6 +26,7 @@ def upgrade() -> None:
     _sessions()
     _staging()
     _job_executions()
+    _transactions()
 
 
 def _keys() -> None:
@@ -321,6 +322,58 @@ def _job_executions() -> None:
         sa.ForeignKeyConstraint(["execution"], ["job_executions.id"], name="fk_record_chunks_execution"),
         sa.ForeignKeyConstraint(["batch"], ["batches.id"], name="fk_record_chunks_batch"),
     )
+
+
+def _transactions() -> None:
+    op.create_table(
+        "uploaded_files",
+        sa.Column("number", NUMBER, nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("digest", DIGEST, nullable=False),
+        sa.Column("size", NUMBER, nullable=False),
+        sa.Column("hierarchy", sa.Text()),
+        sa.Column("created", MOMENT, nullable=False),
+        sa.Column("created_by", NUMBER),
+        sa.PrimaryKeyConstraint("number", name="pk_uploaded_files"),
+        sa.ForeignKeyConstraint(["created_by"], ["keys.id"], name="fk_uploaded_files_created_by"),
+        sa.UniqueConstraint("id", name="uq_uploaded_files_id"),
+    )
+    op.create_table(
+        "bulk_loads",
+        sa.Column("number", NUMBER, nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("filename", sa.Text(), nullable=False),
+        sa.Column("file", sa.Text()),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("hierarchy", sa.Text()),
+        sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("created", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("number", name="pk_bulk_loads"),
+        sa.UniqueConstraint("id", name="uq_bulk_loads_id"),
+    )
+    op.create_table(
+        "transactions",
+        sa.Column("number", NUMBER, nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("job", sa.Text(), nullable=False),
+        *(sa.Column(n, sa.Text(), nullable=False) for n in ("action", "name", "filename", "hierarchy", "username")),
+        sa.Column("submitted", MOMENT, nullable=False),
+        sa.Column("due", MOMENT),
+        sa.Column("timezone", sa.Integer()),
+        sa.Column("load", sa.Text()),
+        sa.Column("parameters", sa.JSON(), nullable=False),
+        sa.Column("request_meta", sa.JSON(), nullable=False),
+        sa.Column("plan", sa.JSON()),
+        sa.PrimaryKeyConstraint("number", name="pk_transactions"),
+        sa.ForeignKeyConstraint(["job"], ["jobs.id"], name="fk_transactions_job"),
+        sa.UniqueConstraint("id", name="uq_transactions_id"),
+        sa.UniqueConstraint("job", name="uq_transactions_job"),
+    )
+    _index("uploaded_files", "digest")
+    _index("uploaded_files", "name", "number")
+    _index("transactions", "due")
 
 
 def _index(table: str, *columns: str) -> None:
