@@ -26,7 +26,7 @@ log = structlog.get_logger("penstock.jobs")
 class JobLimits:
     slots: int = 1
     attempts: int = 3
-    chunk_records: int = 2000
+    chunk_records: int = 5000
     memory_bytes: int = 2 * 1024**3
     stall_seconds: float = 300.0  # without a sign of life for so long, a worker is ended
     lease_seconds: float = 30.0
@@ -56,8 +56,11 @@ class Dispatcher:
     def start(self) -> None:
         self._slots = [asyncio.create_task(self._slot(number)) for number in range(self._limits.slots)]
 
-    async def stop(self, seconds: float = 30.0) -> None:
-        """Lets running jobs reach a checkpoint; after `seconds` their workers are ended: the checkpoint is safe."""
+    async def stop(self, seconds: float = 7.0) -> None:
+        """Lets running jobs reach a checkpoint; after `seconds` their workers are ended: the checkpoint is safe.
+
+        Who stops a service gives it ten seconds, as a rule.
+        """
         self._stopping.set()
         if self._slots:
             _, late = await asyncio.wait(self._slots, timeout=seconds)

@@ -24,6 +24,9 @@ from server.mapping.model import Model
 
 _SPAWN = multiprocessing.get_context("spawn")  # a fork would copy the server's threads, locks and connections
 
+_CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS)  # how libraries end that are refused memory
+_OUT_OF_MEMORY = "; it may have needed more memory than [jobs] memory_bytes allows"
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerConfig:
@@ -143,7 +146,8 @@ class Worker:
         await asyncio.to_thread(self._process.join)
         code = self._process.exitcode or 0
         if code < 0:
-            return f"the worker process was ended by signal {signal.Signals(-code).name}"
+            hint = _OUT_OF_MEMORY if -code in _CRASHES else ""
+            return f"the worker process was ended by signal {signal.Signals(-code).name}{hint}"
         return f"the worker process ended with exit code {code}"
 
 
