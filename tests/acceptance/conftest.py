@@ -70,18 +70,3 @@ def site(made: tuple[Path, str], tmp_path: Path) -> Iterator[Site]:
         for server in here.servers:
             if server.process.poll() is None:
                 server.process.kill()
-
-
-def people(count: int) -> bytes:
-    """Records that take the long way, each with a row that depends on another: some thousands a second."""
-    books = [{"title": f"Book {n}"} for n in range(3)]
-    records = (
-        {"first": "Ada", "last": f"Moss {n}", "e-mail": f"{n}@example.org", "books": books} for n in range(count)
-    )
-    return b"".join(json.dumps(record).encode() + b"\n" for record in records)
-
-
-def entries(first: int, count: int) -> bytes:
-    return b"".join(
-        json.dumps({"number": n, "text": f"entry {n}"}).encode() + b"\n" for n in range(first, first + count)
-    )

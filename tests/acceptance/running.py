@@ -103,6 +103,13 @@ class Server:
             self.send(connection, path, fields or {}, file)
             return answer_on(connection)
 
+    def push(self, url: str, body: bytes) -> tuple[int, str]:
+        """One body to a push API."""
+        with closing(self.connect()) as connection:
+            headers = {**self._headers, "Content-Type": "application/json"}
+            connection.request("POST", f"/api/push-data/{url}", body, headers)
+            return answer_on(connection)
+
     def send(
         self, connection: http.client.HTTPConnection, path: str, fields: Mapping[str, str], file: bytes | None = None
     ) -> None:

@@ -70,8 +70,10 @@ def test_the_standard_api_with_the_example_process(site: Site) -> None:
 def test_a_push_is_answered_when_its_rows_are_there(site: Site) -> None:
     server = site.serve()
     answer = subprocess.run(
-        ["curl", "--silent", "--user", f"haplo:{site.key}", "--data-binary", '{"number": 1, "text": "one"}']
-        + ["--header", "Content-Type: application/json", f"http://{server.address}/api/push-data/entries"],
+        [
+            *("curl", "--silent", "--user", f"haplo:{site.key}", "--data-binary", '{"number": 1, "text": "one"}'),
+            *("--header", "Content-Type: application/json", f"http://{server.address}/api/push-data/entries"),
+        ],
         check=True,
         capture_output=True,
         text=True,
