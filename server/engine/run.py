@@ -51,7 +51,10 @@ class Mapper:
 
 
 class Run:
-    """`keep` is told what to write to the catalog before a chunk commits; `pause` raises when the run should stop."""
+    """`keep` is told what to write to the catalog before a chunk commits; `pause` raises when the run should stop.
+
+    A chunk has `chunk_records` plain records, or a fifth where each needs statements of its own: others wait as long.
+    """
 
     def __init__(
         self,
@@ -89,12 +92,14 @@ class Run:
         """A fault anywhere in these formats means that nothing is imported, so they are read to the end first."""
         for source in self._sources:
             if source.reader.whole_file:
-                for _ in self._blocks(source, START):
+                for _ in self._blocks(source, START, self._chunk_records):
                     self._pause()
 
     def _read(self, index: int, source: Source, start: Position, number: int) -> int:
-        work = _Work(source.mapper or self._mapper, self._account, source.name, self._detailed)
-        for block in self._blocks(source, start):
+        mapper = source.mapper or self._mapper
+        work = _Work(mapper, self._account, source.name, self._detailed)
+        plain = mapper.flat is not None and not self._detailed
+        for block in self._blocks(source, start, self._chunk_records if plain else max(1, self._chunk_records // 5)):
             self._pause()
             prepared = work.prepare(block, number)
             number += work.length(block)
@@ -109,10 +114,10 @@ class Run:
                 raise work.fault
         return number
 
-    def _blocks(self, source: Source, start: Position) -> Iterator[Block]:
+    def _blocks(self, source: Source, start: Position, size: int) -> Iterator[Block]:
         with source.open() as file:
             try:
-                yield from source.reader.blocks(file, source.options, start=start, size=self._chunk_records)
+                yield from source.reader.blocks(file, source.options, start=start, size=size)
             except FileBroken as error:
                 raise RunFault(f"{source.name}: {error}") from error
 
