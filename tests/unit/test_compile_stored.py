@@ -92,8 +92,14 @@ def test_columns_of_another_control_file_are_emptied_with_their_name(records):
 
 
 def test_a_deleted_row_is_not_found_again(records):
-    assert run(records, UPSERT, A) == [[("insert", "person"), ("insert", "book")]]
+    run(records, (new("person"), field_of("title", "person", "title"), field_of("email", "person", "email")), A)
     assert run(records, DELETE, {"email": "a@x"}, {"email": "a@x"}) == [[("delete", "person")], []]
+
+
+def test_a_row_with_dependants_stays(records):
+    run(records, UPSERT, A)
+    assert run(records, DELETE, {"email": "a@x"}) == [[]]
+    assert len(list(records.rows("people"))) == 1
 
 
 def test_new_makes_a_row_each_time(records):
