@@ -1,5 +1,6 @@
 """`penstock batches`: what was sent, and what became of it."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -17,6 +18,7 @@ entry = typer.Typer()
 @entry.command("list")
 def list_batches(
     api: Annotated[str | None, typer.Option(help="Only those of one API.")] = None,
+    search: Annotated[str | None, typer.Option(help="Only those with this text in comment, id or path.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 50,
     as_json: AsJson = False,
     config: Config = None,
@@ -25,7 +27,7 @@ def list_batches(
     """List batches, newest first."""
 
     async def work(engine: Engine) -> None:
-        rows = [_row(batch) for batch in await engine.batches.list(api=api, limit=limit)]
+        rows = [_row(batch) for batch in await engine.batches.list(api=api, text=search, limit=limit)]
         show_list(rows, ["id", "api", "process", "state", "errors", "created", "comment"], as_json=as_json)
 
     with_engine(config, data_dir, work)
@@ -41,12 +43,32 @@ def show(id: str, as_json: AsJson = False, config: Config = None, data_dir: Data
     with_engine(config, data_dir, work)
 
 
+@entry.command()
+def rows(
+    id: str,
+    after: Annotated[int, typer.Option(help="Only those behind this record.")] = -1,
+    limit: Annotated[int, typer.Option(min=1, help="How many.")] = 100,
+    as_json: AsJson = False,
+    config: Config = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Show every record of a batch and what became of it so far."""
+
+    async def work(engine: Engine) -> None:
+        batch = await engine.batches.get(None, id)
+        found = await engine.queue_rows(batch, after=after, limit=limit)
+        show_list([asdict(row) for row in found], ["record", "state", "line", "message"], as_json=as_json)
+
+    with_engine(config, data_dir, work)
+
+
 async def batch_document(engine: Engine, identifier: str) -> dict[str, object]:
     """All that is known of a batch, under stable keys."""
     batch = await engine.batches.get(None, identifier)
     job = await engine.jobs.get(batch.job) if batch.job else None
     return _row(batch) | {
         "control": batch.control,
+        "properties": batch.properties,
         "files": [
             {"name": file.name, "filename": file.filename, "digest": file.digest, "size": file.size}
             for file in await engine.batches.files(batch)

@@ -19,6 +19,7 @@ from server.engine.definitions import Definitions
 from server.engine.errors import BatchNotFound, BatchWrongState, ControlInvalid, ControlNotFound
 from server.engine.secrets import new_identifier
 from server.engine.uploads import Upload
+from server.mapping.row_control import row_control
 from storage.blobs.base import BlobStore, BlobWriter
 from storage.catalog.base import Batch, BatchFile, BatchState, Catalog, Key, NewBatch
 from storage.catalog.sql import batches as sql
@@ -135,6 +136,63 @@ class Batches:
                 raise BatchWrongState(identifier, "uploading")
             await upload.settle()
             return file
+
+    async def submit_rows(
+        self,
+        api: str,
+        upload: Upload,
+        *,
+        process: str,
+        comment: str,
+        key: Key | None = None,
+        properties: Mapping[str, object] | None = None,
+        after: Sequence[Mapping[str, object]] = (),
+    ) -> Batch:
+        """A batch of one file of JSON Lines for a process, made and scheduled in one transaction.
+
+        Unknown columns fail their row, `:Name` columns find one (see `row_control`). `after` is what follows the end of
+        the job (see `ledger.follow`). The upload is used up, whatever happens.
+        """
+        async with upload:
+            definition = self._definitions.process(process)
+            control = row_control(definition.control, self._definitions.models[definition.model])
+            await upload.publish()
+            new = NewBatch(
+                identifier=new_identifier(),
+                api=api,
+                comment=comment,
+                created=self._clock(),
+                process=process,
+                created_by=key.id if key and key.id else None,
+                properties=properties or {},
+            )
+            plan = Plan(lane=api, attempts=self._attempts, payload={"after": list(after)})
+            batch = await self._keep(
+                orjson.dumps(control, option=orjson.OPT_SORT_KEYS),
+                lambda connection, digest: self._submit(connection, _with(new, digest), upload, plan),
+            )
+            await upload.settle()
+            return batch
+
+    def _submit(self, connection: Connection, new: NewBatch, upload: Upload, plan: Plan) -> Batch:
+        batch = sql.add(connection, new)
+        sql.add_file(
+            connection,
+            batch.id,
+            name="rows",
+            filename=upload.filename,
+            digest=upload.digest,
+            size=upload.size,
+            created=new.created,
+        )
+        job = self._schedule(connection, batch.api, batch.identifier, "uploading", plan)
+        return replace(batch, state="scheduled", job=job.id)
+
+    async def of_job(self, job: Job) -> Batch:
+        batch = await self._catalog.read(lambda connection: sql.get(connection, job.batch or 0))
+        if batch is None:
+            raise BatchNotFound(f"of job {job.id}")
+        return batch
 
     async def schedule(
         self, api: str, identifier: str, mode: Mode, *, wanted: BatchState = "uploading", plan: Plan | None = None

@@ -17,12 +17,16 @@ from server.engine.job_executions import JobExecutions
 from server.engine.jobs import Jobs
 from server.engine.keys import Keys
 from server.engine.leftovers import Leftovers
+from server.engine.mail import KIND as MAIL
+from server.engine.mail import Mail, MailServer
 from server.engine.pushes import Pushes
+from server.engine.queue_rows import QueueRow, rows_of
 from server.engine.receiving import UploadLimits
 from server.engine.sessions import Sessions
 from server.engine.staged_uploads import StagedUploads
 from server.engine.upload_definitions import DefinitionRules, UploadDefinitions
 from server.engine.uploads import Uploads
+from storage.catalog.base import Batch
 from storage.opening import Storage, open_storage, refers_to
 from storage.records.base import Row
 
@@ -38,9 +42,12 @@ class Engine:
         uploads: UploadLimits | None = None,
         jobs: JobLimits | None = None,
         definitions: DefinitionRules | None = None,
+        mail: MailServer | None = None,
+        public_url: str | None = None,
         no_auth: bool = False,
         clock: Clock = utc_now,
     ) -> None:
+        self.public_url = public_url
         self._storage = storage
         self._clock = clock
         self._limits = jobs or JobLimits()
@@ -52,7 +59,7 @@ class Engine:
             storage.catalog, storage.queue, storage.blobs, self.definitions, clock, self._limits.attempts
         )
         self.jobs = Jobs(storage.catalog, storage.queue, clock)
-        self.errands = Errands(storage, clock, {})
+        self.errands = Errands(storage, clock, {MAIL: Mail(self.batches, self.jobs, mail)})
         self.pushes = Pushes(self.batches, self.jobs)
         rules = definitions or DefinitionRules()
         leftovers = Leftovers(storage.catalog, storage.blobs, refers_to)
@@ -77,6 +84,10 @@ class Engine:
             await self.errands.stop()
             await self._dispatcher.stop()
             self._dispatcher = None
+
+    async def queue_rows(self, batch: Batch, *, after: int = -1, limit: int = 100) -> Sequence[QueueRow]:
+        """One for each record of a batch, with what became of it so far; `after` is the last of the page before."""
+        return await rows_of(self.jobs, batch, after, limit)
 
     def tables(self) -> Sequence[str]:
         return self._storage.records.tables()
@@ -109,6 +120,8 @@ async def open_engine(
     uploads: UploadLimits | None = None,
     jobs: JobLimits | None = None,
     definitions: DefinitionRules | None = None,
+    mail: MailServer | None = None,
+    public_url: str | None = None,
     no_auth: bool = False,
     clock: Clock = utc_now,
 ) -> AsyncIterator[Engine]:
@@ -122,6 +135,8 @@ async def open_engine(
             uploads=uploads,
             jobs=jobs,
             definitions=definitions,
+            mail=mail,
+            public_url=public_url,
             no_auth=no_auth,
             clock=clock,
         )

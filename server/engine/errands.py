@@ -33,15 +33,18 @@ class Errands:
         self._clock = clock
         self._kinds = dict(kinds)
         self._task: asyncio.Task[None] | None = None
+        self._stopping = False
 
     def add(self, kind: str, errand: Errand) -> None:
         self._kinds[kind] = errand
 
     def start(self) -> None:
+        self._stopping = False
         self._task = asyncio.create_task(self._work())
 
     async def stop(self) -> None:
         if self._task is not None:
+            self._stopping = True  # before Python 3.12 `wait_for` may swallow the cancel, and libraries use it
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
@@ -49,7 +52,7 @@ class Errands:
 
     async def _work(self) -> None:
         owner = self._storage.presence.owner("errands")
-        while True:
+        while not self._stopping:
             job = await self._storage.queue.claim(
                 owner, self._clock(), _LEASE, self._storage.presence.is_dead, modes=(ERRAND,)
             )

@@ -15,7 +15,8 @@ EngineError
 │   ├── KeyMissing          ├── KeyUnknown          ├── KeyForbidden      └── KeyThrottled
 └── UploadFailed
     ├── UploadTooLarge      ├── UploadTooSlow       ├── UploadIncomplete  ├── UploadMalformed
-    ├── TooManyParts        ├── PartTooLarge        ├── PartMissing       └── DiskFull
+    ├── TooManyParts        ├── PartTooLarge        ├── PartMissing       ├── DiskFull
+    └── LineInvalid         └── BodyEmpty
 """
 
 from collections.abc import Sequence
@@ -174,6 +175,15 @@ class UploadIncomplete(UploadFailed):
 
 class UploadMalformed(UploadFailed):
     """The body is not what its headers say; the message names the place."""
+
+
+class LineInvalid(UploadFailed):
+    """A line of the body is not a JSON object; the message begins with the number of the line."""
+
+
+class BodyEmpty(UploadFailed):
+    def __init__(self) -> None:
+        super().__init__("the body has no rows")
 
 
 class TooManyParts(UploadFailed):

@@ -4,6 +4,7 @@ The end of a job and the state of its batch are written together, where the work
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -121,12 +122,14 @@ def batch_state(state: FinalState, mode: str) -> BatchState:
 def follow(queue: JobQueue, connection: Connection, job: Job, now: datetime) -> None:
     """Puts the errands that wait for this job's end, in the transaction that writes the end: each exactly once.
 
-    `payload["after"]` lists them: {"kind", "payload"}; an errand's payload gets the id of the ended job as `job`.
+    `payload["after"]` lists them: {"kind", "payload", "attempts"}; an errand's payload gets the id of the ended job as
+    `job`.
     """
     after: Any = job.payload.get("after", ())
     for errand in after:
         payload = {**errand.get("payload", {}), "job": job.id}
-        queue.put(connection, NewJob(kind=errand["kind"], mode=ERRAND, batch=job.batch, payload=payload), now)
+        new = NewJob(kind=errand["kind"], mode=ERRAND, batch=job.batch, payload=payload)
+        queue.put(connection, replace(new, max_attempts=errand.get("attempts", new.max_attempts)), now)
 
 
 def abandon(queue: JobQueue, connection: Connection, job: Job, now: datetime) -> None:

@@ -10,6 +10,7 @@ from typing import Self, TypeVar
 from urllib.parse import parse_qsl
 
 from server.engine.errors import DiskFull, PartMissing, PartTooLarge, TooManyParts
+from server.engine.line_checks import LineCheckedSink
 from server.engine.multipart import boundary_of, plain_name, split_header
 from server.engine.receiving import Budget, ByteSource, Clock, Flow, Patience, Sink, UploadLimits, read_whole
 from server.engine.sinks import (
@@ -135,6 +136,14 @@ class Uploads:
         """The body is the file. `expected` is its declared size; `publish` makes it durable in the same hand-off."""
         sink = OctetSink(self._blobs, plain_name(filename or ""), publish)
         return Upload(self, await self._receive(source, sink, expected), MappingProxyType({}))
+
+    async def receive_lines(
+        self, source: ByteSource, *, filename: str | None = None, expected: int | None = None
+    ) -> tuple[Upload, int]:
+        """The body is JSON Lines, each line one object: the upload and its number of rows."""
+        sink = LineCheckedSink(OctetSink(self._blobs, plain_name(filename or ""), publish=False))
+        kept, rows = await self._receive(source, sink, expected)
+        return Upload(self, kept, MappingProxyType({})), rows
 
     async def receive_form(
         self,

@@ -85,14 +85,15 @@ def _parse_singly(lines: Sequence[bytes | LongLine], line: int) -> _Part:
     for number, text in enumerate(lines, line + 1):
         length += text.length if isinstance(text, LongLine) else len(text) + 1
         if isinstance(text, LongLine) or text.strip():
-            records.append(_record(text, number))
+            records.append(record_of(text, number))
             numbers.append(number)
             originals.append(text.head if isinstance(text, LongLine) else text)
     bad = sum(type(record) is BadRecord for record in records)
     return _Part(records, numbers, originals.__getitem__, length, bad)
 
 
-def _record(text: bytes | LongLine, number: int) -> object:
+def record_of(text: bytes | LongLine, number: int) -> object:
+    """The value of one line, or a BadRecord; `number` is the line's, from 1."""
     if isinstance(text, LongLine):
         size = f"{text.length:,} bytes long; the limit is {LINE_CAP:,}"
         return BadRecord(f"line {number} is {size}: {shorten(text.head)}")

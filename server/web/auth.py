@@ -39,6 +39,11 @@ def bearer_token(headers: Mapping[str, str]) -> str | None:
     return _after_scheme(headers.get("Authorization", ""), "bearer") or None
 
 
+def scheme_key(headers: Mapping[str, str], scheme: str) -> str | None:
+    """A key sent as `Authorization: SCHEME KEY`, the scheme in any case."""
+    return _after_scheme(headers.get("Authorization", ""), scheme.lower()) or None
+
+
 def header_key(headers: Mapping[str, str], name: str) -> str | None:
     """A key sent in a header of its own; an empty one is none."""
     return headers.get(name, "").strip() or None

@@ -25,6 +25,11 @@ async def receive_octets(
     )
 
 
+async def receive_lines(uploads: Uploads, request: web.Request, *, filename: str | None = None) -> tuple[Upload, int]:
+    """The request's body as one file of JSON Lines, and its number of rows."""
+    return await uploads.receive_lines(body_of(request), filename=filename, expected=declared_size(request))
+
+
 async def receive_form(
     uploads: Uploads,
     request: web.Request,

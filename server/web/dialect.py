@@ -10,7 +10,7 @@ from server.engine.errors import EngineError
 
 class Dialect(Protocol):
     """* `name` is the word for this API in logs and in the documentation.
-    * `prefixes` are the paths it answers for: everything below one is this dialect's, unknown paths too.
+    * `prefixes` are the paths it answers for: everything below one is this dialect's, in any case, unknown paths too.
     * `routes` are its endpoints. A handler parses, makes one engine call and renders; it raises what the engine raises.
     * `refuse` renders an engine's refusal in the dialect's own shape, never with a status of 500.
     * `fail` renders what has no engine error: an unknown path, a wrong method, a fault of ours.
@@ -32,7 +32,10 @@ class Dialect(Protocol):
 def speaker(dialects: Sequence[Dialect], path: str) -> Dialect | None:
     """The dialect that answers for a path: the one with the longest prefix of whole segments."""
     candidates = [
-        (len(prefix), dialect) for dialect in dialects for prefix in dialect.prefixes if _is_below(path, prefix)
+        (len(prefix), dialect)
+        for dialect in dialects
+        for prefix in dialect.prefixes
+        if _is_below(path.lower(), prefix.lower())
     ]
     return max(candidates, key=lambda pair: pair[0])[1] if candidates else None
 

@@ -75,13 +75,16 @@ def find(
     before: int | None = None,
     limit: int = 50,
 ) -> list[Batch]:
-    """Newest first; `before` is the id of the last batch of the page before; `text` is in comment or identifier."""
+    """Newest first; `before` is the id of the last batch of the page before.
+
+    `text` is in the comment, the identifier or the creation path (which program made it; one of the properties).
+    """
     wanted = {"api": api, "process": process, "tenant": tenant}
     query = _SELECT.where(*(batches.c[name] == value for name, value in wanted.items() if value is not None))
     if states:
         query = query.where(batches.c.state.in_(states))
     if text:
-        places = (batches.c.comment, batches.c.identifier)
+        places = (batches.c.comment, batches.c.identifier, batches.c.properties["creation_path"].as_string())
         query = query.where(or_(*(place.icontains(text, autoescape=True) for place in places)))
     if before is not None:
         query = query.where(batches.c.id < before)
