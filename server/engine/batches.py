@@ -105,9 +105,7 @@ class Batches:
         if definition.control_digest in self._kept:
             with_control = _with(new, definition.control_digest)
             return await self._catalog.write(lambda connection: sql.add(connection, with_control))
-        batch = await self._keep(
-            definition.content, lambda connection, digest: sql.add(connection, _with(new, digest))
-        )
+        batch = await self._keep(definition.content, lambda connection, digest: sql.add(connection, _with(new, digest)))
         self._kept.add(definition.control_digest)
         return batch
 

@@ -182,8 +182,7 @@ class LineInvalid(UploadFailed):
 
 
 class BodyEmpty(UploadFailed):
-    def __init__(self) -> None:
-        super().__init__("the body has no rows")
+    """The body has no rows at all."""
 
 
 class TooManyParts(UploadFailed):

@@ -42,7 +42,7 @@ class LineChecks:
     def finish(self) -> int:
         self._check(b"".join(self._begun))
         if not self.rows:
-            raise BodyEmpty
+            raise BodyEmpty("the body has no rows")
         return self.rows
 
     def _check(self, run: bytes) -> None:

@@ -18,7 +18,7 @@ SCOPE = "learningbuilder"
 FILE_NAME = "rows.jsonl"  # fileName describes the import; it names no file
 
 _CALL = PREFIX + "/CreateBatch"
-_IN_ANY_CASE = "/{api:(?i:API)}/{queue:(?i:WorkflowImportQueue)}/{call:(?i:CreateBatch)}"
+_IN_ANY_CASE = "/{api:(?i:API)}/{workflowimportqueue:(?i:WorkflowImportQueue)}/{createbatch:(?i:CreateBatch)}"
 
 
 class QueueApi:
