@@ -182,6 +182,9 @@ def _configuration_name(value: object) -> object:
 
 
 def _json(value: object) -> object:
+    """A reader that has the JSON already hands it over as bytes."""
+    if type(value) is bytes:
+        return value.decode()
     if not isinstance(value, dict | list):
         return NOTHING
     return json_text(value) or INVALID

@@ -1,11 +1,11 @@
 """`marc`: binary MARC (ISO 2709), cut on the leaders' lengths; a bad record ends at the next end-of-record mark."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO
 
 from server.readers.base import START, BadRecord, Block, FileBroken, Position, shorten
-from server.readers.marc_record import END_OF_RECORD, LEADER, MarcFault, decode
+from server.readers.marc_record import END_OF_RECORD, LEADER, MarcFault, MarcRecord, decode
 
 STEP = 256 << 10
 LONGEST = 99_999
@@ -14,9 +14,15 @@ CHARSETS = ("leader", "utf-8")
 
 
 class MarcReader:
-    """Option `charset`: `leader` (position 9 decides: UTF-8 or MARC-8) or `utf-8` for files whose leaders are wrong."""
+    """Option `charset`: `leader` (position 9 decides: UTF-8 or MARC-8) or `utf-8` for files whose leaders are wrong.
+
+    `made` is what becomes of each record at once, while it is small and at hand; by default it stays as it is.
+    """
 
     whole_file = False
+
+    def __init__(self, made: Callable[[MarcRecord], object] = lambda record: record) -> None:
+        self._made = made
 
     def check(self, options: Mapping[str, object]) -> str | None:
         charset = options.get("charset", "leader")
@@ -32,20 +38,19 @@ class MarcReader:
         cutter = _Cutter(file, start.offset)
         record = start.record
         while pieces := cutter.take(size):
-            records = [_record(raw, fault, record + at, utf8) for at, (raw, fault) in enumerate(pieces)]
+            records = [self._record(raw, fault, record + at, utf8) for at, (raw, fault) in enumerate(pieces)]
             record += len(records)
             bad = sum(type(one) is BadRecord for one in records)
             end = Position(record, 0, cutter.offset)
             yield Block(records, (), lambda index, of=pieces: of[index][0], end, bad)  # type: ignore[misc]
 
-
-def _record(raw: bytes, fault: str | None, number: int, utf8: bool) -> object:
-    if fault is None:
-        try:
-            return decode(raw, utf8)
-        except MarcFault as error:
-            fault = str(error)
-    return BadRecord(f"MARC record {number + 1} in the file: {fault}: {shorten(raw[:60])}")
+    def _record(self, raw: bytes, fault: str | None, number: int, utf8: bool) -> object:
+        if fault is None:
+            try:
+                return self._made(decode(raw, utf8))
+            except MarcFault as error:
+                fault = str(error)
+        return BadRecord(f"MARC record {number + 1} in the file: {fault}: {shorten(raw[:60])}")
 
 
 class _Cutter:

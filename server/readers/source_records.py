@@ -28,8 +28,14 @@ from server.readers.marcxml_reader import MarcXmlReader
 NAMES = ("order", "part", "format", "leader", "control_number", "title", "parsed", "raw", "raw_charset", "error")
 LARGEST_CHUNK = 64 << 20
 
-Described = tuple[str | None, str | None, str | None]
-"""Leader, control number and title."""
+
+class Described(NamedTuple):
+    """A record in short. `parsed` is its JSON."""
+
+    leader: str | None
+    control_number: str | None
+    title: str | None
+    parsed: bytes
 
 
 class Format(NamedTuple):
@@ -50,7 +56,7 @@ def describe_marc(record: Any) -> Described:
         elif "245" in field:
             title = [text for part in _subfields(field["245"]) for code, text in part.items() if code in "ab"]
             break
-    return record["leader"], control, " ".join(title) or None
+    return Described(record["leader"], control, " ".join(title) or None, orjson.dumps(record))
 
 
 def _text_of(content: object) -> str | None:
@@ -67,14 +73,19 @@ def describe_edifact(record: Any) -> Described:
     for segment in record["segments"]:
         found.setdefault(segment["tag"], segment["elements"])
     kind, number = _component(found.get("UNH"), 1), _component(found.get("BGM"), 1)
-    return None, number, " ".join(part for part in (kind, number) if part) or None
+    title = " ".join(part for part in (kind, number) if part)
+    return Described(None, number, title or None, orjson.dumps(record))
 
 
 def _component(elements: Any, index: int) -> str | None:
     return elements[index][0] or None if elements and len(elements) > index else None
 
 
-MARC = Format("MARC_RAW", MarcReader(), describe_marc)
+def as_described(record: Described) -> Described:
+    return record
+
+
+MARC = Format("MARC_RAW", MarcReader(describe_marc), as_described)
 MARC_XML = Format("MARC_XML", MarcXmlReader(), describe_marc)
 MARC_JSON = Format("MARC_JSON", MarcJsonReader(), describe_marc)
 EDIFACT = Format("EDIFACT_RAW", EdifactReader(), describe_edifact)
@@ -108,9 +119,9 @@ class SourceRecords:
 def row_of(format: Format, record: object, raw: bytes, order: int, part: str | None) -> Sequence[object] | BadRecord:
     if isinstance(record, BadRecord):
         return failed(format.name, record.message, raw, order, part)
-    leader, control_number, title = format.describe(record)
+    leader, control_number, title, parsed = format.describe(record)
     text, charset = _as_text(raw)
-    return [order, part, format.name, leader, control_number, title, record, text, charset, None]
+    return [order, part, format.name, leader, control_number, title, parsed, text, charset, None]
 
 
 def failed(format: str, message: str, raw: bytes, order: int, part: str | None) -> BadRecord:
