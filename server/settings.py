@@ -71,7 +71,9 @@ class Limits(Section):
 class Jobs(Section):
     slots: Count = Field(default=1, description="imports that run at the same time, each in its own process")
     attempts: Count = Field(default=3, description="how often a job that crashed is tried")
-    chunk_records: Count = Field(default=2000, description="records committed together")
+    chunk_records: Count = Field(
+        default=5000, description="plain records committed together; of others a fifth"
+    )
     memory_bytes: Bytes = Field(default=2 * 2**30, description="memory one import process may use")
     stall_seconds: Seconds = Field(default=300, description="an import without progress for this long is stopped")
 
@@ -111,7 +113,12 @@ class LearningBuilder(Section):
 
 
 class Voss(Section):
-    """Nothing to set yet."""
+    hierarchies: tuple[str, ...] | None = Field(
+        default=None, description="the dotted paths of all hierarchy nodes; without them any hierarchy will do"
+    )
+    callbacks: Literal["public", "anywhere"] = Field(
+        default="public", description="where callbacks may go: public addresses, or anywhere"
+    )
 
 
 class Settings(BaseSettings):

@@ -10,6 +10,7 @@ from server.engine.dispatcher import JobLimits
 from server.engine.engine import Engine, open_engine
 from server.engine.mail import MailServer
 from server.engine.receiving import UploadLimits
+from server.engine.transactions import TransactionRules
 from server.engine.upload_definitions import DefinitionRules
 from server.logs import configure_logs
 from server.settings import Settings, read_settings
@@ -41,6 +42,7 @@ def engine_for(settings: Settings, *, no_auth: bool = False) -> AbstractAsyncCon
         uploads=UploadLimits(**settings.limits.model_dump()),
         jobs=JobLimits(**settings.jobs.model_dump()),
         definitions=_definition_rules(settings),
+        transactions=TransactionRules(**settings.voss.model_dump()),
         mail=None if settings.smtp.host is None else MailServer(**settings.smtp.model_dump()),
         public_url=None if settings.server.public_url is None else str(settings.server.public_url),
         no_auth=no_auth,

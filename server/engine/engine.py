@@ -7,6 +7,8 @@ from pathlib import Path
 
 from server.engine import source_records
 from server.engine.batches import Batches
+from server.engine.callbacks import KIND as CALLBACK
+from server.engine.callbacks import CallbackRules, Callbacks
 from server.engine.checking import Finding, check
 from server.engine.clock import Clock, utc_now
 from server.engine.definitions import Definitions
@@ -24,6 +26,7 @@ from server.engine.queue_rows import QueueRow, rows_of
 from server.engine.receiving import UploadLimits
 from server.engine.sessions import Sessions
 from server.engine.staged_uploads import StagedUploads
+from server.engine.transactions import TransactionRules, Transactions
 from server.engine.upload_definitions import DefinitionRules, UploadDefinitions
 from server.engine.uploads import Uploads
 from storage.catalog.base import Batch
@@ -42,6 +45,7 @@ class Engine:
         uploads: UploadLimits | None = None,
         jobs: JobLimits | None = None,
         definitions: DefinitionRules | None = None,
+        transactions: TransactionRules | None = None,
         mail: MailServer | None = None,
         public_url: str | None = None,
         no_auth: bool = False,
@@ -59,7 +63,12 @@ class Engine:
             storage.catalog, storage.queue, storage.blobs, self.definitions, clock, self._limits.attempts
         )
         self.jobs = Jobs(storage.catalog, storage.queue, clock)
-        self.errands = Errands(storage, clock, {MAIL: Mail(self.batches, self.jobs, mail)})
+        rules_of_loads = transactions or TransactionRules()
+        self.transactions = Transactions(
+            storage.catalog, storage.queue, self.jobs, clock, rules_of_loads, self._limits.attempts
+        )
+        callbacks = Callbacks(self.transactions.told, CallbackRules(rules_of_loads.callbacks == "anywhere"))
+        self.errands = Errands(storage, clock, {MAIL: Mail(self.batches, self.jobs, mail), CALLBACK: callbacks})
         self.pushes = Pushes(self.batches, self.jobs)
         rules = definitions or DefinitionRules()
         leftovers = Leftovers(storage.catalog, storage.blobs, refers_to)
@@ -120,6 +129,7 @@ async def open_engine(
     uploads: UploadLimits | None = None,
     jobs: JobLimits | None = None,
     definitions: DefinitionRules | None = None,
+    transactions: TransactionRules | None = None,
     mail: MailServer | None = None,
     public_url: str | None = None,
     no_auth: bool = False,
@@ -135,6 +145,7 @@ async def open_engine(
             uploads=uploads,
             jobs=jobs,
             definitions=definitions,
+            transactions=transactions,
             mail=mail,
             public_url=public_url,
             no_auth=no_auth,

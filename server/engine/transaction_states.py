@@ -10,8 +10,11 @@ from uuid import UUID
 
 from server.engine.bulk import Described, PlannedRow
 from server.engine.errors import NotFound, Refused
+from storage.catalog.base import LogLine as LogLine
 from storage.catalog.base import Outcome
+from storage.catalog.transactions import BulkLoad as BulkLoad
 from storage.catalog.transactions import Transaction
+from storage.catalog.transactions import UploadedFile as UploadedFile
 from storage.queues.base import FINAL, Job
 
 LATE_AFTER = timedelta(seconds=60)

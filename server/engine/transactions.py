@@ -98,6 +98,10 @@ class Transactions:
             raise HierarchyForbidden(path)
         return path
 
+    def nodes(self, key: Key) -> Sequence[str]:
+        """The hierarchy nodes that the key may work in, as far as the settings name them."""
+        return [path for path in self.rules.hierarchies or () if is_within(path, key.tenants)]
+
     async def receive(self, upload: Upload, key: Key, hierarchy: str | None) -> UploadedFile:
         """Keeps a workbook under its file name. The upload is used up, whatever happens."""
         async with upload:

@@ -165,13 +165,13 @@ def _until_header(rows: Sequence[NumberedRow]) -> Iterator[NumberedRow]:
 
 
 def _names_row(rows: Sequence[NumberedRow], prefix: str) -> int | None:
-    """Which row names the attributes: the last with meta columns, else the first that looks like names."""
+    """Which row names the attributes: the last with meta columns or titles above it, else the first that looks so."""
     heads = rows[:HEADER_ROWS]
     with_metas = [index for index, (_, row) in enumerate(heads) if any(_metas(row, prefix))]
-    index = with_metas[-1] if with_metas else _first_names(rows, prefix)
-    while index is not None and index + 1 < len(heads) and _titles(heads[index][1], heads[index + 1][1], prefix):
-        index += 1
-    return index
+    below_titles = [i + 1 for i in range(len(heads) - 1) if _titles(heads[i][1], heads[i + 1][1], prefix)]
+    if with_metas or below_titles:
+        return max(with_metas + below_titles)
+    return _first_names(rows, prefix)
 
 
 def _first_names(rows: Sequence[NumberedRow], prefix: str) -> int | None:
@@ -179,7 +179,7 @@ def _first_names(rows: Sequence[NumberedRow], prefix: str) -> int | None:
     for index, (_, row) in enumerate(rows[:HEADER_ROWS]):
         names = _plain(row, prefix)
         alike = all(isinstance(name, str) and _ATTRIBUTE(name.strip()) for name in names.values())
-        if names and alike and len(set(names.values())) == len(names) and filled[index] >= max(filled[index:]):
+        if names and alike and filled[index] >= max(filled[index:]):
             return index
     return 0 if filled and filled[0] else None
 

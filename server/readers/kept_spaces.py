@@ -40,7 +40,7 @@ def _pieces(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]
     with archive.open(entry) as stream:
         while data := stream.read(STEP):
             whole = rest + data
-            cut = whole.find(b"<t", len(whole) - len(BARE))
+            cut = whole.find(b"<t", max(0, len(whole) - len(BARE)))
             end = len(whole) if cut < 0 else cut
             if cut < 0 and whole.endswith(b"<"):
                 end -= 1

@@ -1,0 +1,35 @@
+"""VOSS-4-UC's bulk load API: workbooks uploaded by name, loaded at once or at a time, followed as transactions."""
+
+from collections.abc import Iterable
+
+from aiohttp import web
+
+from server.dialects.voss import wire
+from server.dialects.voss.errors import LoadFailed, fault_of
+from server.dialects.voss.routes import DataApi, LoadApi, TransactionApi, answer
+from server.engine.engine import Engine
+from server.engine.errors import EngineError
+from server.web.auth import Gate
+
+
+class Voss:
+    name = "voss"
+    prefixes = ("/api/uploadfiles", "/api/tool", "/api/data")
+
+    def __init__(self, engine: Engine, gate: Gate) -> None:
+        self._apis = (LoadApi(engine, gate), TransactionApi(engine, gate), DataApi(engine, gate))
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        for api in self._apis:
+            yield from api.routes()
+
+    def refuse(self, request: web.Request, error: EngineError) -> web.Response:
+        found = fault_of(error)
+        transaction = error.transaction if isinstance(error, LoadFailed) else None
+        response = answer(wire.fault(found.status, found.code, found.words(error), transaction), found.status)
+        if found.status == 401:
+            response.headers["WWW-Authenticate"] = 'Basic realm="penstock"'
+        return response
+
+    def fail(self, request: web.Request, status: int, message: str) -> web.Response:
+        return answer(wire.fault(status, status * 10, message), status)

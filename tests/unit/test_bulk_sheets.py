@@ -1,0 +1,158 @@
+"""The layout of bulk load sheets: where the attribute names are, and what the rows below ask for."""
+
+import io
+import zipfile
+from unittest.mock import patch
+
+import openpyxl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.readers.base import BadRecord, FileBroken, Position
+from server.readers.bulk_reader import MOST_BLOCKS, BlockReader, BulkBook, LayoutWrong, find_blocks, parse_search
+from server.readers.kept_spaces import keep_spaces
+
+
+def book_of(*rows, title="S"):
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.title = title
+    for row in rows:
+        sheet.append([row] if isinstance(row, str) else list(row))
+    content = io.BytesIO()
+    book.save(content)
+    return content
+
+
+def found_in(*rows):
+    with BulkBook(book_of(*rows)) as book:
+        return find_blocks(book)
+
+
+def records_of(*rows, size=1000, start=None):
+    content = book_of(*rows)
+    with BulkBook(content) as book:
+        readers = [BlockReader(book, found) for found in find_blocks(book)]
+        more = {} if start is None else {"start": start}
+        return [
+            record for reader in readers for block in reader.blocks(content, {}, size=size, **more)
+            for record in block.records
+        ]  # fmt: skip
+
+
+def attributes(*rows):
+    return [record["attributes"] for record in records_of(*rows)]
+
+
+ENTITY = "entity:data/Countries,hierarchy:sys,parallel:false,meta_prefix:#,template:x"
+
+
+@pytest.mark.parametrize(
+    "heads",
+    [
+        [("name", "code")],
+        [("Name", "Code"), ("name", "code")],
+        [("Base",), ("name", "code")],
+        [("Base",), ("Name", "Code"), ("name", "code")],
+        [("Base", "Base"), ("Name", "Code"), ("name", "code")],
+        [(), ("name", "code")],
+    ],
+)
+def test_the_attribute_names_are_found_below_titles(heads):
+    assert attributes(ENTITY, *heads, ("Germany", "DE")) == [{"name": "Germany", "code": "DE"}]
+
+
+@pytest.mark.parametrize(
+    "heads",
+    [
+        [("# Comment", "# Action", "name")],
+        [("# Comment", "# Action", "Its Name"), ("# Comment", "# Action", "name")],
+        [("# Comment", "# Action", "Name"), (None, None, "name")],
+        [("Meta", None, "Base"), ("#comment", "# ACTION", "Name"), ("# Comment", "# Action", "name")],
+    ],
+)
+def test_the_attribute_names_are_found_beside_meta_columns(heads):
+    (found,) = found_in(ENTITY, *heads, (None, "add", "Germany"))
+    assert (found.block.names, found.block.metas, found.records) == (("name",), {"comment": 0, "action": 1}, 1)
+
+
+def test_instructions_may_stand_in_cells_of_their_own():
+    (found,) = found_in(("Entity: data/X", "hierarchy: a.b", "colour:red"), ("name",))
+    assert (found.block.entity, found.block.hierarchy) == ("data/X", "a.b")
+    assert found.block.warnings == (
+        "sheet 'S', row 1: 'colour:red' is not an instruction that is known here and was ignored",
+    )
+
+
+def test_another_meta_prefix():
+    (found,) = found_in("entity:data/X,meta_prefix:$", ("$ Action", "name"), ("$ no", "x"), ("delete", "#x"))
+    assert (found.records, bytes(found.actions)) == (1, b"\x02")
+
+
+def test_blank_rows_and_comments_do_not_count():
+    rows = (ENTITY, ("name",), ("a",), (), ("# b",), ("c",))
+    assert attributes(*rows) == [{"name": "a"}, {"name": "c"}]
+    assert found_in(*rows)[0].lines == [(0, 3), (1, 6)]
+
+
+def test_a_blank_clears_and_an_empty_cell_is_left_alone():
+    (record,) = records_of(ENTITY, ("a", "b", "c"), ("x", " ", None))
+    assert record["attributes"] == {"a": "x", "b": None}
+
+
+def test_a_cell_without_an_attribute_name_fails_its_row():
+    *_, bad, good = records_of(ENTITY, ("a",), ("u",), ("v",), ("w",), ("x", "stray"), ("y", None))
+    assert isinstance(bad, BadRecord)
+    assert "row 6 has a cell in a column without an attribute name: 'stray'" in bad.message
+    assert good["attributes"] == {"a": "y"}
+
+
+def test_reading_goes_on_where_it_stopped():
+    rows = (ENTITY, ("n",), *((f"v{n}",) for n in range(10)))
+    assert [r["attributes"]["n"] for r in records_of(*rows, start=Position(4, 6))] == [f"v{n}" for n in range(4, 10)]
+
+
+def test_a_workbook_of_too_many_blocks_is_refused():
+    with pytest.raises(LayoutWrong, match="more than 1,000 entity rows"):
+        found_in(*(row for _ in range(MOST_BLOCKS + 1) for row in ("entity:data/X", ("n",))))
+
+
+def test_a_sheet_of_a_million_blank_rows_is_refused_or_quick():
+    book = openpyxl.Workbook()
+    book.active.append([ENTITY])
+    book.active.cell(1_000_000, 40, "x")
+    content = io.BytesIO()
+    book.save(content)
+    with pytest.raises(FileBroken, match="delete what lies outside the table"):
+        BulkBook(content)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("a:1", {"a": "1"}),
+        ("a:1,b:2", {"a": "1", "b": "2"}),
+        ("a : x, y ,b:2:3", {"a": "x, y ", "b": "2:3"}),
+        ("address.city:Bern", {"address.city": "Bern"}),
+        ("nonsense", {}),
+    ],
+)
+def test_search_fields(text, found):
+    assert parse_search(text) == found
+
+
+@given(st.lists(st.sampled_from(["<t> </t>", "<t>", " ", "</t>", "<", "x" * 50]), max_size=60))
+def test_single_blanks_are_kept_wherever_the_pieces_are_cut(pieces):
+    text = "".join(pieces)
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("xl/worksheets/sheet1.xml", text)
+    with patch("server.readers.kept_spaces.STEP", 3):
+        kept = keep_spaces(content)
+    if "<t> </t>" not in text:
+        assert kept is None
+    else:
+        with zipfile.ZipFile(kept) as archive:
+            read = archive.read("xl/worksheets/sheet1.xml").decode()
+        assert read == text.replace("<t> </t>", '<t xml:space="preserve"> </t>')

@@ -1,0 +1,193 @@
+"""Loads at a time: zones, servers that were down, two servers, cancels; and callbacks at the end."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from bulk_house import LOAD, BulkHouse, MovedClock, countries, open_bulk_house
+
+from server.engine.transactions import TransactionRules
+
+ONE = countries(("Germany", "DE"))
+
+
+def at(moment: datetime, zone: int, *, as_text: bool = True) -> dict[str, Any]:
+    """The fields of a load for a moment, in the words of a zone."""
+    local = moment.astimezone(UTC) + timedelta(minutes=zone)
+    return {
+        "execute_immediately": False,
+        "execute_date": f"{local:%Y-%m-%d}",
+        "execute_time": f"{local:%H:%M:%S}",
+        "execute_timezone": str(zone) if as_text else zone,
+    }
+
+
+@pytest.mark.parametrize(("zone", "as_text"), [(0, True), (120, True), (-60, True), (120, False), (840, False)])
+async def test_the_zone_is_minutes_relative_to_utc(
+    tmp_path: Path, bulk_imports: Path, zone: int, as_text: bool
+) -> None:
+    async with open_bulk_house(tmp_path / "data", bulk_imports) as house:
+        due = datetime(2099, 6, 20, 22, 30, tzinfo=UTC)  # another day in some of the zones
+        await house.upload(ONE)
+        answer = await house.ask("POST", LOAD, {"bulkload_file": "DEMO.xlsx", **at(due, zone, as_text=as_text)})
+        assert answer.status == 200
+        (schedule,) = (await house.get("/api/data/Schedule/"))["resources"]
+        assert schedule["data"]["execute_utc"] == "2099-06-20T22:30:00.000000"
+        assert schedule["data"]["single_execute"] == {
+            "single_date": at(due, zone)["execute_date"],
+            "single_time": at(due, zone)["execute_time"],
+            "single_timezone": str(zone),
+        }
+
+
+async def test_a_schedule_waits_for_its_time_and_is_gone_once_executed(tmp_path: Path, bulk_imports: Path) -> None:
+    clock = MovedClock()
+    async with open_bulk_house(tmp_path / "data", bulk_imports, clock=clock) as house:
+        id = await house.begin(ONE, **at(clock() + timedelta(hours=30), 120))
+        waiting = await house.transaction(id)
+        assert (waiting["action"], waiting["status"]) == ("Execute Schedule", "Queued")
+        assert [sub["action"] for sub in waiting["sub_transactions"]] == ["Create Schedule", "Create Bulk Load"]
+        ((schedule,), total) = (p := await house.get("/api/data/Schedule/"))["resources"], p["pagination"]["total"]
+        assert total == 1
+        assert schedule["data"]["name"].startswith("DEMO.xlsx -- ")
+        assert schedule["data"]["scheduled_resources"][0]["resource_type"] == "data/BulkLoad"
+        one = f"/api/data/Schedule/{schedule['data']['pkid']}/"
+        assert (await house.get(one))["data"] == schedule["data"]
+        assert await house.table("data_Countries") == []
+        clock.move(hours=30, seconds=1)
+        done = await house.ended(id)
+        assert (done["status"], done["late"]) == ("Success", "No")
+        assert (await house.get("/api/data/Schedule/"))["resources"] == []
+        assert (await house.ask("GET", one)).status == 404
+        assert len(await house.table("data_Countries")) == 1
+
+
+async def test_a_server_that_was_down_at_the_time_runs_it_late(tmp_path: Path, bulk_imports: Path) -> None:
+    clock = MovedClock()
+    async with open_bulk_house(tmp_path / "data", bulk_imports, clock=clock) as house:
+        id = await house.begin(ONE, **at(clock() + timedelta(minutes=5), -60))
+    clock.move(hours=7)
+    async with open_bulk_house(tmp_path / "data", bulk_imports, clock=clock) as house:
+        done = await house.ended(id)
+        assert (done["status"], done["late"]) == ("Success", "Yes")
+
+
+async def test_two_servers_run_a_schedule_once(tmp_path: Path, bulk_imports: Path) -> None:
+    clock = MovedClock()
+    async with (
+        open_bulk_house(tmp_path / "data", bulk_imports, clock=clock) as one,
+        open_bulk_house(tmp_path / "data", bulk_imports, clock=clock) as two,
+    ):
+        ids = [await one.begin(ONE, **at(clock() + timedelta(minutes=5), 0)) for _ in range(3)]
+        clock.move(minutes=6)
+        assert {(await two.ended(id))["status"] for id in ids} == {"Success"}
+        assert len(await one.table("data_Countries")) == 3
+
+
+async def test_a_load_that_waits_is_canceled_at_once(tmp_path: Path, bulk_imports: Path) -> None:
+    async with open_bulk_house(tmp_path / "data", bulk_imports) as house:
+        for way in ("transaction", "schedule"):
+            id = await house.begin(ONE, **at(datetime.now(UTC) + timedelta(days=1), 0))
+            if way == "transaction":
+                answer = await house.ask("POST", f"/api/tool/Transaction/{id}/cancel/")
+            else:
+                (schedule,) = (await house.get("/api/data/Schedule/"))["resources"]
+                answer = await house.ask("DELETE", schedule["meta"]["uri"])
+            assert answer.status == 200
+            ended = await house.transaction(id)
+            assert (ended["status"], ended["message"]) == ("Fail", "Transaction canceled.")
+            again = await house.ask("GET", f"/api/tool/Transaction/{id}/cancel/")
+            assert (again.status, again.body["error_code"]) == (409, 4090)
+        assert (await house.get("/api/data/Schedule/"))["resources"] == []
+
+
+class Listener:
+    """What a client listens with."""
+
+    def __init__(self) -> None:
+        self.calls: asyncio.Queue[tuple[dict[str, Any], str | None]] = asyncio.Queue()
+        self.address = ""
+
+    async def told(self, request: web.Request) -> web.Response:
+        await self.calls.put((await request.json(), request.headers.get("Authorization")))
+        return web.Response()
+
+
+@asynccontextmanager
+async def listening() -> AsyncIterator[Listener]:
+    listener = Listener()
+    app = web.Application()
+    app.router.add_post("/told", listener.told)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    listener.address = f"http://127.0.0.1:{runner.addresses[0][1]}/told"
+    yield listener
+    await runner.cleanup()
+
+
+def meta(listener: Listener) -> dict[str, Any]:
+    return {
+        "external_id": "3x",
+        "external_reference": "Example",
+        "callback_url": listener.address,
+        "callback_username": "username",
+        "callback_password": "password",
+    }
+
+
+async def test_a_callback_at_the_end(tmp_path: Path, bulk_imports: Path) -> None:
+    rules = TransactionRules(callbacks="anywhere")
+    async with listening() as listener, open_bulk_house(tmp_path / "data", bulk_imports, rules=rules) as house:
+        id = await house.begin(ONE, request_meta=meta(listener))
+        async with asyncio.timeout(20):
+            body, authorization = await listener.calls.get()
+        assert body == {
+            "transaction_id": id,
+            "href": f"/api/tool/Transaction/{id}",
+            "status": "Success",
+            "success": True,
+            "detail": "[ 1/1 ] succeeded from [ 1 ] sheet in DEMO.xlsx.",
+            "message": "1 rows succeeded, 0 rows failed.",
+            "external_id": "3x",
+            "external_reference": "Example",
+        }
+        assert authorization == "Basic dXNlcm5hbWU6cGFzc3dvcmQ="
+        assert (await house.transaction(id))["request_meta"].keys() == meta(listener).keys() - {"callback_password"}
+
+
+async def test_a_name_that_leads_to_a_private_address_is_never_called(tmp_path: Path, bulk_imports: Path) -> None:
+    async with listening() as listener, open_bulk_house(tmp_path / "data", bulk_imports) as house:
+        address = listener.address.replace("127.0.0.1", "localhost")
+        id = await house.begin(ONE, request_meta={"callback_url": address})
+        await house.ended(id)
+        errand = next(job for job in await house.engine.jobs.list() if job.mode == "errand")
+        assert (await house.engine.jobs.wait(errand.id)).state == "done"
+        assert listener.calls.empty()
+
+
+async def test_hierarchies_that_the_settings_name(tmp_path: Path, bulk_imports: Path) -> None:
+    rules = TransactionRules(hierarchies=("sys", "sys.a", "sys.b"))
+    async with open_bulk_house(tmp_path / "data", bulk_imports, rules=rules) as house:
+        nodes = (await house.get("/api/data/HierarchyNode/?format=json"))["resources"]
+        assert [node["path"] for node in nodes] == ["sys", "sys.a", "sys.b"]
+        await house.upload(ONE)
+        method = "method=bulkload_spreadsheet&nowait=true"
+        for named, status in ((nodes[1]["pkid"], 200), ("sys.b", 200), ("sys.c", 400)):
+            path = f"/api/tool/BulkLoad/?hierarchy={named}&{method}"
+            assert (await house.ask("POST", path, {"bulkload_file": "DEMO.xlsx"})).status == status
+        _, limited = await house.engine.keys.create("limited", ["voss"], ["sys.a"])
+        other = BulkHouse(house.engine, house.address, house.session, limited)
+        assert (await other.get("/api/tool/Transaction/"))["pagination"]["total"] == 1
+        await other.upload(ONE, "Mine.xlsx")
+        path = f"/api/tool/BulkLoad/?hierarchy=sys.a&{method}"
+        answer = await other.ask("POST", path, {"bulkload_file": "Mine.xlsx"})
+        failed = await house.ended(answer.body["transaction_id"])
+        assert "the hierarchy 'sys' is not one that this key may load into" in failed["message"]
+        assert (await other.ask("POST", path, {"bulkload_file": "DEMO.xlsx"})).body["error_code"] == 4042
+        assert (await other.ask("POST", LOAD, {"bulkload_file": "Mine.xlsx"})).body["error_code"] == 4031
