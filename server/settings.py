@@ -71,9 +71,7 @@ class Limits(Section):
 class Jobs(Section):
     slots: Count = Field(default=1, description="imports that run at the same time, each in its own process")
     attempts: Count = Field(default=3, description="how often a job that crashed is tried")
-    chunk_records: Count = Field(
-        default=5000, description="plain records committed together; of others a fifth"
-    )
+    chunk_records: Count = Field(default=5000, description="plain records committed together; of others a fifth")
     memory_bytes: Bytes = Field(default=2 * 2**30, description="memory one import process may use")
     stall_seconds: Seconds = Field(default=300, description="an import without progress for this long is stopped")
 
