@@ -17,7 +17,7 @@ from server.engine.worker import Order, Verdict, Worker, WorkerConfig, WorkerDie
 from server.logs import format_in_force
 from storage.opening import Storage
 from storage.queues import jobs
-from storage.queues.base import Job
+from storage.queues.base import FINAL, Job
 
 log = structlog.get_logger("penstock.jobs")
 
@@ -158,8 +158,14 @@ class Dispatcher:
                 return answer
             if silent >= self._limits.stall_seconds:
                 raise WorkerDied(f"the worker process gave no sign of life for {silent:.0f} seconds and was ended")
-            if not await self._storage.queue.extend(job.id, owner, self._clock(), self._limits.lease_seconds):
+            held = await self._storage.queue.extend(job.id, owner, self._clock(), self._limits.lease_seconds)
+            if not held and not await self._has_ended(job):
                 raise WorkerDied("the job was taken over by another process")
+
+    async def _has_ended(self, job: Job) -> bool:
+        """The worker may have written the end already, and be about to say so."""
+        found = await self._storage.catalog.read(lambda connection: jobs.get(connection, job.id))
+        return found is not None and found.state in FINAL
 
     async def _settle(self, job: Job, owner: str, verdict: Verdict) -> None:
         now = self._clock()
