@@ -7,6 +7,7 @@ from server.mapping.compile import compile_control
 from server.mapping.control import parse_control, validate
 from server.mapping.flat import plan
 from server.mapping.row_control import row_control
+from server.mapping.values import TYPES
 
 PERSON = destination(
     "person",
@@ -181,3 +182,13 @@ def test_faults_of_the_instructions_are_told():
         "'columns' property of identify is not an object: person",
         "Unknown name in identify x for destination person",
     )
+
+
+def test_names_of_every_type_leave_a_control_file_that_has_nothing_to_complain_about():
+    everything = destination(
+        "all", *(name(f"n {type}", type) for type in sorted(TYPES)), table="all", kind="dictionary"
+    )
+    document = row_control(control({"action": "new", "destination": "all"}), model(everything))
+    program = compile_control(parse_control(document), model(everything), {})
+    assert program.setup_messages == ()
+    assert ":n text" in document["instructions"][0]["columns"]
