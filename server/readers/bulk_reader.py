@@ -149,11 +149,11 @@ def _check_before(sheet: str, line: int, cells: Sequence[Cell]) -> None:
 
 def _ahead(rows: Iterator[NumberedRow], ahead: list[NumberedRow]) -> Iterator[NumberedRow]:
     """The filled rows; `ahead` holds the next few while each is handed out."""
-    filled = (row for row in rows if any(cell != "" for cell in row[1]))
+    filled = (row for row in rows if row[1].count("") < len(row[1]))
     ahead.extend(islice(filled, HEADER_ROWS + 2))
     while ahead:
         row = ahead.pop(0)
-        ahead.extend(islice(filled, HEADER_ROWS + 2 - len(ahead)))
+        ahead.extend(islice(filled, 1))
         yield row
 
 
@@ -181,6 +181,7 @@ class BlockReader:
         self._block = found.block
         self._last = found.last
         self._take = _taker(found.block.places)
+        self._tight = len(found.block.places) + len(found.block.metas)  # cells of a row without further columns
 
     def check(self, options: Mapping[str, object]) -> str | None:
         return None
@@ -211,7 +212,7 @@ class BlockReader:
     def _shape(self, line: int, cells: list[Cell]) -> Row | BadRecord:
         block = self._block
         values = self._take(cells)
-        if len(values) + len(block.metas) < len(cells) and (stray := self._stray(cells)) is not None:
+        if self._tight < len(cells) and (stray := self._stray(cells)) is not None:
             return BadRecord(f"row {line} has a cell in a column without an attribute name: {shorten(str(stray))}")
         if not block.metas and block.action == "add" and CLEAR not in values:
             return values

@@ -67,7 +67,7 @@ class SheetBlock:
         first = cells[0] if cells else ""
         if first.__class__ is str and first.lstrip().startswith(self.prefix):
             return False
-        return any(cell != "" for cell in cells)
+        return cells.count("") < len(cells)
 
     def meta(self, name: Meta, cells: Sequence[Cell]) -> str:
         place = self.metas.get(name)
@@ -83,8 +83,8 @@ class Instructions:
 
 
 def is_header(cells: Sequence[Cell]) -> bool:
-    first = next((cell for cell in cells if cell != ""), "")
-    return isinstance(first, str) and _ENTITY(first) is not None
+    first = cells[0] if cells and cells[0] != "" else next((cell for cell in cells if cell != ""), "")
+    return isinstance(first, str) and first.lstrip()[:1] in ("e", "E") and _ENTITY(first) is not None
 
 
 def is_action(word: str) -> bool:
