@@ -25,6 +25,11 @@ class Account:
     lines: list[tuple[int, Level, str]] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
 
+    @property
+    def begun(self) -> bool:
+        """Whether the log has a first line."""
+        return self.position > 0
+
     def log(self, line: str, level: Level = "info") -> None:
         self.lines.append((self.position, level, line))
         self.position += 1

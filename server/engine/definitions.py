@@ -7,6 +7,7 @@ from types import MappingProxyType
 import orjson
 
 from server.engine.errors import ProcessNotFound
+from server.engine.processors import processor_names
 from server.mapping.compile import Program, compile_control
 from server.mapping.control import validate
 from server.mapping.model import Model, ModelInvalid, check_tables, parse_model
@@ -65,9 +66,10 @@ class Definitions:
         return found
 
 
-def check_control(document: object, models: Mapping[str, Model], processors: Collection[str] = ()) -> list[str]:
+def check_control(document: object, models: Mapping[str, Model]) -> list[str]:
+    """What the import language says of a control file, with the readers and record processors there are."""
     checks = {name: reader.check for name, reader in READERS.items()}
-    return validate(document, models, readers=checks, processors=processors)
+    return validate(document, models, readers=checks, processors=processor_names())
 
 
 def tables_of(model: Model, program: Program) -> list[Table]:

@@ -4,7 +4,7 @@ The end of a job and the state of its batch are written together, where the work
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
@@ -49,6 +49,14 @@ class Ledger:
     def is_cancelled(self) -> bool:
         job = self._catalog.read_now(lambda connection: sql.get(connection, self._job.id))
         return job is None or job.cancel_requested
+
+    def account(self) -> Account:
+        """As far as the job is known to have come, for a run that ends before it could look at its checkpoint."""
+        job, lines = self._catalog.read_now(lambda c: (sql.get(c, self._job.id), journal.log(c, self._job.id)))
+        counted = job or self._job
+        account = Account(errors=counted.errors, position=lines[-1].position + 1 if lines else 0)
+        account.counts.update(asdict(counted.counts))
+        return account
 
     def start(self, account: Account) -> None:
         """The first lines of a run from the beginning; an earlier one that committed nothing has said nothing."""

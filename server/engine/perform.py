@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from io import BytesIO
 from multiprocessing.connection import Connection as Pipe
 
 import orjson
@@ -14,8 +15,8 @@ from server.engine.bulk import BulkOrder, plan_bulk
 from server.engine.clock import Clock, utc_now
 from server.engine.definitions import check_control, tables_of
 from server.engine.ledger import CANCELLED, Ledger, moment
-from server.engine.processors import PROCESSORS, Joined, processor_names
-from server.engine.run import Cancelled, Interrupted, Mapper, Run, Source
+from server.engine.processors import PROCESSORS, Joined
+from server.engine.run import Cancelled, Interrupted, Mapper, Run, Source, blocks_of, check_whole_files
 from server.engine.worker import Order, Signals, Verdict, WorkerConfig, serve_orders
 from server.logs import configure_logs
 from server.mapping.compile import compile_control
@@ -130,7 +131,7 @@ class _Performance:
             session.close()
 
     def _start(self, work: "_Prepared") -> None:
-        self._account.log(f"START: {moment(self._clock())}")
+        self._account.log(self._first_line())
         for message in work.messages:
             self._account.error(message)
         for remark in work.remarks:
@@ -165,7 +166,7 @@ class _Performance:
             raise RunFault("the job names no control file")
         with self._storage.blobs.open(self._job.control) as file:
             document = orjson.loads(file.read())
-        messages = check_control(document, self._order.models, processor_names())
+        messages = check_control(document, self._order.models)
         if messages:
             raise RunFault(", ".join(messages))
         return document, self._order.models[document["model"]]
@@ -174,12 +175,16 @@ class _Performance:
         sources = [self._source(control, file) for file in self._ledger.files()]
         if control.record_processor is None:
             return sources
+        check_whole_files(sources, self._pause)  # a processor may give records of one file before it reads the next
         joined = PROCESSORS.get(control.record_processor)([(s.name, _records(s)) for s in sources])
-        return [Source(name, Joined(records), {}, sources[0].open) for name, records in joined]
+        return [Source(name, Joined(records), {}, BytesIO) for name, records in joined]
 
     def _source(self, control: ControlFile, file: BatchFile) -> Source:
         options = control.entry(file.name)
         return Source(file.name, READERS[str(options["read"])], options, lambda: self._storage.blobs.open(file.digest))
+
+    def _first_line(self) -> str:
+        return f"START: {moment(self._clock())}"
 
     def _pause(self) -> None:
         """At a chunk's edge: tells the parent that we live, and hears whether to stop."""
@@ -195,6 +200,10 @@ class _Performance:
                 raise Cancelled
 
     def _fail(self, message: str) -> None:
+        if not self._account.begun:  # nothing of this run has been said: go on from what an earlier one said
+            self._account = self._ledger.account()
+        if not self._account.begun:
+            self._account.log(self._first_line())
         self._account.error_line(f"EXCEPTION: Error during import: {message}")
         self._end("failed", message)
 
@@ -219,6 +228,5 @@ class _Prepared:
 
 
 def _records(source: Source) -> Iterator[object]:
-    with source.open() as file:
-        for block in source.reader.blocks(file, source.options):
-            yield from block.records
+    for block in blocks_of(source):
+        yield from block.records

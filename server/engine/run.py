@@ -83,23 +83,16 @@ class Run:
         first = _number(position.get("file"))
         number = _number(position.get("number"))
         if not position:
-            self._check_whole_files()
+            check_whole_files(self._sources, self._pause)
         for index, source in enumerate(self._sources[first:], first):
             start = Position(*(_number(position.get(f)) for f in Position._fields)) if index == first else START
             number = self._read(index, source, start, number)
-
-    def _check_whole_files(self) -> None:
-        """A fault anywhere in these formats means that nothing is imported, so they are read to the end first."""
-        for source in self._sources:
-            if source.reader.whole_file:
-                for _ in self._blocks(source, START, self._chunk_records):
-                    self._pause()
 
     def _read(self, index: int, source: Source, start: Position, number: int) -> int:
         mapper = source.mapper or self._mapper
         work = _Work(mapper, self._account, source.name, self._detailed)
         plain = mapper.flat is not None and not self._detailed
-        for block in self._blocks(source, start, self._chunk_records if plain else max(1, self._chunk_records // 5)):
+        for block in blocks_of(source, start, self._chunk_records if plain else max(1, self._chunk_records // 5)):
             self._pause()
             prepared = work.prepare(block, number)
             number += work.length(block)
@@ -114,12 +107,21 @@ class Run:
                 raise work.fault
         return number
 
-    def _blocks(self, source: Source, start: Position, size: int) -> Iterator[Block]:
-        with source.open() as file:
-            try:
-                yield from source.reader.blocks(file, source.options, start=start, size=size)
-            except FileBroken as error:
-                raise RunFault(f"{source.name}: {error}") from error
+
+def check_whole_files(sources: Sequence[Source], pause: Callable[[], None]) -> None:
+    """A fault anywhere in some formats means that nothing is imported, so such files are read to the end first."""
+    for source in sources:
+        if source.reader.whole_file:
+            for _ in blocks_of(source):
+                pause()
+
+
+def blocks_of(source: Source, start: Position = START, size: int = 1000) -> Iterator[Block]:
+    with source.open() as file:
+        try:
+            yield from source.reader.blocks(file, source.options, start=start, size=size)
+        except FileBroken as error:
+            raise RunFault(f"{source.name}: {error}") from error
 
 
 class _Work:
