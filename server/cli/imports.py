@@ -1,7 +1,7 @@
 """`penstock import`: files on disk through an import process."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +22,7 @@ API = "cli"
 
 
 def entry(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE")],
     process: Annotated[str, typer.Option(metavar="ID", help="The import process.")],
     name: Annotated[str | None, typer.Option(help="The files' name in the control file; else found by itself.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, import nothing.")] = False,
@@ -38,6 +38,7 @@ def entry(
         await asyncio.to_thread(engine.definitions.load)
         control = engine.definitions.process(process).control
         roles = [name or role_of(path, control, alone=len(files) == 1) for path in files]
+        refuse_repeats(roles)
         batch = await engine.batches.create(API, process=process, comment=", ".join(path.name for path in files))
         for role, path in zip(roles, files, strict=True):
             await _send(engine, batch.identifier, role, path)
@@ -66,6 +67,13 @@ def role_of(path: Path, control: Mapping[str, object], *, alone: bool) -> str:
     raise typer.BadParameter(
         f"{path}: the process knows no file of this name; it knows {', '.join(named) or 'none'}: choose one with --name"
     )
+
+
+def refuse_repeats(roles: Sequence[str]) -> None:
+    """A second file of a name would take the place of the first (which clients of the APIs rely on to try again)."""
+    repeated = sorted({role for role in roles if roles.count(role) > 1})
+    if repeated:
+        raise typer.BadParameter(f"several files of one name: {', '.join(repeated)}; rename them, or import one by one")
 
 
 async def _send(engine: Engine, batch: str, role: str, path: Path) -> None:

@@ -237,6 +237,14 @@ def test_an_import_that_cannot_be_read_fails(example, tmp_path):
     assert "the import ended as failed" in err
 
 
+def test_two_files_of_one_name_are_not_imported_as_one(example, tmp_path):
+    (tmp_path / "people.jsonl").write_text("{}")
+    code, out, err = example("import", "people.jsonl", "imports/sample/people.jsonl", "--process", "people-feed")
+    assert (code, out) == (2, "")
+    assert "several files of one name: people.jsonl" in " ".join(err.split())
+    assert json.loads(ok(example("batches", "list", "--json"))) == []
+
+
 def test_fsck_finds_a_lost_blob(example, tmp_path):
     ok(example("import", "imports/sample/people.jsonl", "--process", "people-feed"))
     digest = json.loads(ok(example("batches", "show", first_batch(example), "--json")))["files"][0]["digest"]
