@@ -47,9 +47,9 @@ def said(instruction, record, start=NEW, on=None):
 # faults found before the first record
 
 
-@pytest.mark.parametrize("action", ["field", "set-value", "if-has-value"])
+@pytest.mark.parametrize("action", ["field", "field-structured", "set-value", "if-has-value"])
 def test_faults_of_value_instructions(action):
-    base = {"action": action, "source": "s", "value": "v"}
+    base = {"action": action, "source": "s", "structured": "value:person-name", "value": "v"}
     assert setup_of({**base, "destination": "x", "name": "n"}) == [f"Unknown destination in {action}: x"]
     assert setup_of({**base, "destination": "person", "name": "n"}) == [
         f"Unknown name in {action} n for destination person"
@@ -59,9 +59,17 @@ def test_faults_of_value_instructions(action):
     ]
 
 
-@pytest.mark.parametrize(("action", "source"), [("field", "input field s"), ("set-value", "set value person/born")])
+@pytest.mark.parametrize(
+    ("action", "source"),
+    [
+        ("field", "input field s"),
+        ("field-structured", "structured input field value:person-name"),
+        ("set-value", "set value person/born"),
+    ],
+)
 def test_a_value_that_cannot_be_converted_leaves_the_instruction_out(action, source):
-    assert setup_of({"action": action, "source": "s", "value": "v", "destination": "person", "name": "born"}) == [
+    base = {"action": action, "source": "s", "structured": "value:person-name", "value": "v"}
+    assert setup_of({**base, "destination": "person", "name": "born"}) == [
         f"Date format not specified for {source}",
         f"Couldn't create value transformer for {action} person/born",
     ]
