@@ -18,7 +18,7 @@ from server.logs import LogFormat, configure_logs
 from server.settings import Settings
 
 # what the key of the first start may do: all that the example needs, no administration
-FIRST_SCOPES = ("haplo-batch", "haplo-standard", "haplo-push")
+FIRST_SCOPES = ("haplo-batch", "haplo-standard", "haplo-push", "folio", "learningbuilder", "voss")
 
 WELCOME = """\
 This is the first start: a key was made. It is shown only now, so keep it.
