@@ -99,7 +99,7 @@ def show(rows: int, found: dict[str, list[dict[str, float]]]) -> None:
         ratio = middle["openpyxl"]["seconds"] / values["seconds"]
         pace = f"{rows / values['seconds']:,.0f}"
         memory = f"{values['rss_mib']:.0f}"
-        table.add_row(name, f"{values['seconds']:.2f}", pace, memory, f"{ratio:.1f}×")
+        table.add_row(name, f"{values['seconds']:.2f}", pace, memory, f"{ratio:.1f} x")
     console.print(table)
 
 
