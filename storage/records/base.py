@@ -121,8 +121,8 @@ class RecordStore(Protocol):
     * `session` opens a job's writing; a later session of the same job fences off the earlier one.
     * `tables` names what is there; `columns` of one; `count`; `rows` streams in order of insertion (by id).
     * `select` is one page of the rows that have these values, `filled` columns not being empty, sorted by columns (of
-      equal ones, the row inserted first comes first), or all of that turned round; `matching` says how many there are. Both are empty for a table
-      that is not there yet.
+      equal ones, the row inserted first comes first), or all of that turned round; `matching` says how many there are.
+      Both are empty for a table that is not there yet.
     * `forget` drops the checkpoint of a job that has ended.
     * `verify` yields one sentence for each damage found: the database's own check, and references of `tables` to rows
       that are not there.
