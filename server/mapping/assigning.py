@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from server.mapping.javascript import NOTHING, is_truthy, js_text
-from server.mapping.model import Name, safe_column
+from server.mapping.model import Name, more_column, safe_column
 from server.mapping.refs import Ref
 from server.mapping.scope import Scalar
 from server.mapping.setup import Converter, Setup
-from server.mapping.targets import Cell, Place, Slot, Target, more_column
+from server.mapping.targets import Cell, Place, Slot, Target
 from server.mapping.values import converter
 
 Instruction = Mapping[str, object]

@@ -10,16 +10,11 @@ from typing import Literal
 
 import orjson
 
-from server.mapping.model import ColumnKind, Destination, Name, qualified_column, safe_column
+from server.mapping.model import ColumnKind, Destination, Name, more_column, qualified_column, safe_column
 from server.mapping.scope import Scalar, StoredRow
 
 Form = Literal["single", "list", "spread"]
 TYPE_COLUMN = "_type"
-
-
-def more_column(column: str) -> str:
-    """Where the second and further values of a single-valued Name go when a control file sets several."""
-    return f"{column}__more"
 
 
 @dataclass(slots=True, eq=False)

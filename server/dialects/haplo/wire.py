@@ -25,7 +25,6 @@ Parameters = Mapping[str, str]
 _MODES: dict[str, Mode] = {"": "import", "import": "import", "dry-run": "dry-run"}
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-_PUSH_URL = re.compile(r"[a-z0-9-]+")
 
 
 class BatchRequest(NamedTuple):
@@ -139,10 +138,6 @@ def push_error(message: str) -> PushReply:
 NOT_AUTHORISED = PushReply("not authorised", error_count=1)
 
 PUSH_STATUS = {"success": 200, "failure": 400, "error": 400, "not authorised": 403}
-
-
-def is_push_url(url: str) -> bool:
-    return _PUSH_URL.fullmatch(url) is not None
 
 
 def push_json(reply: Pushed) -> str:

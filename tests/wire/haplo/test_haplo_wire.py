@@ -65,13 +65,3 @@ def test_body_wins_over_the_query_and_the_last_repeat_over_the_first() -> None:
 def test_a_name_that_cannot_be_kept_fails_validation(value: str) -> None:
     with pytest.raises(RequestInvalid, match="failed validation"):
         wire.file_request({"batch": "b", "name": value})
-
-
-@pytest.mark.parametrize("url", ["a", "members-2", "0"])
-def test_push_urls(url: str) -> None:
-    assert wire.is_push_url(url)
-
-
-@pytest.mark.parametrize("url", ["", "A", "a/b", "a_b", "a\n", "é"])
-def test_what_is_no_push_url(url: str) -> None:
-    assert not wire.is_push_url(url)
