@@ -50,7 +50,10 @@ class Workbook:
         """All rows up to the last that holds anything; "" is an empty cell, and dates are ISO text."""
         found = self._sheet(sheet)
         before: list[Cell] = [""] * (found.start[1] if found.start else 0)
-        return (before + [_cell(value) for value in row] for row in _rows(found))
+        if before:
+            return (before + [_cell(value) for value in row] for row in _rows(found))
+        # most cells are texts: those need no call
+        return ([v if v.__class__ is str else _cell(v) for v in row] for row in _rows(found))
 
     def _sheet(self, name: str) -> CalamineSheet:
         if self._loaded is None or self._loaded[0] != name:
