@@ -3,7 +3,8 @@
 An array is cut into pieces of about 256 KiB at commas between its elements, and each piece is parsed as an array of
 its own. A cut may be guessed: when `[` + piece + `]` parses and a comma follows, the comma stood between elements,
 because a JSON parser that reads the document would be in the same state there. A wrong guess is found out by the
-parser, and the cut is then searched with a scan of the brackets.
+parser, and the cut is then searched with a scan of the brackets. Within a record that is longer than a piece nothing
+is guessed: the scan goes on as more of the record is read, so that no byte is looked at over and over.
 """
 
 import json
@@ -23,8 +24,12 @@ RECORD_CAP = 64 << 20
 GUESSES = 3
 
 _SPACE = b" \t\r\n"
-_STRUCTURE = re.compile(rb'"(?:[^"\\]++|\\.)*+"|["\[\]{},]', re.DOTALL)
-_SEPARATOR = re.compile(rb'\}\s*,\s*\{\s*"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_TEXT = rb'"(?:[^"\\]++|\\.)*+"'
+_FLAT = rb'[\[{](?:[^"\[\]{}]++|%b)*+[\]}]' % _TEXT  # an array or object with no other in it
+_BRACKETS = rb"[\[{]++|[\]}]++"
+_BETWEEN = re.compile(rb'(?:[^",\[\]{}]++|%b|%b)*+(%b|,)?' % (_TEXT, _FLAT, _BRACKETS), re.DOTALL)
+_INSIDE = re.compile(rb'(?:[^"\[\]{}]++|%b|%b)*+(%b)?' % (_TEXT, _FLAT, _BRACKETS), re.DOTALL)
+_SEPARATOR = re.compile(rb"\}\s*,\s*\{\s*%b" % _TEXT, re.DOTALL)
 
 
 class JsonReader:
@@ -197,31 +202,38 @@ class _Array:
         self._step = step
         self._place = _Place(file.tell() + 1)
         self._separator = b""
+        self._long = False  # the element at hand is longer than what was read
         file.seek(1, 1)
 
     def pieces(self) -> Iterator[Piece]:
-        data, after_comma = b"", False
+        data, after_comma, scan = b"", False, _Scan()
         while chunk := self._file.read(max(self._step, len(data))):
             data += chunk
             cut, piece = self._guess(data)
-            if piece is None:
-                found = self._search(data)
-                if found is None:
-                    break  # the array ends here
-                cut, piece = found, self._piece(data[:found]) if found else None
+            if piece is not None:
+                scan = _Scan()
+            else:
+                cut = self._search(data, scan)
+                if scan.end is not None:
+                    break
+                piece = self._piece(data[:cut]) if cut else None
+            self._long = piece is None
             if piece is not None:
                 yield piece
                 self._place = self._place.after(data[: cut + 1])
                 data, after_comma = data[cut + 1 :], True
             elif len(data) > RECORD_CAP:
                 raise FileBroken(f"Line {self._place.line}: a record is longer than {RECORD_CAP:,} bytes")
-        yield from self._last(data, after_comma)
+        yield from self._last(data, after_comma, scan)
 
     def _guess(self, data: bytes) -> tuple[int, Piece | None]:
-        """A cut before one of the last elements that begin as the second one did, and what stands before it."""
-        at = len(data)
-        for _ in range(GUESSES if self._separator else 0):
-            at = data.rfind(self._separator, 0, at)
+        """A cut before one of the last elements that begin as the second one did, and what stands before it.
+
+        A cut that leaves more than half would have most of the data looked at again.
+        """
+        at, half = len(data), len(data) // 2
+        for _ in range(GUESSES if self._separator and not self._long else 0):
+            at = data.rfind(self._separator, half, at)
             if at < 0:
                 break
             cut = data.index(b",", at)
@@ -230,15 +242,16 @@ class _Array:
                 return cut, piece
         return 0, None
 
-    def _search(self, data: bytes) -> int | None:
-        """The last comma between elements, 0 where there is none yet, None where the array ends."""
+    def _search(self, data: bytes, scan: "_Scan") -> int:
+        """The last comma between elements, 0 where there is none yet; the scan then stands behind it."""
         last = 0
-        for at in _commas(data):
-            if at < 0:
-                return None
+        for at in scan.commas(data):
             last = at
-        found = _SEPARATOR.match(data, data.rindex(b"}", 0, last)) if b"}" in data[:last] else None
-        self._separator = found[0] if found else b""
+        if last and scan.end is None:
+            brace = data.rfind(b"}", 0, last)
+            found = _SEPARATOR.match(data, brace) if brace >= 0 else None
+            self._separator = found[0] if found else b""
+            scan.at -= last + 1
         return last
 
     def _whole(self, body: bytes) -> Piece | None:
@@ -261,8 +274,9 @@ class _Array:
             place = place.after(element + b",")
         return records, _Originals(body)
 
-    def _last(self, data: bytes, after_comma: bool) -> Iterator[Piece]:
-        end = next((-at - 1 for at in _commas(data) if at < 0), None)
+    def _last(self, data: bytes, after_comma: bool, scan: "_Scan") -> Iterator[Piece]:
+        self._search(data, scan)
+        end = scan.end
         if end is None:
             place = self._place.after(data)
             raise FileBroken(f"Line {place.line}, byte {place.byte + 1:,}: the file ends before the array does")
@@ -292,30 +306,36 @@ def _too_deep(body: bytes, records: list[object]) -> bool:
     return brackets - len(records) > json_limits.MAX_DEPTH - 2 and json_limits.too_deep(records)
 
 
-def _commas(data: bytes) -> Iterator[int]:
-    """The commas between elements; at last -1 - the index of what closes more than was opened, where it is there."""
-    depth = 0
-    for match in _STRUCTURE.finditer(data):
-        token = match[0]
-        if token == b",":
-            if depth == 0:
-                yield match.start()
-        elif token in b"[{":
-            depth += 1
-        elif token in b"]}":
-            depth -= 1
-            if depth < 0:
-                yield -1 - match.start()
+class _Scan:
+    """A walk along the brackets, which goes on where it stood once there is more data."""
+
+    def __init__(self) -> None:
+        self.at = 0
+        self.end: int | None = None  # where more is closed than was opened
+        self._depth = 0
+
+    def commas(self, data: bytes) -> Iterator[int]:
+        """Those between elements, up to the end of the array, of the data, or of its last complete text."""
+        while self.end is None:
+            match = (_INSIDE if self._depth else _BETWEEN).match(data, self.at)
+            assert match is not None  # nothing is a match, too
+            self.at = match.end()
+            token: bytes | None = match[1]
+            if token is None:
                 return
-        elif token == b'"':
-            return  # a text that is not complete yet
+            if token == b",":
+                yield match.start(1)
+            elif token[0] in b"[{":
+                self._depth += len(token)
+            elif len(token) > self._depth:
+                self.end = match.start(1) + self._depth
+            else:
+                self._depth -= len(token)
 
 
 def _elements(body: bytes) -> Iterator[bytes]:
     first = 0
-    for at in _commas(body):
-        if at < 0:
-            break
+    for at in _Scan().commas(body):
         yield body[first:at]
         first = at + 1
     yield body[first:]

@@ -1,11 +1,13 @@
 """`json`: arrays, single documents, objects of records, and how broken files are told from bad records."""
 
 import io
+from collections.abc import Sequence
+from types import SimpleNamespace
 
 import orjson
 import pytest
 
-from server.readers import READERS
+from server.readers import READERS, json_reader
 from server.readers.base import BadRecord, Block, FileBroken
 
 READER = READERS["json"]
@@ -102,3 +104,80 @@ def test_a_fault_far_into_the_file_is_found_where_it_is() -> None:
     data = b"[" + b'{"a":1},\n' * 200_000 + b'{"a" 1}]'
     with pytest.raises(FileBroken, match="Line 200001, byte 1,800,007"):
         records(data)
+
+
+class Work:
+    """What the reader does: bytes that it has parsed, and steps of its scan."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.proofs = self.parsed = self.steps = self.scanned = 0
+        counting = SimpleNamespace(loads=self._loads, dumps=orjson.dumps, JSONDecodeError=orjson.JSONDecodeError)
+        monkeypatch.setattr(json_reader, "orjson", counting)
+        for name in ("_INSIDE", "_BETWEEN"):
+            monkeypatch.setattr(json_reader, name, SimpleNamespace(match=self._counted(getattr(json_reader, name))))
+
+    def _loads(self, data: bytes) -> object:
+        self.proofs += 1
+        self.parsed += len(data)
+        return orjson.loads(data)
+
+    def _counted(self, pattern):
+        def match(data: bytes, at: int):
+            found = pattern.match(data, at)
+            self.steps += 1
+            self.scanned += found.end() - at
+            return found
+
+        return match
+
+
+SMALL = b'{"a":1},' * 40_000
+HUGE = {
+    "empty objects in arrays": [b"[" + b"{}," * 700_000 + b"{}]"],
+    "empty objects in an object": [b'{"a":[' + b"{}," * 700_000 + b"{}]}"],
+    "a record like those before, with more such in it": [SMALL[:-1], b'{"a":[' + b'{"a":1},' * 250_000 + b"7]}"],
+    "one such after the other": [b'{"a":[' + b'{"a":1},' * 90_000 + b"7]}"] * 4,
+    "a text of commas and brackets": [SMALL[:-1], b'{"a":"' + rb"}]},{[,{\"a\":1},{" * 110_000 + b'"}', b'{"a":2}'],
+    "texts of commas and brackets": [SMALL[:-1], b'{"a":[' + rb'"},{\"a\":1",' * 150_000 + b'"]}"]}', b"[]"],
+    "nested as deep as may be": [b'{"a":[' + (b"[" * 250 + b"{}" + b"]" * 250 + b",") * 1_500 + b"1]}", b"2"],
+}
+
+
+@pytest.mark.parametrize("elements", HUGE.values(), ids=HUGE)
+def test_a_huge_record_is_looked_at_a_few_times_only(
+    elements: Sequence[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = b"[" + b",".join(elements) + b"]"
+    work = Work(monkeypatch)
+    assert records(data) == orjson.loads(data)
+    assert work.proofs <= 16
+    assert work.parsed <= 4 * len(data)
+    assert work.scanned <= 2 * len(data)
+    assert work.steps <= len(data) / 50
+
+
+def test_a_record_too_deep_for_any_parser_is_looked_at_a_few_times_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = b"[" * 600_000 + b"]" * 600_000
+    work = Work(monkeypatch)
+    first, bad, last = records(b"[1," + deep + b",3]")
+    assert (first, last) == (1, 3)
+    assert isinstance(bad, BadRecord)
+    assert work.parsed <= 3 * len(deep)
+    assert work.steps <= 100
+
+
+def test_nothing_but_a_piece_is_kept_of_a_long_array_of_two_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A guess that cuts far from the end would leave more and more behind."""
+    rare = (b'{"a":1},' * 3 + b'{"b":[{"a":1},{"a":1},{"a":1},{"a":1}]},' + b'{"c":2},' * 40_000) * 12
+    data = b"[" + rare + b"0]"
+    longest = 0
+    whole = json_reader._Array._whole
+
+    def measured(array: json_reader._Array, body: bytes) -> object:
+        nonlocal longest
+        longest = max(longest, len(body))
+        return whole(array, body)
+
+    monkeypatch.setattr(json_reader._Array, "_whole", measured)
+    assert records(data) == orjson.loads(data)
+    assert longest <= 2 * json_reader.STEP
