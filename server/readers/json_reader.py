@@ -227,13 +227,10 @@ class _Array:
         yield from self._last(data, after_comma, scan)
 
     def _guess(self, data: bytes) -> tuple[int, Piece | None]:
-        """A cut before one of the last elements that begin as the second one did, and what stands before it.
-
-        A cut that leaves more than half would have most of the data looked at again.
-        """
-        at, half = len(data), len(data) // 2
+        """A cut before one of the last elements that begin as the second one did, and what stands before it."""
+        at = len(data)
         for _ in range(GUESSES if self._separator and not self._long else 0):
-            at = data.rfind(self._separator, half, at)
+            at = data.rfind(self._separator, 0, at)
             if at < 0:
                 break
             cut = data.index(b",", at)

@@ -164,20 +164,3 @@ def test_a_record_too_deep_for_any_parser_is_looked_at_a_few_times_only(monkeypa
     assert isinstance(bad, BadRecord)
     assert work.parsed <= 3 * len(deep)
     assert work.steps <= 100
-
-
-def test_nothing_but_a_piece_is_kept_of_a_long_array_of_two_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A guess that cuts far from the end would leave more and more behind."""
-    rare = (b'{"a":1},' * 3 + b'{"b":[{"a":1},{"a":1},{"a":1},{"a":1}]},' + b'{"c":2},' * 40_000) * 12
-    data = b"[" + rare + b"0]"
-    longest = 0
-    whole = json_reader._Array._whole
-
-    def measured(array: json_reader._Array, body: bytes) -> object:
-        nonlocal longest
-        longest = max(longest, len(body))
-        return whole(array, body)
-
-    monkeypatch.setattr(json_reader._Array, "_whole", measured)
-    assert records(data) == orjson.loads(data)
-    assert longest <= 2 * json_reader.STEP
