@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import structlog
+
 from server.engine import source_records
 from server.engine.batches import Batches
 from server.engine.callbacks import KIND as CALLBACK
@@ -30,8 +32,13 @@ from server.engine.transactions import TransactionRules, Transactions
 from server.engine.upload_definitions import DefinitionRules, UploadDefinitions
 from server.engine.uploads import Uploads
 from storage.catalog.base import Batch
+from storage.errors import StorageError
 from storage.opening import Storage, open_storage, refers_to
+from storage.queues import jobs as sql
+from storage.queues.base import FINAL
 from storage.records.base import Row
+
+log = structlog.get_logger("penstock.engine")
 
 
 class Engine:
@@ -81,7 +88,19 @@ class Engine:
     async def sweep(self) -> int:
         """Removes what a dead process left in flight; how many bodies."""
         await asyncio.to_thread(self._storage.presence.sweep)
+        await asyncio.to_thread(self._forget_ended)
         return await self.uploads.sweep(self._storage.referenced)
+
+    def _forget_ended(self) -> None:
+        """Whoever ended a job may have died before its checkpoint was dropped; one that stays does no harm."""
+        ids = self._storage.records.begun()
+        found = self._storage.catalog.read_now(lambda connection: [sql.get(connection, id) for id in ids])
+        try:
+            for job in found:
+                if job is not None and job.state in FINAL:
+                    self._storage.records.forget(job.id)
+        except StorageError as error:
+            log.warning("checkpoints of ended jobs were left in place", reason=str(error))
 
     def start_dispatcher(self) -> None:
         self._dispatcher = Dispatcher(self._storage, self.definitions, self._limits, self._clock, self.jobs.ended)

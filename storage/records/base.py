@@ -123,7 +123,8 @@ class RecordStore(Protocol):
     * `select` is one page of the rows that have these values, `filled` columns not being empty, sorted by columns (of
       equal ones, the row inserted first comes first), or all of that turned round; `matching` says how many there are.
       Both are empty for a table that is not there yet.
-    * `forget` drops the checkpoint of a job that has ended.
+    * `begun` names the jobs that a session was opened for and that are not forgotten; dry runs are not among them.
+    * `forget` drops the checkpoint of a job that has ended; a session of it that is still open is fenced off.
     * `verify` yields one sentence for each damage found: the database's own check, and references of `tables` to rows
       that are not there.
     """
@@ -153,6 +154,8 @@ class RecordStore(Protocol):
     ) -> list[Row]: ...
 
     def matching(self, table: str, where: Mapping[str, Scalar], *, filled: Sequence[str] = ()) -> int: ...
+
+    def begun(self) -> list[str]: ...
 
     def forget(self, job: str) -> None: ...
 

@@ -98,6 +98,9 @@ class SqliteRecords:
         statement = sql.count_matching(table, tuple(where), tuple(filled))
         return int(self._connection.execute(statement, tuple(where.values())).fetchone()[0])
 
+    def begun(self) -> list[str]:
+        return [job for (job,) in self._connection.execute("SELECT job FROM _checkpoints ORDER BY job")]
+
     def forget(self, job: str) -> None:
         with _transaction(self._connection, self._lock):
             self._connection.execute("DELETE FROM _checkpoints WHERE job = ?", (job,))

@@ -192,6 +192,27 @@ def test_a_forgotten_job_has_no_checkpoint(store: SqliteRecords) -> None:
     again.close()
 
 
+def test_begun_names_the_jobs_that_are_not_forgotten_but_no_dry_runs(store: SqliteRecords) -> None:
+    for job in ("one", "two", "three"):
+        store.session(job, TABLES).close()
+    dry = store.session("dry", TABLES, dry_run=True)
+    write(dry, ("a@x", "A", 1, 0))
+    assert store.begun() == ["one", "three", "two"]
+    store.forget("three")
+    store.forget("never seen")
+    assert store.begun() == ["one", "two"]
+    dry.close()
+
+
+def test_an_open_session_of_a_forgotten_job_is_fenced_off(store: SqliteRecords) -> None:
+    session = store.session("job", TABLES)
+    store.forget("job")
+    with pytest.raises(Superseded):
+        write(session, ("a@x", "A", 1, 0))
+    assert stored(store) == []
+    session.close()
+
+
 def test_rows_come_in_order_of_insertion_and_can_be_paged(store: SqliteRecords) -> None:
     fill(store, *((f"p{i}@x", "P", i, i) for i in range(2500)))
     ages = [row.values["age"] for row in store.rows("people")]

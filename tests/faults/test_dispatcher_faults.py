@@ -1,4 +1,4 @@
-"""A dispatcher whose queue fails it, and one that is stopped before its worker is up: no job is lost or run twice."""
+"""A dispatcher whose queue fails it, one that is stopped before its worker is up, and what a dead one left behind."""
 
 import asyncio
 import json
@@ -17,6 +17,7 @@ from server.engine.engine import Engine
 from storage.errors import StorageError
 from storage.opening import Storage, open_storage
 from storage.queues.base import Job, JobQueue
+from storage.records.base import Checkpoint, RecordStore
 
 MODEL = {
     "name": "example:notes",
@@ -184,3 +185,45 @@ async def test_a_stop_while_the_worker_starts_is_heard_by_it(house: House, when:
         await successor.stop()
     assert (job.state, job.attempts, job.counts.created) == ("done", 1, 3)
     assert await house.notes() == ["one", "two", "three"]
+
+
+async def test_a_start_forgets_the_checkpoints_of_ended_jobs_and_of_no_others(house: House) -> None:
+    records = house.storage.records
+    await asyncio.to_thread(leave_a_checkpoint, records, house.job)
+    await house.engine.sweep()
+    assert await asyncio.to_thread(records.begun) == [house.job], "the job has yet to go on from there"
+    await house.engine.jobs.cancel(house.job)
+    await house.engine.sweep()
+    assert await asyncio.to_thread(records.begun) == []
+
+
+async def test_a_full_disk_at_the_start_leaves_checkpoints_where_they_are(house: House) -> None:
+    await asyncio.to_thread(leave_a_checkpoint, house.storage.records, house.job)
+    await house.engine.jobs.cancel(house.job)
+    full = replace(house.storage, records=FullRecords(house.storage.records))  # type: ignore[arg-type]
+    starting = Engine(full, imports=house.storage.data_dir)
+    with structlog.testing.capture_logs() as logged:
+        await starting.sweep()
+    await starting.close()
+    assert [line["reason"] for line in logged] == ["the disk is full"]
+    assert await asyncio.to_thread(house.storage.records.begun) == [house.job]
+
+
+def leave_a_checkpoint(records: RecordStore, job: str) -> None:
+    session = records.session(job, ())
+    with session.chunk(Checkpoint(position={"number": 1})):
+        pass
+    session.close()
+
+
+class FullRecords:
+    """Reads go through."""
+
+    def __init__(self, inner: RecordStore) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def forget(self, job: str) -> None:
+        disk_full()
