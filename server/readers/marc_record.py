@@ -43,7 +43,7 @@ def decode(raw: bytes, utf8: bool = False) -> MarcRecord:
     unicode = utf8 or raw[9:10] == b"a"
     try:
         if raw.isascii() and (unicode or raw.translate(None, _SEPARATORS).decode("ascii").isprintable()):
-            return _ascii(raw.decode("ascii"))
+            return _ascii(raw.decode("ascii"), unicode)
         return _utf8(raw) if unicode else _marc8(raw)
     except (_Odd, KeyError, ValueError, IndexError):
         return _by_pymarc(raw, utf8)
@@ -73,12 +73,14 @@ def _entries(base: int, directory: str) -> list[tuple[str, int, int]]:
     ]
 
 
-def _ascii(text: str) -> MarcRecord:
+def _ascii(text: str, unicode: bool) -> MarcRecord:
     base = _base(text)
-    fields = [
-        {tag: text[first:end] if tag in _CONTROL else _data_field(text[first:end])}
-        for tag, first, end in _entries(base, text[LEADER : base - 1])
-    ]
+    fields: list[object] = []
+    for tag, first, end in _entries(base, text[LEADER : base - 1]):
+        data = text[first:end]
+        if not unicode and "\x1e" in data and tag not in _CONTROL:
+            raise _Odd  # a wrong length: the field runs into the next one, and MARC-8 has no such character
+        fields.append({tag: data if tag in _CONTROL else _data_field(data)})
     return {"leader": text[:LEADER], "fields": fields}
 
 
