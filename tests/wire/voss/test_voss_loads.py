@@ -1,7 +1,9 @@
 """Sentence by sentence: the two calls, and the transaction they lead to (vendor's documentation: Bulk load API)."""
 
+import io
 import re
 import subprocess
+import zipfile
 from asyncio import to_thread
 from base64 import b64encode
 from pathlib import Path
@@ -148,6 +150,23 @@ async def test_a_file_that_is_no_workbook_inside(bulk: BulkHouse) -> None:
         "Fail",
         "Fake.xlsx: The file is not an Excel workbook (.xlsx, .xlsm or .xls)",
     )
+
+
+async def test_a_workbook_that_unpacks_to_more_than_the_limit(bulk: BulkHouse) -> None:
+    bomb = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(countries(("Chad", "TD")))) as plain,
+        zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as swollen,
+    ):
+        for name in plain.namelist():
+            swollen.writestr(name, plain.read(name))
+        with swollen.open("xl/media/image1.png", "w") as file:
+            for _ in range(300):
+                file.write(bytes(1 << 20))
+    transaction = await bulk.load(bomb.getvalue(), "Bomb.xlsx")
+    assert transaction["status"] == "Fail"
+    assert "unpacks to" in transaction["message"]
+    assert "the limit is" in transaction["message"]
 
 
 async def test_sheets_from_left_to_right_blocks_and_tabs_that_are_passed_over(bulk: BulkHouse) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -109,18 +109,20 @@ async def test_a_load_that_waits_is_canceled_at_once(tmp_path: Path, bulk_import
 class Listener:
     """What a client listens with."""
 
-    def __init__(self) -> None:
+    def __init__(self, *answers: int) -> None:
         self.calls: asyncio.Queue[tuple[dict[str, Any], str | None]] = asyncio.Queue()
         self.address = ""
+        self._answers = list(answers)
 
     async def told(self, request: web.Request) -> web.Response:
         await self.calls.put((await request.json(), request.headers.get("Authorization")))
-        return web.Response()
+        return web.Response(status=self._answers.pop(0) if self._answers else 200)
 
 
 @asynccontextmanager
-async def listening() -> AsyncIterator[Listener]:
-    listener = Listener()
+async def listening(*answers: int) -> AsyncIterator[Listener]:
+    """Answers with these status codes, and then with 200."""
+    listener = Listener(*answers)
     app = web.Application()
     app.router.add_post("/told", listener.told)
     runner = web.AppRunner(app)
@@ -159,6 +161,24 @@ async def test_a_callback_at_the_end(tmp_path: Path, bulk_imports: Path) -> None
         }
         assert authorization == "Basic dXNlcm5hbWU6cGFzc3dvcmQ="
         assert (await house.transaction(id))["request_meta"].keys() == meta(listener).keys() - {"callback_password"}
+
+
+async def test_a_callback_that_is_not_answered_with_200_comes_again(tmp_path: Path, bulk_imports: Path) -> None:
+    clock, rules = MovedClock(), TransactionRules(callbacks="anywhere")
+    async with (
+        listening(503) as listener,
+        open_bulk_house(tmp_path / "data", bulk_imports, rules=rules, clock=clock) as house,
+    ):
+        id = await house.begin(ONE, request_meta=meta(listener))
+        async with asyncio.timeout(40):
+            first, _ = await listener.calls.get()
+            second = None
+            while second is None:
+                clock.move(minutes=1)  # the pause before the next try counts from the answer to the last one
+                with suppress(TimeoutError):
+                    second, _ = await asyncio.wait_for(listener.calls.get(), 1)
+        assert first == second
+        assert (await house.transaction(id))["status"] == "Success"
 
 
 async def test_a_name_that_leads_to_a_private_address_is_never_called(tmp_path: Path, bulk_imports: Path) -> None:
