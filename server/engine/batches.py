@@ -17,10 +17,11 @@ from sqlalchemy import Connection
 from server.engine.clock import Clock
 from server.engine.definitions import Definitions
 from server.engine.errors import BatchNotFound, BatchWrongState, ControlInvalid, ControlNotFound
+from server.engine.keeping import keep_all
 from server.engine.secrets import new_identifier
 from server.engine.uploads import Upload
 from server.mapping.row_control import row_control
-from storage.blobs.base import BlobStore, BlobWriter
+from storage.blobs.base import BlobStore
 from storage.catalog.base import Batch, BatchFile, BatchState, Catalog, Key, NewBatch
 from storage.catalog.sql import batches as sql
 from storage.catalog.sql import controls
@@ -241,21 +242,9 @@ class Batches:
 
     async def _keep(self, content: bytes, commit: Callable[[Connection, str], T]) -> T:
         """Makes small content a blob and commits what refers to it."""
-        writer = await asyncio.to_thread(_write, self._blobs, content)
-        try:
-            stored = await asyncio.to_thread(writer.publish)
-            result = await self._catalog.write(lambda connection: commit(connection, stored.digest))
-            await asyncio.to_thread(writer.settle)
-            return result
-        finally:
-            await asyncio.shield(asyncio.to_thread(writer.discard))
-
-
-def _write(blobs: BlobStore, content: bytes) -> BlobWriter:
-    writer = blobs.writer()
-    writer.write(content)
-    writer.seal()
-    return writer
+        return await keep_all(
+            self._blobs, self._catalog, [content], lambda connection, digests: commit(connection, digests[0])
+        )
 
 
 def _add_with_control(connection: Connection, new: NewBatch) -> Batch:

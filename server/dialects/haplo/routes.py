@@ -1,5 +1,6 @@
 """The two batch import APIs of Haplo: parse, one engine call, render."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Generic, TypeVar
 
@@ -30,7 +31,7 @@ class Received(Generic[FormT]):
         self.form: FormT = form
 
 
-class ImportApi:
+class ImportApi(ABC):
     """What both APIs have: make a batch, add files to it, schedule it.
 
     `scope` is the scope of the keys, and the name under which the engine keeps this API's batches apart.
@@ -50,8 +51,9 @@ class ImportApi:
     def handlers(self) -> dict[str, Handler]:
         return {"batch": self._small(self.batch), "file": self._file, "schedule": self._small(self.schedule)}
 
+    @abstractmethod
     async def batch(self, received: Received[SmallForm]) -> str:
-        raise NotImplementedError
+        """Makes a batch; its identifier."""
 
     async def file(self, received: Received[Form]) -> str:
         wanted = wire.file_request(received.parameters)
