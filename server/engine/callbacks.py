@@ -1,7 +1,7 @@
 """Callbacks: when a transaction has ended, its client is told at the address it gave (VOSS: transaction callbacks).
 
 The name is looked up once and the connection goes to the address that was checked, so that a name cannot change its
-meaning in between; redirects are not followed.
+meaning in between; redirects are not followed. An https address must show a certificate that this machine trusts.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from urllib.parse import SplitResult, urlsplit
 import orjson
 import structlog
 
+from server.engine.certificates import untrusted
 from server.engine.errands import ErrandFailed
 from server.engine.errors import RequestInvalid
 from storage.queues.base import Job
@@ -66,7 +67,8 @@ class Callbacks:
             _log.warning("callback refused", job=payload["job"], reason=str(error))
             return
         except (OSError, http.client.HTTPException) as error:
-            raise ErrandFailed(f"{_shown(url)}: {error or type(error).__name__}") from error
+            reason = untrusted(error) or str(error) or type(error).__name__
+            raise ErrandFailed(f"{_shown(url)}: {reason}") from error
         if status != 200:
             raise ErrandFailed(f"{_shown(url)}: answered {status}, not 200")
 

@@ -10,6 +10,7 @@ import aiosmtplib
 import structlog
 
 from server.engine.batches import Batches
+from server.engine.certificates import untrusted
 from server.engine.errands import ErrandFailed
 from server.engine.jobs import Jobs
 from server.engine.pages import batch_page
@@ -26,7 +27,10 @@ log = structlog.get_logger("penstock.mail")
 
 @dataclass(frozen=True, slots=True)
 class MailServer:
-    """`tls` from the first byte, or `starttls` after a greeting in clear. Times in seconds."""
+    """`tls` from the first byte, or `starttls` after a greeting in clear; both ask for a trusted certificate.
+
+    Times in seconds.
+    """
 
     host: str
     port: int = 25
@@ -88,7 +92,8 @@ class Mail:
                 timeout=server.timeout_seconds,
             )
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
-            raise ErrandFailed(f"the mail server {server.host}:{server.port} did not take it: {error}") from error
+            reason = untrusted(error) or str(error) or type(error).__name__
+            raise ErrandFailed(f"the mail server {server.host}:{server.port} did not take it: {reason}") from error
         for address, (code, reason) in refused.items():  # the others have it: sending it again would reach them twice
             log.warning("mail refused for one recipient", job=errand.id, recipient=address, code=code, reason=reason)
 

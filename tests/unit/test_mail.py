@@ -11,6 +11,7 @@ from email.policy import default
 import pytest
 import structlog
 from aiosmtpd.smtp import SMTP, AuthResult
+from own_certificates import certified
 
 from server.engine.clock import utc_now
 from server.engine.engine import open_engine
@@ -54,12 +55,14 @@ class Post:
 
 
 @asynccontextmanager
-async def listening(post, **options):
+async def listening(post, *, ssl=None, **options):
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SMTP(post, **options), "127.0.0.1", 0)
-    yield server.sockets[0].getsockname()[1]
-    server.close()
-    await server.wait_closed()
+    server = await loop.create_server(lambda: SMTP(post, **options), "127.0.0.1", 0, ssl=ssl)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        await server.wait_closed()
 
 
 @pytest.fixture
@@ -299,3 +302,68 @@ async def test_a_title_in_any_script_is_the_subject(open_house, post, port):
         _, message = await post.taken.get()
     assert message["Subject"] == f"Import succeeded: {title}"
     assert title in message.get_content()
+
+
+def demanding(made, tls):
+    """How a mail server asks for encryption and a login, and what listens in front of it."""
+    seen = []
+
+    def authenticate(server, session, envelope, mechanism, data):
+        seen.append((mechanism, data.login, data.password))
+        return AuthResult(success=True)
+
+    if tls == "tls":  # the conversation itself does not know that it is encrypted
+        return seen, {"ssl": made.context, "auth_require_tls": False, "authenticator": authenticate}
+    starttls = {"tls_context": made.context, "require_starttls": True, "auth_required": True}
+    return seen, {**starttls, "authenticator": authenticate}
+
+
+@pytest.mark.parametrize("tls", ["tls", "starttls"])
+async def test_mail_and_login_are_encrypted(open_house, post, tmp_path, monkeypatch, tls):
+    made = certified(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(made.authority))
+    seen, demands = demanding(made, tls)
+    async with (
+        listening(post, **demands) as port,
+        open_house(server_at(port, user="u", password="p", tls=tls)) as engine,
+    ):
+        await ended(engine, GOOD)
+        people, _ = await post.taken.get()
+    assert people == ["s@example.org"]
+    assert [(login, password) for _, login, password in seen] == [(b"u", b"p")]
+
+
+@pytest.mark.parametrize("tls", ["tls", "starttls"])
+@pytest.mark.parametrize(("fault", "reason"), [({}, "unable to get local issuer"), ({"ended": True}, "has expired")])
+async def test_a_server_that_is_not_trusted_gets_neither_login_nor_mail(
+    open_house, post, clock, tmp_path, monkeypatch, tls, fault, reason
+):
+    made = certified(tmp_path, **fault)
+    if fault:
+        monkeypatch.setenv("SSL_CERT_FILE", str(made.authority))
+    seen, demands = demanding(made, tls)
+    async with (
+        listening(post, **demands) as port,
+        open_house(server_at(port, user="u", password="p", tls=tls)) as engine,
+    ):
+        with structlog.testing.capture_logs() as log:
+            batch = await ended(engine, GOOD)
+            waiting = await errand(engine, batch, lambda job: job.error)
+        assert (waiting.state, waiting.attempts) == ("queued", 1)
+        assert f"127.0.0.1:{port} did not take it: its certificate is not trusted: " in waiting.error
+        assert reason in waiting.error
+        assert [line["reason"] for line in log if line["log_level"] == "warning"] == [waiting.error]
+        assert seen == []
+        assert post.tries.empty()
+        if not fault:  # somebody follows the advice
+            monkeypatch.setenv("SSL_CERT_FILE", str(made.authority))
+            clock.ahead += timedelta(seconds=11)
+            assert (await post.taken.get())[0] == ["s@example.org"]
+
+
+async def test_a_server_without_starttls_gets_neither_login_nor_mail(open_house, post, port):
+    async with open_house(server_at(port, user="u", password="p", tls="starttls")) as engine:
+        batch = await ended(engine, GOOD)
+        waiting = await errand(engine, batch, lambda job: job.error)
+    assert "STARTTLS extension not supported" in waiting.error
+    assert post.tries.empty()

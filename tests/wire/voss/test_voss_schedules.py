@@ -1,14 +1,10 @@
-"""Loads at a time: zones, servers that were down, two servers, cancels; and callbacks at the end."""
+"""Loads at a time: zones, servers that were down, two servers, cancels before they run."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
 from bulk_house import LOAD, BulkHouse, MovedClock, countries, open_bulk_house
 
 from server.engine.transactions import TransactionRules
@@ -104,91 +100,6 @@ async def test_a_load_that_waits_is_canceled_at_once(tmp_path: Path, bulk_import
             again = await house.ask("GET", f"/api/tool/Transaction/{id}/cancel/")
             assert (again.status, again.body["error_code"]) == (409, 4090)
         assert (await house.get("/api/data/Schedule/"))["resources"] == []
-
-
-class Listener:
-    """What a client listens with."""
-
-    def __init__(self, *answers: int) -> None:
-        self.calls: asyncio.Queue[tuple[dict[str, Any], str | None]] = asyncio.Queue()
-        self.address = ""
-        self._answers = list(answers)
-
-    async def told(self, request: web.Request) -> web.Response:
-        await self.calls.put((await request.json(), request.headers.get("Authorization")))
-        return web.Response(status=self._answers.pop(0) if self._answers else 200)
-
-
-@asynccontextmanager
-async def listening(*answers: int) -> AsyncIterator[Listener]:
-    """Answers with these status codes, and then with 200."""
-    listener = Listener(*answers)
-    app = web.Application()
-    app.router.add_post("/told", listener.told)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    listener.address = f"http://127.0.0.1:{runner.addresses[0][1]}/told"
-    yield listener
-    await runner.cleanup()
-
-
-def meta(listener: Listener) -> dict[str, Any]:
-    return {
-        "external_id": "3x",
-        "external_reference": "Example",
-        "callback_url": listener.address,
-        "callback_username": "username",
-        "callback_password": "password",
-    }
-
-
-async def test_a_callback_at_the_end(tmp_path: Path, bulk_imports: Path) -> None:
-    rules = TransactionRules(callbacks="anywhere")
-    async with listening() as listener, open_bulk_house(tmp_path / "data", bulk_imports, rules=rules) as house:
-        id = await house.begin(ONE, request_meta=meta(listener))
-        async with asyncio.timeout(20):
-            body, authorization = await listener.calls.get()
-        assert body == {
-            "transaction_id": id,
-            "href": f"/api/tool/Transaction/{id}",
-            "status": "Success",
-            "success": True,
-            "detail": "[ 1/1 ] succeeded from [ 1 ] sheet in DEMO.xlsx.",
-            "message": "1 rows succeeded, 0 rows failed.",
-            "external_id": "3x",
-            "external_reference": "Example",
-        }
-        assert authorization == "Basic dXNlcm5hbWU6cGFzc3dvcmQ="
-        assert (await house.transaction(id))["request_meta"].keys() == meta(listener).keys() - {"callback_password"}
-
-
-async def test_a_callback_that_is_not_answered_with_200_comes_again(tmp_path: Path, bulk_imports: Path) -> None:
-    clock, rules = MovedClock(), TransactionRules(callbacks="anywhere")
-    async with (
-        listening(503) as listener,
-        open_bulk_house(tmp_path / "data", bulk_imports, rules=rules, clock=clock) as house,
-    ):
-        id = await house.begin(ONE, request_meta=meta(listener))
-        async with asyncio.timeout(40):
-            first, _ = await listener.calls.get()
-            second = None
-            while second is None:
-                clock.move(minutes=1)  # the pause before the next try counts from the answer to the last one
-                with suppress(TimeoutError):
-                    second, _ = await asyncio.wait_for(listener.calls.get(), 1)
-        assert first == second
-        assert (await house.transaction(id))["status"] == "Success"
-
-
-async def test_a_name_that_leads_to_a_private_address_is_never_called(tmp_path: Path, bulk_imports: Path) -> None:
-    async with listening() as listener, open_bulk_house(tmp_path / "data", bulk_imports) as house:
-        address = listener.address.replace("127.0.0.1", "localhost")
-        id = await house.begin(ONE, request_meta={"callback_url": address})
-        await house.ended(id)
-        errand = next(job for job in await house.engine.jobs.list() if job.mode == "errand")
-        assert (await house.engine.jobs.wait(errand.id)).state == "done"
-        assert listener.calls.empty()
 
 
 async def test_hierarchies_that_the_settings_name(tmp_path: Path, bulk_imports: Path) -> None:
