@@ -8,11 +8,15 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from server.admin.parts import PARTS
+from server.admin.site import Facts, Site
 from server.dialects import DIALECTS, MakeDialect
 from server.engine.engine import Engine
 from server.web.access_log import AccessLog, access_logger, protocol_logger
 from server.web.auth import Gate, KeyGate, OpenGate, Throttle
+from server.web.dialect import Dialect
 from server.web.errors import catch_errors
+from server.web.sign_in import SignIn
 
 try:
     import uvloop
@@ -31,11 +35,15 @@ BACKLOG = 1024
 _log = structlog.get_logger(__name__)
 
 
-def make_app(engine: Engine, dialects: Sequence[MakeDialect] = DIALECTS) -> web.Application:
+def make_app(engine: Engine, dialects: Sequence[MakeDialect] = DIALECTS, facts: Facts | None = None) -> web.Application:
     """The whole application over an open engine, whose jobs run while it does."""
     gate: Gate = OpenGate(engine.keys) if engine.keys.everybody else KeyGate(engine.keys, Throttle())
-    spoken = [make(engine, gate) for make in dialects]
+    facts = facts or Facts()
+    sign_in = SignIn(engine, gate, facts.session_seconds)
+    site = Site(engine, sign_in, PARTS, facts)
+    spoken: list[Dialect] = [*(make(engine, gate) for make in dialects), site]
     app = web.Application(middlewares=[catch_errors(spoken)])
+    site.attach(app)
     app[ENGINE] = engine
     app.cleanup_ctx.append(_running_engine)
     app.router.add_get("/livez", _alive)

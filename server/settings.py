@@ -17,6 +17,8 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 FILE_NAME = "penstock.toml"
 PREFIX = "PENSTOCK_"
+SECRET = ("password",)
+MASK = "(set, not shown)"
 
 Bytes = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -50,6 +52,7 @@ class Server(Section):
         default=None, description="the address clients use, where a proxy stands in front"
     )
     log_format: Literal["console", "json"] = Field(default="console", description="console or json")
+    session_seconds: Count = Field(default=12 * 3600, description="how long signing in to the admin site lasts")
 
 
 class Storage(Section):
@@ -267,6 +270,18 @@ def _shown(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return "none" if value is None else str(value) if isinstance(value, Path | int | float) else repr(value)
+
+
+def shown(settings: Settings) -> dict[str, dict[str, str]]:
+    """The settings in force by section, as people may see them: secrets are masked."""
+    return {
+        section: {
+            name: MASK if name in SECRET and getattr(values, name) is not None else _shown(getattr(values, name))
+            for name in type(values).model_fields
+        }
+        for section in Settings.model_fields
+        if type(values := getattr(settings, section)).model_fields
+    }
 
 
 def section_fields(section: str) -> dict[str, tuple[str, object]]:

@@ -3,11 +3,13 @@
 import asyncio
 import ipaddress
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from server.admin.site import Facts
 from server.app import make_app, run, serve
 from server.cli.init import occupied, write_example
 from server.cli.options import Config, DataDir
@@ -15,7 +17,7 @@ from server.cli.output import say
 from server.cli.session import engine_for, settings_for
 from server.engine.engine import Engine
 from server.logs import LogFormat, configure_logs
-from server.settings import Settings
+from server.settings import Settings, shown
 
 # what the key of the first start may do: all that the example needs, no administration
 FIRST_SCOPES = ("haplo-batch", "haplo-standard", "haplo-push", "folio", "learningbuilder", "voss")
@@ -66,7 +68,8 @@ async def _serve(settings: Settings, *, no_auth: bool, welcome: bool) -> None:
     async with engine_for(settings, no_auth=no_auth) as engine:
         await asyncio.to_thread(engine.definitions.load)
         secret = await _first_key(engine) if welcome else None
-        await serve(make_app(engine), settings.server.host, settings.server.port, _announce(secret))
+        facts = Facts(version("penstock"), shown(settings), settings.server.session_seconds)
+        await serve(make_app(engine, facts=facts), settings.server.host, settings.server.port, _announce(secret))
 
 
 async def _first_key(engine: Engine) -> str | None:

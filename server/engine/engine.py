@@ -32,6 +32,7 @@ from server.engine.transactions import TransactionRules, Transactions
 from server.engine.upload_definitions import DefinitionRules, UploadDefinitions
 from server.engine.uploads import Uploads
 from storage.catalog.base import Batch
+from storage.catalog.sql import secrets
 from storage.errors import StorageError
 from storage.opening import Storage, open_storage, refers_to
 from storage.queues import jobs as sql
@@ -112,6 +113,11 @@ class Engine:
             await self.errands.stop()
             await self._dispatcher.stop()
             self._dispatcher = None
+
+    async def secret(self, name: str) -> bytes:
+        """Random bytes that all processes on this data directory share, made when first asked for."""
+        now = self._clock()
+        return await self._storage.catalog.write(lambda connection: secrets.get_or_make(connection, name, now))
 
     async def queue_rows(self, batch: Batch, *, after: int = -1, limit: int = 100) -> Sequence[QueueRow]:
         """One for each record of a batch, with what became of it so far; `after` is the last of the page before."""

@@ -86,6 +86,15 @@ class Keys:
         self._touch(key, now)
         return key
 
+    async def standing(self, id: int) -> Key:
+        """A key that was shown before (a session has its id); raises KeyUnknown where it is no longer valid."""
+        if self.everybody:
+            return self._anybody()
+        key = await self._catalog.read(lambda connection: sql.get(connection, id))
+        if key is None or not _is_valid(key, self._clock()):
+            raise KeyUnknown
+        return key
+
     async def list(self) -> Sequence[Key]:
         return await self._catalog.read(sql.every)
 

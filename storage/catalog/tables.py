@@ -60,8 +60,10 @@ batches = Table(
     Column("properties", JSON, nullable=False),
     Column("job", Text),  # no foreign key: jobs point at batches already
     Index(None, "api", "state"),
+    Index(None, "api"),
     Index(None, "state"),
     Index(None, "process"),
+    Index(None, "created"),
 )
 
 batch_files = Table(
@@ -277,9 +279,17 @@ transactions = Table(
     Column("plan", JSON(none_as_null=True)),
 )
 
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+    Column("created", Moment, nullable=False),
+)
+
 TABLES = (
     *(keys, control_files, batches, batch_files, job_log, outcomes),
     *(upload_definitions, file_definitions, tenants, file_extensions, sessions, staged_uploads, staged_parts),
     *(job_executions, job_rounds, record_chunks),
-    *(uploaded_files, bulk_loads, transactions),
+    *(uploaded_files, bulk_loads, transactions, secrets),
 )

@@ -75,6 +75,7 @@ class Job:
     errors: int
     error: str | None
     payload: Mapping[str, object]
+    fraction: float | None = None  # of its input that it has read, 0 to 1; None where nobody can tell
 
 
 class Abandoned(Protocol):
@@ -107,7 +108,7 @@ class JobQueue(Protocol):
     * A job whose cancel was requested is handed out again like any other; whoever claims it sees `cancel_requested`.
     * `extend` moves the end of the lease and says whether the job is still the owner's; it works after the lease has
       ended as long as nobody else has claimed the job.
-    * `progress` records counts and errors; a job that reads further than it ever did has its earlier attempts forgiven.
+    * `progress` records counts, errors and the fraction that is read; a job that reads further than it ever did has its earlier attempts forgiven.
       `finish` ends the job in a final state. Both are part of the caller's transaction and work only for the owner;
       they say whether the job was still the owner's.
     * `release` gives a job back to be claimed from `due` on; with `counted=False` the attempt is not counted.
@@ -133,7 +134,15 @@ class JobQueue(Protocol):
 
     async def extend(self, job: str, owner: str, now: datetime, lease: float) -> bool: ...
 
-    def progress(self, connection: Connection, job: str, owner: str, counts: Counts, errors: int) -> bool: ...
+    def progress(
+        self,
+        connection: Connection,
+        job: str,
+        owner: str,
+        counts: Counts,
+        errors: int,
+        fraction: float | None = None,
+    ) -> bool: ...
 
     def finish(
         self,

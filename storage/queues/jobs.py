@@ -52,7 +52,7 @@ _BEFORE_COUNTS = (
     *("owner", "lease_until", "created", "started", "finished", "cancel_requested"),
 )
 _COUNTS = ("read", "created", "updated", "unchanged", "deleted", "failed", "skipped")
-_AFTER_COUNTS = ("errors", "error", "payload")
+_AFTER_COUNTS = ("errors", "error", "payload", "fraction")
 _FIRST, _LAST = len(_BEFORE_COUNTS), len(_BEFORE_COUNTS) + len(_COUNTS)
 _COLUMNS = [jobs.c[name] for name in (*_BEFORE_COUNTS, *(f"count_{name}" for name in _COUNTS), *_AFTER_COUNTS)]
 
@@ -166,8 +166,10 @@ def extend(connection: Connection, job: str, owner: str, now: datetime, lease: f
     return _owned(connection, job, owner, {"lease_until": now + timedelta(seconds=lease)})
 
 
-def progress(connection: Connection, job: str, owner: str, counts: Counts, errors: int) -> bool:
-    values = _count_values(counts) | {"errors": errors, "reached": counts.read}
+def progress(
+    connection: Connection, job: str, owner: str, counts: Counts, errors: int, fraction: float | None = None
+) -> bool:
+    values = _count_values(counts) | {"errors": errors, "fraction": fraction, "reached": counts.read}
     return _owned(connection, job, owner, values, _PROGRESS_OWN)
 
 

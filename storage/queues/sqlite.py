@@ -65,8 +65,16 @@ class SqliteQueue:
     async def extend(self, job: str, owner: str, now: datetime, lease: float) -> bool:
         return await self._database.write(lambda c: jobs.extend(c, job, owner, now, lease))
 
-    def progress(self, connection: Connection, job: str, owner: str, counts: Counts, errors: int) -> bool:
-        return jobs.progress(connection, job, owner, counts, errors)
+    def progress(
+        self,
+        connection: Connection,
+        job: str,
+        owner: str,
+        counts: Counts,
+        errors: int,
+        fraction: float | None = None,
+    ) -> bool:
+        return jobs.progress(connection, job, owner, counts, errors, fraction)
 
     def finish(
         self,

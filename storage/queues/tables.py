@@ -1,6 +1,6 @@
 """The one table of the queue. It is in the catalog database, so that a job is put in the transaction that needs it."""
 
-from sqlalchemy import JSON, Boolean, Column, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import JSON, Boolean, Column, Float, ForeignKey, Index, Integer, String, Table, Text
 
 from storage.schema import Moment, Number, metadata
 
@@ -33,8 +33,13 @@ jobs = Table(
     Column("errors", Integer, nullable=False, default=0),
     Column("error", Text),
     Column("payload", JSON, nullable=False),
+    Column("fraction", Float),  # of its input that a job has read, 0 to 1; empty where nobody can tell
     Index(None, "state", "priority", "due", "created"),
     Index(None, "lane", "state"),
+    Index(None, "state", "mode", "kind"),
+    Index(None, "started"),
+    Index(None, "finished"),
+    Index(None, "state", "finished"),
 )
 
 TABLES = (jobs,)

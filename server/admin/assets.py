@@ -1,0 +1,41 @@
+"""The site's own style sheet and script, with addresses that change when they do."""
+
+import hashlib
+from typing import NamedTuple
+
+from aiohttp import web
+
+from server.admin.rendering import FOLDER
+
+KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+PREFIX = "/admin/static"
+
+
+class Asset(NamedTuple):
+    content: bytes
+    kind: str
+    version: str
+
+
+class Assets:
+    """Read when the server starts; they are a few KiB."""
+
+    def __init__(self) -> None:
+        self._assets = {path.name: _read(path.read_bytes(), path.suffix) for path in (FOLDER / "static").iterdir()}
+
+    def address(self, name: str) -> str:
+        return f"{PREFIX}/{name}?v={self._assets[name].version}"
+
+    async def serve(self, request: web.Request) -> web.Response:
+        asset = self._assets.get(request.match_info["name"])
+        if asset is None:
+            raise web.HTTPNotFound
+        age = "public, max-age=31536000, immutable" if request.query.get("v") == asset.version else "no-cache"
+        response = web.Response(body=asset.content, content_type=asset.kind, charset="utf-8")
+        response.headers["Cache-Control"] = age
+        response.etag = asset.version
+        return response
+
+
+def _read(content: bytes, suffix: str) -> Asset:
+    return Asset(content, KINDS[suffix], hashlib.sha256(content).hexdigest()[:12])

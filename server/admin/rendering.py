@@ -1,0 +1,113 @@
+"""Templates and how values look in them."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aiohttp_jinja2
+import jinja2
+from aiohttp import web
+from markupsafe import Markup
+
+FOLDER = Path(__file__).parent
+TEMPLATES = web.AppKey("templates", jinja2.Environment)
+STEPS = ("bytes", "KiB", "MiB", "GiB", "TiB")
+
+
+class Templates:
+    """The site's templates: read once, in a thread, when the first page is asked for."""
+
+    def __init__(self) -> None:
+        self._loading = asyncio.Lock()
+        self._loaded = False
+
+    def attach(self, app: web.Application) -> None:
+        aiohttp_jinja2.setup(
+            app,
+            app_key=TEMPLATES,
+            loader=jinja2.FileSystemLoader(FOLDER / "templates"),
+            filters=FILTERS,
+            default_helpers=False,
+            auto_reload=False,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+    async def render(
+        self, request: web.Request, template: str, context: Mapping[str, object], status: int = 200
+    ) -> web.Response:
+        await self._load(request.app[TEMPLATES])
+        return aiohttp_jinja2.render_template(template, request, context, app_key=TEMPLATES, status=status)
+
+    async def _load(self, environment: jinja2.Environment) -> None:
+        async with self._loading:
+            if not self._loaded:
+                await asyncio.to_thread(_read_all, environment)
+                self._loaded = True
+
+
+def _read_all(environment: jinja2.Environment) -> None:
+    for name in environment.list_templates():
+        environment.get_template(name)
+
+
+def size(count: int) -> str:
+    """A number of bytes as people read it."""
+    value, step = float(count), 0
+    while value >= 1024 and step < len(STEPS) - 1:
+        value, step = value / 1024, step + 1
+    return f"{count} bytes" if step == 0 else f"{value:.1f} {STEPS[step]}"
+
+
+def number(value: float) -> str:
+    """With narrow spaces between thousands."""
+    return f"{value:,.0f}".replace(",", "\u202f")
+
+
+def moment(value: datetime | None) -> Markup:
+    """In UTC, to the second; the whole of it for programs."""
+    if value is None:
+        return Markup("&ndash;")
+    value = value.astimezone(UTC)
+    return Markup('<time datetime="{}">{} UTC</time>').format(
+        f"{value:%Y-%m-%dT%H:%M:%SZ}", f"{value:%Y-%m-%d %H:%M:%S}"
+    )
+
+
+def duration(seconds: float | None) -> str:
+    """As its two largest units."""
+    if seconds is None:
+        return "\u2013"
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
+
+
+def short(text: str, length: int = 12) -> str:
+    """The beginning of a digest or an identifier."""
+    return text if len(text) <= length + 1 else f"{text[:length]}…"
+
+
+def as_text(value: bytes | str | None) -> str:
+    """What a client sent, to be looked at: bytes that are no text are shown as such."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else value.decode("utf-8", "backslashreplace")
+
+
+FILTERS: dict[str, Any] = {
+    "size": size,
+    "number": number,
+    "moment": moment,
+    "duration": duration,
+    "short": short,
+    "as_text": as_text,
+}

@@ -1,0 +1,227 @@
+"""The site as a whole: its pages, who may see them, and what every page has."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+from urllib.parse import quote, urlencode
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from server.admin.assets import PREFIX as STATIC
+from server.admin.assets import Assets
+from server.admin.errors import TABLE, WordsFor
+from server.admin.notices import NOTICES
+from server.admin.rendering import Templates
+from server.engine.engine import Engine
+from server.engine.errors import AccessRefused, EngineError, RequestInvalid
+from server.engine.uploads import Form
+from server.web.body import read_form, receive_form
+from server.web.errors import answer_to
+from server.web.sign_in import READING, TWELVE_HOURS, SignIn, Visitor, same_token
+
+VISITOR = web.RequestKey("visitor", Visitor)
+TOKEN = "csrf"
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; "
+    "object-src 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One entry of the menu."""
+
+    label: str
+    path: str
+
+
+MENU = (
+    Link("Home", "/admin/"),
+    Link("New import", "/admin/new-import"),
+    Link("Batches", "/admin/batches"),
+    Link("Records", "/admin/records"),
+    Link("Processes", "/admin/processes"),
+    Link("Models", "/admin/models"),
+    Link("Control files", "/admin/control-files"),
+    Link("Schedules", "/admin/schedules"),
+    Link("Keys", "/admin/keys"),
+    Link("System", "/admin/system"),
+)
+
+
+class Pages(Protocol):
+    """* `routes` are the pages of one part of the site. The site sees to it that only a visitor gets to a handler.
+    * A handler of a change has a valid Origin behind it; it reads its form with `site.form` or `site.files`, which
+      check the token.
+    """
+
+    def routes(self) -> Iterable[web.RouteDef]: ...
+
+
+MakePages = Callable[["Site"], Pages]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the site shows of how it was started: settings by section, with their secrets masked."""
+
+    version: str = ""
+    settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    session_seconds: int = TWELVE_HOURS
+
+
+class Site:
+    """Takes the place of a dialect for its paths: it answers in pages."""
+
+    name = "admin"
+    prefixes = ("/admin",)
+
+    def __init__(self, engine: Engine, sign_in: SignIn, parts: Sequence[MakePages], facts: Facts | None = None) -> None:
+        self.engine = engine
+        self.sign_in = sign_in
+        self.facts = facts or Facts()
+        self._templates = Templates()
+        self._assets = Assets()
+        self._parts = [make(self) for make in parts]
+
+    def attach(self, app: web.Application) -> None:
+        self._templates.attach(app)
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        yield web.get("/", _to_home)
+        yield web.get("/admin", _to_home)
+        yield web.get(STATIC + "/{name}", self._assets.serve)
+        yield web.get("/admin/sign-in", self._ask)
+        yield web.post("/admin/sign-in", self._admit)
+        for part in self._parts:
+            for route in part.routes():
+                handler: Handler = route.handler
+                yield web.RouteDef(route.method, route.path, self._guarded(handler), route.kwargs)
+        yield web.post("/admin/sign-out", self._guarded(self._leave))
+
+    async def page(self, request: web.Request, template: str, /, status: int = 200, **context: object) -> web.Response:
+        """A whole page; `context` is what its template shows."""
+        visitor = request.get(VISITOR)
+        standing: dict[str, object] = {
+            "visitor": visitor,
+            "token": visitor.token if visitor else "",
+            "menu": MENU,
+            "path": request.path,
+            "query": request.query,
+            "notice": NOTICES.get(request.query.get("notice", "")),
+            "asset": self._assets.address,
+            "version": self.facts.version,
+            "everybody": self.engine.keys.everybody,
+        }
+        response = await self._templates.render(request, template, standing | context, status)
+        response.headers.update(HEADERS)
+        return response
+
+    async def form(self, request: web.Request) -> Mapping[str, str]:
+        """The fields of a small form; raises RequestInvalid where its token is not the visitor's."""
+        fields = (await read_form(self.engine.uploads, request)).fields
+        self._check(request, fields.get(TOKEN))
+        return fields
+
+    async def files(self, request: web.Request) -> Form:
+        """A form with files, to be used as `async with`; the token is a field, or the header X-CSRF-Token."""
+        form = await receive_form(self.engine.uploads, request, repeated=True)
+        try:
+            self._check(request, form.fields.get(TOKEN) or request.headers.get("X-CSRF-Token"))
+        except BaseException:
+            await form.discard()
+            raise
+        return form
+
+    def see(self, path: str, notice: str | None = None) -> web.HTTPSeeOther:
+        """To be raised after a change: the browser goes to a page, which says what was done (see `notices`)."""
+        if notice is None:
+            return web.HTTPSeeOther(path)
+        return web.HTTPSeeOther(f"{path}{'&' if '?' in path else '?'}{urlencode({'notice': notice})}")
+
+    def refuse(self, request: web.Request, error: EngineError) -> web.Response:
+        status, words = answer_to(TABLE, error)
+        return self.fail(request, status, words(error))
+
+    def fail(self, request: web.Request, status: int, message: str) -> web.Response:
+        """A page without templates: whatever went wrong, this does not."""
+        return web.Response(
+            status=status,
+            text=WordsFor(status, message).page(self._assets.address("site.css")),
+            content_type="text/html",
+            headers=HEADERS,
+        )
+
+    def _guarded(self, handler: Handler) -> Handler:
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            if request.method not in READING and not self.sign_in.own_origin(request):
+                raise RequestInvalid("the change does not come from a page of this site; open the page again")
+            visitor = await self.sign_in.visitor(request)
+            if visitor is not None:
+                request[VISITOR] = visitor
+                return await handler(request)
+            return await self._as_guest(handler, request)
+
+        return guarded
+
+    async def _as_guest(self, handler: Handler, request: web.Request) -> web.StreamResponse:
+        """Who comes without a session is sent to sign in, and back; unless everybody is let in."""
+        guest = await self.sign_in.guest(request)
+        if guest is not None:
+            request[VISITOR] = guest
+            response = await handler(request)
+            if not response.prepared:
+                await self.sign_in.enter(request, response, guest)
+            return response
+        if request.method not in READING:
+            raise AccessRefused("your session is over; sign in again, then repeat the change")
+        return _moved(f"/admin/sign-in?next={quote(request.path_qs, safe='')}")
+
+    async def _ask(self, request: web.Request) -> web.StreamResponse:
+        if await self.sign_in.visitor(request) is not None:
+            raise web.HTTPSeeOther(_local(request.query.get("next")))
+        return await self.page(request, "sign_in.html", next=_local(request.query.get("next")), problem=None)
+
+    async def _admit(self, request: web.Request) -> web.StreamResponse:
+        """Signing in needs no token, there is no session yet, but it needs our Origin."""
+        if not self.sign_in.own_origin(request):
+            raise RequestInvalid("the sign-in does not come from a page of this site; open the sign-in page again")
+        fields = (await read_form(self.engine.uploads, request)).fields
+        back = _local(fields.get("next"))
+        try:
+            key = await self.sign_in.admit(request, fields.get("key", "").strip() or None)
+        except AccessRefused as error:
+            status, words = answer_to(TABLE, error)
+            return await self.page(request, "sign_in.html", status=status, next=back, problem=words(error))
+        response = _moved(back)
+        await self.sign_in.enter(request, response, self.sign_in.visit(key))
+        return response
+
+    async def _leave(self, request: web.Request) -> web.StreamResponse:
+        await self.form(request)
+        response = _moved("/admin/sign-in?notice=signed-out")
+        await self.sign_in.leave(request, response)
+        return response
+
+    def _check(self, request: web.Request, sent: object) -> None:
+        if not same_token(request[VISITOR], sent):
+            raise RequestInvalid("the form belongs to an earlier session; open its page again and repeat the change")
+
+
+def _moved(path: str) -> web.Response:
+    return web.Response(status=303, headers={"Location": path} | HEADERS)
+
+
+async def _to_home(_request: web.Request) -> web.StreamResponse:
+    raise web.HTTPFound("/admin/")
+
+
+def _local(path: str | None) -> str:
+    """Where to go after signing in: only ever a page of ours."""
+    if path is None or not path.startswith("/") or path.startswith(("//", "/\\")) or "\n" in path or "\r" in path:
+        return "/admin/"
+    return path

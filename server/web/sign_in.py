@@ -1,0 +1,152 @@
+"""Signing in: a key of scope `admin` becomes a session in an encrypted cookie that only this site gets back.
+
+The cookie holds the key's id, never its secret: a key that is revoked ends its sessions with it. Every change needs the
+session's token and an Origin of our own (see `own_origin`).
+"""
+
+import hmac
+import ipaddress
+import secrets
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from aiohttp import hdrs, web
+from aiohttp_session import Session
+from aiohttp_session.cookie_storage import EncryptedCookieStorage
+
+from server.engine.engine import Engine
+from server.engine.errors import KeyUnknown
+from server.engine.keys import Key
+from server.web.access_log import KEY_ID
+from server.web.auth import Gate
+
+COOKIE = "penstock"
+SCOPE = "admin"
+TWELVE_HOURS = 12 * 3600
+READING = ("GET", "HEAD")
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who is signed in. `token` must come back with every change."""
+
+    key: Key
+    token: str
+
+
+class SignIn:
+    """Sessions of one server. `seconds` is how long one lasts, whatever is done in it."""
+
+    def __init__(self, engine: Engine, gate: Gate, seconds: int = TWELVE_HOURS) -> None:
+        self._engine = engine
+        self._gate = gate
+        self._seconds = seconds
+        self._cookies: dict[bool, EncryptedCookieStorage] = {}
+
+    async def visitor(self, request: web.Request) -> Visitor | None:
+        """None where nobody is signed in, or no longer: the session is over, or its key was revoked or has expired."""
+        if self._engine.keys.everybody and not self._is_local(request):
+            return None
+        session = await (await self._storage(request)).load_session(request)
+        id, token = session.get("key"), session.get("token")
+        if not isinstance(id, int) or not isinstance(token, str):
+            return None
+        try:
+            key = await self._engine.keys.standing(id)
+        except KeyUnknown:
+            return None
+        if SCOPE not in key.scopes:
+            return None
+        request[KEY_ID] = str(key.id)
+        return Visitor(key, token)
+
+    async def admit(self, request: web.Request, secret: str | None) -> Key:
+        """The key that somebody signs in with; raises an AccessRefused. Attempts are limited for each address."""
+        return await self._gate.admit(request, secret, SCOPE)
+
+    def visit(self, key: Key) -> Visitor:
+        """A session about to begin; `enter` sends its cookie."""
+        return Visitor(key, secrets.token_urlsafe(32))
+
+    async def enter(self, request: web.Request, response: web.StreamResponse, visitor: Visitor) -> None:
+        session = Session(None, data=None, new=True, max_age=self._seconds)
+        session["key"], session["token"] = visitor.key.id, visitor.token
+        await (await self._storage(request)).save_session(request, response, session)
+
+    async def leave(self, request: web.Request, response: web.StreamResponse) -> None:
+        session = Session(None, data=None, new=True, max_age=0)
+        await (await self._storage(request)).save_session(request, response, session)
+
+    async def guest(self, request: web.Request) -> Visitor | None:
+        """With `--no-auth` everybody on this machine is signed in by coming; otherwise nobody is."""
+        if not self._engine.keys.everybody or not self._is_local(request):
+            return None
+        return self.visit(await self._engine.keys.standing(0))
+
+    def own_origin(self, request: web.Request) -> bool:
+        """Whether a change comes from a page of ours; a browser always says where a change comes from."""
+        origin = request.headers.get(hdrs.ORIGIN) or request.headers.get(hdrs.REFERER)
+        if origin is None:
+            return False
+        ours = {request.headers.get(hdrs.HOST, "").lower()}
+        if self._engine.public_url is not None:
+            ours.add(urlsplit(self._engine.public_url).netloc.lower())
+        return _netloc(origin) in ours - {""}
+
+    def _is_local(self, request: web.Request) -> bool:
+        """Another site's name may be pointed at this machine (DNS rebinding); without keys only our own names count."""
+        name = _hostname(request.headers.get(hdrs.HOST, ""))
+        if self._engine.public_url is not None and name == urlsplit(self._engine.public_url).hostname:
+            return True
+        try:
+            return name == "localhost" or ipaddress.ip_address(name).is_loopback
+        except ValueError:
+            return False
+
+    async def _storage(self, request: web.Request) -> EncryptedCookieStorage:
+        """The cookie is for TLS only where people come over TLS, perhaps to a proxy before us."""
+        secure = request.secure or (self._engine.public_url or "").startswith("https:")
+        if secure not in self._cookies:
+            self._cookies[secure] = EncryptedCookieStorage(
+                await self._engine.secret("session"),
+                cookie_name=COOKIE,
+                max_age=self._seconds,
+                secure=secure,
+                httponly=True,
+                samesite="Strict",
+            )
+        return self._cookies[secure]
+
+
+class SessionGate:
+    """A gate for what is only read: a key, or else the session of somebody who is signed in."""
+
+    def __init__(self, gate: Gate, sign_in: SignIn) -> None:
+        self._gate = gate
+        self._sign_in = sign_in
+
+    async def admit(self, request: web.Request, secret: str | None, scope: str) -> Key:
+        if secret is None and request.method in READING:
+            visitor = await self._sign_in.visitor(request)
+            if visitor is not None:
+                return visitor.key
+        return await self._gate.admit(request, secret, scope)
+
+
+def same_token(visitor: Visitor, sent: object) -> bool:
+    """In constant time."""
+    return isinstance(sent, str) and hmac.compare_digest(sent.encode(), visitor.token.encode())
+
+
+def _netloc(address: str) -> str:
+    try:
+        return urlsplit(address).netloc.lower()
+    except ValueError:
+        return ""
+
+
+def _hostname(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
