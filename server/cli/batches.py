@@ -5,12 +5,11 @@ from typing import Annotated
 
 import typer
 
-from server.cli.jobs import job_summary, log_text
 from server.cli.options import AsJson, Config, DataDir
 from server.cli.output import show_list, show_one
 from server.cli.session import with_engine
+from server.engine.documents import batch_document, batch_summary
 from server.engine.engine import Engine
-from storage.catalog.base import Batch
 
 entry = typer.Typer()
 
@@ -27,7 +26,7 @@ def list_batches(
     """List batches, newest first."""
 
     async def work(engine: Engine) -> None:
-        rows = [_row(batch) for batch in await engine.batches.list(api=api, text=search, limit=limit)]
+        rows = [batch_summary(batch) for batch in await engine.batches.list(api=api, text=search, limit=limit)]
         show_list(rows, ["id", "api", "process", "state", "errors", "created", "comment"], as_json=as_json)
 
     with_engine(config, data_dir, work)
@@ -60,31 +59,3 @@ def rows(
         show_list([asdict(row) for row in found], ["record", "state", "line", "message"], as_json=as_json)
 
     with_engine(config, data_dir, work)
-
-
-async def batch_document(engine: Engine, identifier: str) -> dict[str, object]:
-    """All that is known of a batch, under stable keys."""
-    batch = await engine.batches.get(None, identifier)
-    job = await engine.jobs.get(batch.job) if batch.job else None
-    return _row(batch) | {
-        "control": batch.control,
-        "properties": batch.properties,
-        "files": [
-            {"name": file.name, "filename": file.filename, "digest": file.digest, "size": file.size}
-            for file in await engine.batches.files(batch)
-        ],
-        "job": job_summary(job) if job else None,
-        "log": await log_text(engine, job.id) if job else "",
-    }
-
-
-def _row(batch: Batch) -> dict[str, object]:
-    return {
-        "id": batch.identifier,
-        "api": batch.api,
-        "process": batch.process,
-        "comment": batch.comment,
-        "state": batch.state,
-        "errors": batch.errors,
-        "created": batch.created,
-    }

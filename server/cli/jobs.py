@@ -1,6 +1,5 @@
 """`penstock jobs`: runs of imports."""
 
-import dataclasses
 from typing import Annotated
 
 import typer
@@ -8,8 +7,8 @@ import typer
 from server.cli.options import AsJson, Config, DataDir
 from server.cli.output import remark, say, show_list, show_one
 from server.cli.session import with_engine
+from server.engine.documents import job_document, log_text
 from server.engine.engine import Engine
-from storage.queues.base import Job
 
 entry = typer.Typer()
 
@@ -24,7 +23,7 @@ def list_jobs(
     """List jobs, newest first."""
 
     async def work(engine: Engine) -> None:
-        rows = [_row(job) for job in await engine.jobs.list(limit=limit)]
+        rows = [job_document(job) for job in await engine.jobs.list(limit=limit)]
         show_list(rows, ["id", "process", "mode", "state", "created", "finished", "errors", "error"], as_json=as_json)
 
     with_engine(config, data_dir, work)
@@ -35,7 +34,7 @@ def show(id: str, as_json: AsJson = False, config: Config = None, data_dir: Data
     """Show a job with what became of its records."""
 
     async def work(engine: Engine) -> None:
-        show_one(_row(await engine.jobs.get(id)), as_json=as_json)
+        show_one(job_document(await engine.jobs.get(id)), as_json=as_json)
 
     with_engine(config, data_dir, work)
 
@@ -60,28 +59,3 @@ def cancel(id: str, config: Config = None, data_dir: DataDir = None) -> None:
         remark(f"job {id} is {job.state}" + (", and will stop" if job.state == "running" else ""))
 
     with_engine(config, data_dir, work)
-
-
-async def log_text(engine: Engine, job: str) -> str:
-    return "\n".join(line.message for line in await engine.jobs.log(job))
-
-
-def job_summary(job: Job) -> dict[str, object]:
-    return {
-        "id": job.id,
-        "state": job.state,
-        "mode": job.mode,
-        "counts": dataclasses.asdict(job.counts),
-        "started": job.started,
-        "finished": job.finished,
-    }
-
-
-def _row(job: Job) -> dict[str, object]:
-    return job_summary(job) | {
-        "process": job.process,
-        "attempts": job.attempts,
-        "errors": job.errors,
-        "error": job.error,
-        "created": job.created,
-    }

@@ -6,9 +6,10 @@ ready ─────┘        └─────────┴─▶ cancelle
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Literal, TypeVar
 
 import orjson
@@ -16,7 +17,7 @@ from sqlalchemy import Connection
 
 from server.engine.clock import Clock
 from server.engine.definitions import Definitions
-from server.engine.errors import BatchNotFound, BatchWrongState, ControlInvalid, ControlNotFound
+from server.engine.errors import BatchFileNotFound, BatchNotFound, BatchWrongState, ControlInvalid, ControlNotFound
 from server.engine.keeping import keep_all
 from server.engine.secrets import new_identifier
 from server.engine.uploads import Upload
@@ -25,6 +26,7 @@ from storage.blobs.base import BlobStore
 from storage.catalog.base import Batch, BatchFile, BatchState, Catalog, Key, NewBatch
 from storage.catalog.sql import batches as sql
 from storage.catalog.sql import controls
+from storage.errors import BlobMissing
 from storage.queues.base import Job, JobQueue, NewJob
 
 T = TypeVar("T")
@@ -208,15 +210,49 @@ class Batches:
         return batch
 
     async def list(
-        self, *, api: str | None = None, text: str | None = None, before: int | None = None, limit: int = 50
+        self,
+        *,
+        api: str | None = None,
+        states: Collection[BatchState] = (),
+        process: str | None = None,
+        text: str | None = None,
+        created_from: datetime | None = None,
+        created_before: datetime | None = None,
+        before: int | None = None,
+        limit: int = 50,
     ) -> Sequence[Batch]:
-        """Newest first."""
+        """Newest first; `before` is the number (not the identifier) of the last batch of the page before."""
         return await self._catalog.read(
-            lambda connection: sql.find(connection, api=api, text=text, before=before, limit=limit)
+            lambda connection: sql.find(
+                connection,
+                api=api,
+                states=states,
+                process=process,
+                text=text,
+                created_from=created_from,
+                created_before=created_before,
+                before=before,
+                limit=limit,
+            )
         )
+
+    async def identifiers(self, ids: Collection[int]) -> Mapping[int, str]:
+        """By which names clients know the batches of these numbers."""
+        return await self._catalog.read(lambda connection: sql.identifiers(connection, ids))
 
     async def files(self, batch: Batch) -> Sequence[BatchFile]:
         return await self._catalog.read(lambda connection: sql.files(connection, batch.id))
+
+    async def stored(self, identifier: str, file: int) -> tuple[BatchFile, Path]:
+        """A file of a batch, and where its bytes are for reading."""
+        batch = await self.get(None, identifier)
+        found = await self._catalog.read(lambda connection: sql.get_file(connection, file))
+        if found is None or found.batch != batch.id:
+            raise BatchFileNotFound(str(file))
+        try:
+            return found, await asyncio.to_thread(self._blobs.path, found.digest)
+        except BlobMissing:
+            raise BatchFileNotFound(f"{file}: its bytes are gone, `penstock fsck` says more") from None
 
     def _schedule(self, connection: Connection, api: str, identifier: str, wanted: BatchState, plan: Plan) -> Job:
         batch = sql.with_identifier(connection, identifier, api)

@@ -5,7 +5,7 @@ EngineError
 │   ├── BatchNotFound       ├── ControlNotFound     ├── ProcessNotFound
 │   ├── JobNotFound         ├── KeyNotFound         ├── DefinitionNotFound
 │   ├── FileNotFound        ├── ExtensionNotFound   ├── StagedUploadNotFound
-│   └── JobExecutionNotFound
+│   ├── JobExecutionNotFound └── BatchFileNotFound
 ├── Refused
 │   ├── BatchWrongState     ├── ControlInvalid      ├── RequestInvalid
 │   ├── FilesRefused        ├── ExtensionWrong      ├── ExtensionTaken
@@ -72,6 +72,10 @@ class StagedUploadNotFound(NotFound):
 
 class JobExecutionNotFound(NotFound):
     kind = "JobExecution"
+
+
+class BatchFileNotFound(NotFound):
+    kind = "File of the batch"
 
 
 class Refused(EngineError):
@@ -160,8 +164,8 @@ class UploadFailed(EngineError):
 
 
 class UploadTooLarge(UploadFailed):
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"the body is larger than {limit} bytes; raise [limits] max_upload_bytes or send less")
+    def __init__(self, limit: int, setting: str = "max_upload_bytes") -> None:
+        super().__init__(f"the body is larger than {limit} bytes; raise [limits] {setting} or send less")
         self.limit = limit
 
 

@@ -30,11 +30,19 @@ class Jobs:
         return job
 
     async def list(
-        self, *, batch: int | None = None, states: Collection[JobState] = (), before: str | None = None, limit: int = 50
+        self,
+        *,
+        batch: int | None = None,
+        process: str | None = None,
+        states: Collection[JobState] = (),
+        before: str | None = None,
+        limit: int = 50,
     ) -> Sequence[Job]:
         """Newest first."""
         return await self._catalog.read(
-            lambda connection: sql.find(connection, batch=batch, states=states, before=before, limit=limit)
+            lambda connection: sql.find(
+                connection, batch=batch, process=process, states=states, before=before, limit=limit
+            )
         )
 
     async def log(self, id: str, *, after: int = -1, limit: int | None = None) -> Sequence[LogLine]:

@@ -108,7 +108,8 @@ class JobQueue(Protocol):
     * A job whose cancel was requested is handed out again like any other; whoever claims it sees `cancel_requested`.
     * `extend` moves the end of the lease and says whether the job is still the owner's; it works after the lease has
       ended as long as nobody else has claimed the job.
-    * `progress` records counts, errors and the fraction that is read; a job that reads further than it ever did has its earlier attempts forgiven.
+    * `progress` records counts, errors and the fraction that is read; a job that reads further than it ever did has
+      its earlier attempts forgiven.
       `finish` ends the job in a final state. Both are part of the caller's transaction and work only for the owner;
       they say whether the job was still the owner's.
     * `release` gives a job back to be claimed from `due` on; with `counted=False` the attempt is not counted.
@@ -168,9 +169,17 @@ class JobQueue(Protocol):
 
 def new_job_id(now: datetime) -> str:
     """A UUID of version 7 with the microsecond in it, so that ids sort in the order jobs were made."""
-    microseconds = int((now - _UNIX_START).total_seconds() * 1_000_000)
-    milliseconds, rest = divmod(microseconds, 1000)
-    fraction = rest * 4096 // 1000
-    value = milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | secrets.randbits(62)
-    text = f"{value:032x}"
+    return _job_id(now, 0b10 << 62 | secrets.randbits(62))
+
+
+def first_job_id(moment: datetime) -> str:
+    """No job made from that moment on has a lower id."""
+    return _job_id(moment, 0)
+
+
+def _job_id(moment: datetime, rest: int) -> str:
+    microseconds = int((moment - _UNIX_START).total_seconds() * 1_000_000)
+    milliseconds, below = divmod(microseconds, 1000)
+    fraction = below * 4096 // 1000
+    text = f"{milliseconds << 80 | 0x7 << 76 | fraction << 64 | rest:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -1,6 +1,6 @@
 """The jobs table as functions of a `Connection`."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -121,6 +121,12 @@ def find(
     if before is not None:
         query = query.where(jobs.c.id < before)
     return _jobs(connection, query.order_by(jobs.c.id.desc()).limit(limit))
+
+
+def in_order(
+    connection: Connection, *conditions: ColumnElement[bool], by: Sequence[ColumnElement[Any]], limit: int | None = None
+) -> list[Job]:
+    return _jobs(connection, _SELECT.where(*conditions).order_by(*by).limit(limit))
 
 
 def ids_in(states: Collection[JobState]) -> Select[Any]:

@@ -36,6 +36,8 @@ jobs = Table(
     Column("fraction", Float),  # of its input that a job has read, 0 to 1; empty where nobody can tell
     Index(None, "state", "priority", "due", "created"),
     Index(None, "lane", "state"),
+    Index(None, "state", "id"),
+    Index(None, "process", "id"),
     Index(None, "state", "mode", "kind"),
     Index(None, "started"),
     Index(None, "finished"),

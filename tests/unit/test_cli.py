@@ -179,7 +179,7 @@ def test_an_import_without_a_server_ends_in_rows(example):
         "people-feed",
         "complete",
     )
-    assert batch["files"][0].keys() == {"name", "filename", "digest", "size"}
+    assert batch["files"][0].keys() == {"id", "name", "filename", "digest", "size"}
     assert batch["log"].startswith("START: ")
     assert batch["errors"] >= 1
     assert batch["job"]["counts"] == {
