@@ -1,0 +1,32 @@
+# Read by the scripts that drive a browser, after venv.sh. `ensure_browser` sees to Debian's Chromium and to axe-core from npm, in
+# .venv/browser. What cannot be installed is said, and the tests that need it fail.
+
+AXE=axe-core@4.14.0
+
+ensure_browser() {
+    wanted="chromium:chromium node:nodejs npm:npm"
+    missing=""
+    for pair in $wanted; do
+        command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair##*:}"
+    done
+    [ -z "$missing" ] || install_packages $missing || {
+        echo "$0: the browser tests need Debian's$missing; as root: apt-get install -y$missing" >&2
+        return 0
+    }
+    [ "$(cat .venv/browser/installed 2>/dev/null)" = "$AXE" ] && return
+    echo "$0: installing $AXE into .venv/browser" >&2
+    mkdir -p .venv/browser
+    npm install --prefix .venv/browser --ignore-scripts --no-audit --no-fund --no-save --loglevel=error "$AXE" >&2 || {
+        echo "$0: the accessibility tests need $AXE; npm could not fetch it" >&2
+        return 0
+    }
+    echo "$AXE" >.venv/browser/installed
+}
+
+install_packages() {
+    command -v apt-get >/dev/null || return 1
+    root=""
+    [ "$(id -u)" = 0 ] || root="sudo -n"
+    echo "$0: installing$(printf ' %s' "$@") with apt-get" >&2
+    $root apt-get update -q >&2 && DEBIAN_FRONTEND=noninteractive $root apt-get install -q -y --no-install-recommends "$@" >&2
+}
