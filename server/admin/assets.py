@@ -18,9 +18,12 @@ class Asset(NamedTuple):
 
 
 class Assets:
-    """Read when the server starts; they are a few KiB."""
+    """A few KiB, read in a thread when the server starts."""
 
     def __init__(self) -> None:
+        self._assets: dict[str, Asset] = {}
+
+    def load(self) -> None:
         self._assets = {path.name: _read(path.read_bytes(), path.suffix) for path in (FOLDER / "static").iterdir()}
 
     def address(self, name: str) -> str:

@@ -1,5 +1,6 @@
 """The site as a whole: its pages, who may see them, and what every page has."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -90,6 +91,10 @@ class Site:
 
     def attach(self, app: web.Application) -> None:
         self._templates.attach(app)
+        app.on_startup.append(self._load)
+
+    async def _load(self, _app: web.Application) -> None:
+        await asyncio.to_thread(self._assets.load)
 
     def routes(self) -> Iterable[web.RouteDef]:
         yield web.get("/", _to_home)

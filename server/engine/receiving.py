@@ -127,10 +127,11 @@ class Patience:
 
 
 class Budget:
-    """Counts a body's bytes against what is allowed and what was declared."""
+    """Counts a body's bytes against what is allowed (by a setting of [limits]) and what was declared."""
 
-    def __init__(self, limit: int, expected: int | None) -> None:
+    def __init__(self, limit: int, expected: int | None, setting: str = "max_upload_bytes") -> None:
         self._limit = limit
+        self._setting = setting
         self._expected = expected
         self.taken = 0
         self._check(expected or 0)
@@ -145,7 +146,7 @@ class Budget:
 
     def _check(self, count: int) -> None:
         if count > self._limit:
-            raise UploadTooLarge(self._limit)
+            raise UploadTooLarge(self._limit, self._setting)
 
 
 class Flow(Generic[T]):
@@ -217,7 +218,7 @@ async def read_whole(
     source: ByteSource, limits: UploadLimits, clock: Clock, max_bytes: int, expected: int | None
 ) -> bytes:
     """A small body in memory, under the same budgets."""
-    budget = Budget(max_bytes, expected)
+    budget = Budget(max_bytes, expected, "max_small_body_bytes")
     pieces: list[bytes] = []
     with Patience(limits, clock) as patience:
         while piece := await patience.next(source):

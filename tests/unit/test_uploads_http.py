@@ -116,15 +116,23 @@ async def test_a_small_form(port):
     assert await send(port, "small", b"a=1&b=2", *headers) == (200, "{'a': '1', 'b': '2'}")
 
 
-@pytest.mark.parametrize(("path", "limit"), [("octets", LIMIT), ("small", 1000), ("raw", 1000)])
-async def test_a_body_declared_too_large_is_answered_unread(port, path, limit):
+@pytest.mark.parametrize(
+    ("path", "limit", "setting"),
+    [
+        ("octets", LIMIT, "max_upload_bytes"),
+        ("small", 1000, "max_small_body_bytes"),
+        ("raw", 1000, "max_small_body_bytes"),
+    ],
+)
+async def test_a_body_declared_too_large_is_answered_unread(port, path, limit, setting):
     headers = (
         f"Content-Length: {limit + 1}",
         "Expect: 100-continue",
         "Content-Type: application/x-www-form-urlencoded",
     )
     status, text = await send(port, path, b"", *headers)
-    assert (status, text) == (400, f"UploadTooLarge: {UploadTooLarge(limit)}")
+    assert (status, text) == (400, f"UploadTooLarge: {UploadTooLarge(limit, setting)}")
+    assert f"raise [limits] {setting} or" in text
 
 
 async def test_expect_is_answered_when_the_body_is_read(port):
