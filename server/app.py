@@ -12,11 +12,12 @@ from server.admin.parts import PARTS
 from server.admin.site import Facts, Site
 from server.dialects import DIALECTS, MakeDialect
 from server.engine.engine import Engine
+from server.metrics import Metrics
 from server.web.access_log import AccessLog, access_logger, protocol_logger
 from server.web.auth import Gate, KeyGate, OpenGate, Throttle
 from server.web.dialect import Dialect
 from server.web.errors import catch_errors
-from server.web.sign_in import SignIn
+from server.web.sign_in import SessionGate, SignIn
 
 try:
     import uvloop
@@ -41,19 +42,16 @@ def make_app(engine: Engine, dialects: Sequence[MakeDialect] = DIALECTS, facts: 
     facts = facts or Facts()
     sign_in = SignIn(engine, gate, facts.session_seconds)
     site = Site(engine, sign_in, PARTS, facts)
-    spoken: list[Dialect] = [*(make(engine, gate) for make in dialects), site]
-    app = web.Application(middlewares=[catch_errors(spoken)])
+    metrics = Metrics(engine, SessionGate(gate, sign_in))
+    spoken: list[Dialect] = [*(make(engine, gate) for make in dialects), site, metrics]
+    app = web.Application(middlewares=[metrics.middleware, catch_errors(spoken)])
     site.attach(app)
+    metrics.attach(app)
     app[ENGINE] = engine
     app.cleanup_ctx.append(_running_engine)
-    app.router.add_get("/livez", _alive)
     for dialect in spoken:
         app.add_routes(dialect.routes())
     return app
-
-
-async def _alive(_request: web.Request) -> web.Response:
-    return web.Response(text="ok")
 
 
 async def _running_engine(app: web.Application) -> AsyncIterator[None]:

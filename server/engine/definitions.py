@@ -32,6 +32,7 @@ class Definitions:
         self._built_in = {model.name: model for model in built_in}
         self.models: Mapping[str, Model] = MappingProxyType(dict(self._built_in))
         self.processes: Mapping[str, Process] = MappingProxyType({})
+        self.refused: int | None = None  # mistakes found by the last reading; None before the first
 
     def load(self) -> None:
         """The first reading; raises DefinitionsInvalid."""
@@ -46,6 +47,7 @@ class Definitions:
         processes = _read_processes(self._folder / "processes", models, problems)
         if not problems:
             self.models, self.processes = MappingProxyType(models), MappingProxyType(processes)
+        self.refused = len(problems)
         return problems
 
     def process(self, id: str) -> Process:

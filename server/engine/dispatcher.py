@@ -12,8 +12,9 @@ from sqlalchemy import Connection
 from server.engine import perform
 from server.engine.clock import Clock
 from server.engine.definitions import Definitions
+from server.engine.events import Events, JobBegun, JobLeft, JobRead
 from server.engine.ledger import IMPORTS, abandon
-from server.engine.worker import Order, Verdict, Worker, WorkerConfig, WorkerDied
+from server.engine.worker import Order, Pulse, Verdict, Worker, WorkerConfig, WorkerDied
 from server.logs import format_in_force
 from storage.opening import Storage
 from storage.queues import jobs
@@ -44,14 +45,24 @@ class Dispatcher:
         limits: JobLimits,
         clock: Clock,
         ended: Callable[[str], None],
+        events: Events | None = None,
     ) -> None:
         self._storage = storage
         self._definitions = definitions
         self._limits = limits
         self._clock = clock
         self._ended = ended
+        self._events = events or Events()
         self._stopping = asyncio.Event()
         self._slots: list[asyncio.Task[None]] = []
+
+    @property
+    def slots(self) -> int:
+        return self._limits.slots
+
+    @property
+    def slots_alive(self) -> int:
+        return sum(not slot.done() for slot in self._slots)
 
     def start(self) -> None:
         self._slots = [asyncio.create_task(self._slot(number)) for number in range(self._limits.slots)]
@@ -126,18 +137,25 @@ class Dispatcher:
 
     async def _run(self, worker: Worker, job: Job, owner: str) -> None:
         log.info("job started", job=job.id, api=job.kind, mode=job.mode, attempt=job.attempts)
+        self._events.tell(JobBegun(job))
+        after: Job | None = None
+        try:
+            after = await self._settle(job, owner, await self._verdict(worker, job, owner))
+        finally:
+            self._events.tell(JobLeft(job.id, after))
+
+    async def _verdict(self, worker: Worker, job: Job, owner: str) -> Verdict:
         order = Order(job.id, owner, dict(self._definitions.models), self._limits.chunk_records)
         try:
             await worker.send(order)
             interrupting = asyncio.create_task(self._interrupt_on_stop(worker))
             try:
-                verdict = await self._watch(worker, job, owner)
+                return await self._watch(worker, job, owner)
             finally:
                 interrupting.cancel()
         except (WorkerDied, OSError) as error:
             await worker.close()
-            verdict = Verdict("retry", str(error))
-        await self._settle(job, owner, verdict)
+            return Verdict("retry", str(error))
 
     async def _interrupt_on_stop(self, worker: Worker) -> None:
         await self._stopping.wait()
@@ -156,6 +174,8 @@ class Dispatcher:
                 silent += beat
             if isinstance(answer, Verdict):
                 return answer
+            if isinstance(answer, Pulse):
+                self._events.tell(JobRead(job.id, answer.read))
             if silent >= self._limits.stall_seconds:
                 raise WorkerDied(f"the worker process gave no sign of life for {silent:.0f} seconds and was ended")
             held = await self._storage.queue.extend(job.id, owner, self._clock(), self._limits.lease_seconds)
@@ -164,10 +184,14 @@ class Dispatcher:
 
     async def _has_ended(self, job: Job) -> bool:
         """The worker may have written the end already, and be about to say so."""
-        found = await self._storage.catalog.read(lambda connection: jobs.get(connection, job.id))
+        found = await self._found(job)
         return found is not None and found.state in FINAL
 
-    async def _settle(self, job: Job, owner: str, verdict: Verdict) -> None:
+    async def _found(self, job: Job) -> Job | None:
+        return await self._storage.catalog.read(lambda connection: jobs.get(connection, job.id))
+
+    async def _settle(self, job: Job, owner: str, verdict: Verdict) -> Job | None:
+        """Gives the job back or lets it end; the job as it is then."""
         now = self._clock()
         if verdict.kind == "interrupted":
             await self._storage.queue.release(job.id, owner, now, counted=False)
@@ -179,7 +203,8 @@ class Dispatcher:
             log.warning("job will be tried again", job=job.id, attempt=job.attempts, reason=verdict.message)
         else:
             self._ended(job.id)
-            ended = await self._storage.catalog.read(lambda connection: jobs.get(connection, job.id))
-            if ended is not None:
-                counts = {name: number for name, number in asdict(ended.counts).items() if number}
-                log.info("job ended", job=job.id, state=ended.state, errors=ended.errors, error=ended.error, **counts)
+        after = await self._found(job)
+        if after is not None and verdict.kind == "done":
+            counts = {name: number for name, number in asdict(after.counts).items() if number}
+            log.info("job ended", job=job.id, state=after.state, errors=after.errors, error=after.error, **counts)
+        return after

@@ -16,6 +16,8 @@ from server.engine.clock import Clock, utc_now
 from server.engine.definitions import Definitions
 from server.engine.dispatcher import Dispatcher, JobLimits
 from server.engine.errands import Errands
+from server.engine.events import Events
+from server.engine.figures import Figures
 from server.engine.file_extensions import FileExtensions
 from server.engine.job_executions import JobExecutions
 from server.engine.jobs import Jobs
@@ -25,6 +27,7 @@ from server.engine.mail import KIND as MAIL
 from server.engine.mail import Mail, MailServer
 from server.engine.pushes import Pushes
 from server.engine.queue_rows import QueueRow, rows_of
+from server.engine.readiness import Readiness
 from server.engine.receiving import UploadLimits
 from server.engine.sessions import Sessions
 from server.engine.staged_uploads import StagedUploads
@@ -66,7 +69,9 @@ class Engine:
         self._dispatcher: Dispatcher | None = None
         self.definitions = Definitions(imports, built_in=(source_records.MODEL,))
         self.keys = Keys(storage.catalog, clock, everybody=no_auth)
-        self.uploads = Uploads(storage.blobs, uploads)
+        self.events = Events()
+        self.figures = Figures(storage, clock)
+        self.uploads = Uploads(storage.blobs, uploads, events=self.events)
         self.batches = Batches(
             storage.catalog, storage.queue, storage.blobs, self.definitions, clock, self._limits.attempts
         )
@@ -77,6 +82,7 @@ class Engine:
         )
         callbacks = Callbacks(self.transactions.told, CallbackRules(rules_of_loads.callbacks == "anywhere"))
         self.errands = Errands(storage, clock, {MAIL: Mail(self.batches, self.jobs, mail), CALLBACK: callbacks})
+        self.readiness = Readiness(storage, self.definitions, self.uploads, self.errands, lambda: self._dispatcher)
         self.pushes = Pushes(self.batches, self.jobs)
         rules = definitions or DefinitionRules()
         leftovers = Leftovers(storage.catalog, storage.blobs, refers_to)
@@ -104,9 +110,12 @@ class Engine:
             log.warning("checkpoints of ended jobs were left in place", reason=str(error))
 
     def start_dispatcher(self) -> None:
-        self._dispatcher = Dispatcher(self._storage, self.definitions, self._limits, self._clock, self.jobs.ended)
+        self._dispatcher = Dispatcher(
+            self._storage, self.definitions, self._limits, self._clock, self.jobs.ended, self.events
+        )
         self._dispatcher.start()
         self.errands.start()
+        self.readiness.stopping = False
 
     async def stop_dispatcher(self) -> None:
         if self._dispatcher is not None:

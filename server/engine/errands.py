@@ -38,6 +38,10 @@ class Errands:
     def add(self, kind: str, errand: Errand) -> None:
         self._kinds[kind] = errand
 
+    @property
+    def alive(self) -> bool:
+        return self._task is not None and not self._task.done()
+
     def start(self) -> None:
         self._stopping = False
         self._task = asyncio.create_task(self._work())

@@ -9,7 +9,8 @@ from types import MappingProxyType
 from typing import Self, TypeVar
 from urllib.parse import parse_qsl
 
-from server.engine.errors import DiskFull, PartMissing, PartTooLarge, TooManyParts
+from server.engine.errors import DiskFull, PartMissing, PartTooLarge, TooManyParts, UploadTooLarge
+from server.engine.events import Events, UploadEnded, UploadResult, upload_result
 from server.engine.line_checks import LineCheckedSink
 from server.engine.multipart import boundary_of, plain_name, split_header
 from server.engine.receiving import Budget, ByteSource, Clock, Flow, Patience, Sink, UploadLimits, read_whole
@@ -115,10 +116,18 @@ class SmallForm:
 class Uploads:
     """Receives bodies. Each call either gives something to use as `async with`, or leaves nothing behind."""
 
-    def __init__(self, blobs: BlobStore, limits: UploadLimits | None = None, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        blobs: BlobStore,
+        limits: UploadLimits | None = None,
+        clock: Clock | None = None,
+        events: Events | None = None,
+    ) -> None:
         self.limits = limits or UploadLimits()
         self._blobs = blobs
         self._clock = clock
+        self._events = events or Events()
+        self._arriving: set[Budget] = set()
         self._pool = ThreadPoolExecutor(self.limits.threads, thread_name_prefix="upload")
         self._unsettled: deque[BlobWriter] = deque()
         self._settling: asyncio.TimerHandle | None = None
@@ -189,6 +198,10 @@ class Uploads:
         """Removes what dead processes left; gives the number of bodies removed."""
         return await self.in_thread(lambda: self._blobs.sweep(referenced))
 
+    def arriving(self) -> tuple[int, int]:
+        """The bodies that are coming in now, and how many bytes of them have."""
+        return len(self._arriving), sum(budget.taken for budget in self._arriving)
+
     async def in_flight(self) -> int:
         return await self.in_thread(self._blobs.in_flight)
 
@@ -217,8 +230,24 @@ class Uploads:
             writer.settle()
 
     async def _receive(self, source: ByteSource, sink: Sink[T], expected: int | None) -> T:
-        budget = Budget(self.limits.max_upload_bytes, expected)
-        return await Flow(self._pool, sink, budget, Patience(self.limits, self._time())).run(source)
+        budget = self._budget(expected)
+        self._arriving.add(budget)
+        result: UploadResult = "received"
+        try:
+            return await Flow(self._pool, sink, budget, Patience(self.limits, self._time())).run(source)
+        except BaseException as error:
+            result = upload_result(error)
+            raise
+        finally:
+            self._arriving.discard(budget)
+            self._events.tell(UploadEnded(result, budget.taken))
+
+    def _budget(self, expected: int | None) -> Budget:
+        try:
+            return Budget(self.limits.max_upload_bytes, expected)
+        except UploadTooLarge:
+            self._events.tell(UploadEnded("refused", 0))
+            raise
 
     def _urlencoded(self, body: bytes) -> SmallForm:
         try:
