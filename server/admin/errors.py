@@ -14,6 +14,7 @@ from server.engine.errors import (
     KeyUnknown,
     NotFound,
     Refused,
+    RequestInvalid,
     UploadTooLarge,
     UploadTooSlow,
 )
@@ -23,6 +24,7 @@ TABLE: Mapping[type[EngineError], Answer] = {
     EngineError: Answer(400),
     NotFound: Answer(404),
     Refused: Answer(409),
+    RequestInvalid: Answer(400),
     AccessRefused: Answer(403),
     KeyMissing: Answer(403, lambda _: "Enter a key. `penstock keys create NAME --scope admin` makes one."),
     KeyUnknown: Answer(403, lambda _: "This key is not known here, or it was revoked or has expired."),
