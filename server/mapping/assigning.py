@@ -1,7 +1,7 @@
 """How an instruction's values get into a target: which Name, which column, one value or several, and converted how."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from server.mapping.javascript import NOTHING, is_truthy, js_text
@@ -20,10 +20,14 @@ LOAD_BY_REF = "load:by-ref"
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """What instructions are prepared with: the places of the model, and how values are to be converted."""
+    """What instructions are prepared with: the places of the model, and how values are to be converted.
+
+    `trail` is the instruction in hand, after those around it; where preparing raises, it stays as it was then.
+    """
 
     places: Mapping[str, Place]
     setup: Setup
+    trail: list[Instruction] = field(default_factory=list)
 
     def report(self, message: str) -> None:
         self.setup.report(message)

@@ -10,10 +10,18 @@ from typing import NamedTuple
 from server.mapping.filters import available
 from server.mapping.javascript import is_truthy, js_text
 from server.mapping.model import Model
+from server.mapping.positions import Path
 from server.mapping.scope import RunFault
 
 ReaderCheck = Callable[[Mapping[str, object]], str | None]
 """What is wrong with the options of a file's entry, or None."""
+
+
+class Mistake(NamedTuple):
+    """A message, and the place in the document that it is about."""
+
+    message: str
+    path: Path = ()
 
 
 class Action(NamedTuple):
@@ -111,6 +119,17 @@ def validate(
     processors: Collection[str] = (),
 ) -> list[str]:
     """The messages, none where the control file can be used. What is not an object is not a control file."""
+    return [mistake.message for mistake in mistakes(document, models, readers=readers, processors=processors)]
+
+
+def mistakes(
+    document: object,
+    models: Mapping[str, Model],
+    *,
+    readers: Mapping[str, ReaderCheck],
+    processors: Collection[str] = (),
+) -> list[Mistake]:
+    """What `validate` says, with places."""
     control: Mapping[str, object] = document if isinstance(document, dict) else {}
     found = (
         _check_version(control),
@@ -119,87 +138,89 @@ def validate(
         _check_files(control, readers),
         _check_processor(control, processors),
     )
-    return [message for message in found if message]
+    return [mistake for mistake in found if mistake]
 
 
-def _check_version(control: Mapping[str, object]) -> str | None:
-    if "dataImportControlFileVersion" not in control:
-        return "Not a control file"
-    version = control["dataImportControlFileVersion"]
+def _check_version(control: Mapping[str, object]) -> Mistake | None:
+    key = "dataImportControlFileVersion"
+    if key not in control:
+        return Mistake("Not a control file")
+    version = control[key]
     right = isinstance(version, int | float) and not isinstance(version, bool) and version == 0
-    return None if right else "Bad version of control file, should be 0"
+    return None if right else Mistake("Bad version of control file, should be 0", (key,))
 
 
-def _check_model(control: Mapping[str, object], models: Mapping[str, Model]) -> str | None:
+def _check_model(control: Mapping[str, object], models: Mapping[str, Model]) -> Mistake | None:
     if "model" not in control:
-        return "Control file does not specify model in the model property"
+        return Mistake("Control file does not specify model in the model property")
     name = control["model"]
-    return None if isinstance(name, str) and name in models else f"Model not implemented: {js_text(name)}"
+    right = isinstance(name, str) and name in models
+    return None if right else Mistake(f"Model not implemented: {js_text(name)}", ("model",))
 
 
-def _check_files(control: Mapping[str, object], readers: Mapping[str, ReaderCheck]) -> str | None:
+def _check_files(control: Mapping[str, object], readers: Mapping[str, ReaderCheck]) -> Mistake | None:
     if "files" not in control:
-        return "Control file does not have files property"
+        return Mistake("Control file does not have files property")
     files = control["files"]
     if not isinstance(files, dict):
-        return "'files' property is not an object"
-    messages = [_check_file(name, entry, readers) for name, entry in files.items()]
-    return next((message for message in reversed(messages) if message), None)
+        return Mistake("'files' property is not an object", ("files",))
+    found = [_check_file(name, entry, readers) for name, entry in files.items()]
+    return next((mistake for mistake in reversed(found) if mistake), None)
 
 
-def _check_file(name: str, entry: object, readers: Mapping[str, ReaderCheck]) -> str | None:
+def _check_file(name: str, entry: object, readers: Mapping[str, ReaderCheck]) -> Mistake | None:
+    path: Path = ("files", name)
     if not isinstance(entry, dict) or "read" not in entry:
-        return f"Reader not specified for file {name}"
+        return Mistake(f"Reader not specified for file {name}", path)
     read = entry["read"]
     if not isinstance(read, str) or read not in readers:
-        return f"Unknown reader for file {name}: {js_text(read)}"
+        return Mistake(f"Unknown reader for file {name}: {js_text(read)}", (*path, "read"))
     problem = readers[read](entry)
-    return f"Bad options for file {name}: {problem}" if problem else None
+    return Mistake(f"Bad options for file {name}: {problem}", path) if problem else None
 
 
-def _check_processor(control: Mapping[str, object], processors: Collection[str]) -> str | None:
-    if "recordProcessor" not in control or control["recordProcessor"] in processors:
+def _check_processor(control: Mapping[str, object], processors: Collection[str]) -> Mistake | None:
+    key = "recordProcessor"
+    if key not in control or control[key] in processors:
         return None
-    return f"Unknown record processor specified in recordProcessor property: {js_text(control['recordProcessor'])}"
+    return Mistake(f"Unknown record processor specified in recordProcessor property: {js_text(control[key])}", (key,))
 
 
-def _check_instructions(control: Mapping[str, object], filters: Collection[str]) -> str | None:
+def _check_instructions(control: Mapping[str, object], filters: Collection[str]) -> Mistake | None:
     if "instructions" not in control:
-        return "Control file does not specify processing instructions in the instructions property"
-    return _check_list("instructions", control["instructions"], filters, None, 0)
+        return Mistake("Control file does not specify processing instructions in the instructions property")
+    return _check_list(control["instructions"], ("instructions",), filters, None)
 
 
-def _check_list(
-    key: str, instructions: object, filters: Collection[str], ready: set[str] | None, depth: int
-) -> str | None:
+def _check_list(instructions: object, path: Path, filters: Collection[str], ready: set[str] | None) -> Mistake | None:
     """`ready`: in a for-each, the destinations that were made ready in its body so far; None outside."""
     if not is_truthy(instructions):
         return None
     if not isinstance(instructions, list):
-        return f"'{key}' property is not an array"
-    if depth == _DEEPEST:
-        return f"Instructions are nested more than {_DEEPEST} deep"
-    for instruction in instructions:
-        if message := _check_one(instruction, filters, ready, depth):
-            return message
+        return Mistake(f"'{path[-1]}' property is not an array", path)
+    if len(path) // 2 == _DEEPEST:
+        return Mistake(f"Instructions are nested more than {_DEEPEST} deep", path)
+    for index, instruction in enumerate(instructions):
+        if mistake := _check_one(instruction, (*path, index), filters, ready):
+            return mistake
     return None
 
 
-def _check_one(instruction: object, filters: Collection[str], ready: set[str] | None, depth: int) -> str | None:
+def _check_one(instruction: object, path: Path, filters: Collection[str], ready: set[str] | None) -> Mistake | None:
     if not isinstance(instruction, dict):
-        return f"Instruction is not an object: {js_text(instruction)}"
+        return Mistake(f"Instruction is not an object: {js_text(instruction)}", path)
     action = _action(instruction)
     if action not in ACTIONS:
-        return f"Unknown action in instruction: {action}"
+        return Mistake(f"Unknown action in instruction: {action}", (*path, "action"))
     if missing := [name for name in ACTIONS[action].required if name not in instruction]:
-        return f"Expected property not found in {action} instruction: {', '.join(missing)}"
+        return Mistake(f"Expected property not found in {action} instruction: {', '.join(missing)}", path)
     if ready is not None and _overwrites(instruction, action, ready):
-        return _OVERWRITES
+        return Mistake(_OVERWRITES, path)
     inner = set[str]() if action == "for-each" else ready
     for key in ACTIONS[action].nested:
-        if message := _check_list(key, instruction.get(key), filters, inner, depth + 1):
-            return message
-    return _check_filters(instruction, filters) if action in _CONVERTS else None
+        if mistake := _check_list(instruction.get(key), (*path, key), filters, inner):
+            return mistake
+    return _check_filters(instruction, path, filters) if action in _CONVERTS else None
 
 
 def _overwrites(instruction: Mapping[str, object], action: str, ready: set[str]) -> bool:
@@ -212,9 +233,12 @@ def _overwrites(instruction: Mapping[str, object], action: str, ready: set[str])
     return not is_truthy(instruction.get("multivalue"))
 
 
-def _check_filters(instruction: Mapping[str, object], filters: Collection[str]) -> str | None:
+def _check_filters(instruction: Mapping[str, object], path: Path, filters: Collection[str]) -> Mistake | None:
     listed = instruction.get("filters", [])
+    path = (*path, "filters")
     if not isinstance(listed, list):
-        return "'filters' property is not an array"
-    unknown = (name for name in listed if not isinstance(name, str) or name not in filters)
-    return next((f"Filter {js_text(name)} is not available." for name in unknown), None)
+        return Mistake("'filters' property is not an array", path)
+    for index, name in enumerate(listed):
+        if not isinstance(name, str) or name not in filters:
+            return Mistake(f"Filter {js_text(name)} is not available.", (*path, index))
+    return None

@@ -3,10 +3,22 @@
 import difflib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from typing import Self
 
 import orjson
 
 _SHOWN = 60
+
+
+class Fault(str):
+    """A sentence that knows which place of its document it is about (as `positions` names places)."""
+
+    where: str
+
+    def __new__(cls, sentence: str, where: str = "") -> Self:
+        fault = super().__new__(cls, sentence)
+        fault.where = where
+        return fault
 
 
 @dataclass(slots=True)
@@ -17,7 +29,8 @@ class Problems:
     found: list[str] = field(default_factory=list)
 
     def add(self, where: str, text: str) -> None:
-        self.found.append(f"{self.source}: {where}: {text}" if where else f"{self.source}: {text}")
+        sentence = f"{self.source}: {where}: {text}" if where else f"{self.source}: {text}"
+        self.found.append(Fault(sentence, where))
 
     def wrong(self, where: str, value: object, right: str) -> None:
         self.add(where, f"{quoted(value)} is wrong, should be {right}")

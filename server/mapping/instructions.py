@@ -33,7 +33,10 @@ def _step(prep: Preparation, instruction: Instruction) -> Step | None:
     if build is None:
         prep.report(f"Unknown action in instruction: {action}")
         return None
-    return build(prep, instruction)
+    prep.trail.append(instruction)
+    step = build(prep, instruction)
+    prep.trail.pop()
+    return step
 
 
 def as_context(value: object) -> Context:
