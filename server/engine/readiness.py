@@ -56,12 +56,15 @@ class Probe:
         try:
             await self._question.answer(seconds)
         except TimeoutError:
-            reason = f"not within {seconds:g} seconds"
+            return self._said(f"not within {seconds:g} seconds")
+        except DiskFull as error:
+            return self._said(str(error))
         except Exception as error:
             log.warning("a part of the server does not work", part=self._part, reason=str(error))
-            reason = f"{type(error).__name__}; the log says more"
-        else:
-            return None
+            return self._said(f"{type(error).__name__}; the log says more")
+        return None
+
+    def _said(self, reason: str) -> Problem:
         return Problem(self._part, f"{self._complaint} ({reason})", self._out)
 
 
@@ -91,10 +94,11 @@ class Readiness:
             Probe("catalog", self._write_catalog, "takes no write", held),
             Probe("records", self._read_records, "cannot be read", look),
             Probe("blobs", self._write_blob, "take no file", look),
+            Probe("disk", self._see_space, "has no room", "make room, or lower [limits] min_free_bytes"),
         )
 
     async def look(self) -> State:
-        answers = await asyncio.gather(*(probe.problem(self.patience) for probe in self._probes), self._space())
+        answers = await asyncio.gather(*(probe.problem(self.patience) for probe in self._probes))
         problems = [problem for problem in answers if problem is not None]
         return State((*problems, *self._work(), *self._unread()), tuple(self._refused()))
 
@@ -115,17 +119,16 @@ class Readiness:
         try:
             writer = self._storage.blobs.writer()
         except StorageFull:
-            return  # `_space` says so
+            return  # the disk's own probe says so
         try:
             writer.write(b"?")
         finally:
             writer.discard()
 
-    async def _space(self) -> Problem | None:
+    async def _see_space(self) -> None:
         free, floor = await asyncio.to_thread(self._storage.free_bytes), self._uploads.limits.min_free_bytes
-        if free >= floor:
-            return None
-        return Problem("disk", str(DiskFull(free, floor)), "make room, or lower [limits] min_free_bytes")
+        if free < floor:
+            raise DiskFull(free, floor)
 
     def _work(self) -> Iterator[Problem]:
         restart = "restart the server; its log has the reason"

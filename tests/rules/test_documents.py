@@ -1,4 +1,4 @@
-"""Every command, setting, scope and endpoint is in the documents, and the example's settings are the true defaults."""
+"""Every command, setting, scope, endpoint and metric is in the documents; the example has the true defaults."""
 
 import re
 import tomllib
@@ -6,14 +6,18 @@ from pathlib import Path
 
 import pytest
 import typer
+from prometheus_client import ProcessCollector
 
 from server.cli import COMMANDS, make_app
 from server.dialects import DIALECTS
 from server.engine.keys import SCOPES
+from server.metrics import Metrics
+from server.metrics.families import Snapshot, families
 from server.settings import Settings, section_fields
 
 PROJECT = Path(__file__).parents[2]
 SERVER = (PROJECT / "server/README.md").read_text("utf-8")
+METRICS = (PROJECT / "server/metrics/README.md").read_text("utf-8")
 EXAMPLE = (PROJECT / "server/cli/example/penstock.toml").read_text("utf-8")
 EVERYWHERE = {"--config", "--data-dir", "--json", "--help"}
 
@@ -75,6 +79,20 @@ def test_every_endpoint_is_described():
         for route in make(None, None).routes():
             path = re.sub(r"\{(\w+)[^}]*\}", lambda found: found[1].upper(), route.path)
             assert path in documents
+
+
+def test_every_endpoint_for_operators_is_described():
+    assert [path for path in Metrics.prefixes if f"`GET {path}`" not in SERVER or f"`GET {path}`" not in METRICS] == []
+
+
+def test_every_metric_is_described_with_its_labels_and_no_other():
+    empty = Snapshot({}, 0, {}, 0, 0, {}, 0, None, None)
+    ours = {f"{family.name}_total" if family.type == "counter" else family.name: family for family in families(empty)}
+    process = {sample.name for family in ProcessCollector(registry=None).collect() for sample in family.samples}
+    rows = [row.split("|") for row in METRICS.splitlines() if re.match(r"\| `(penstock|process)_", row)]
+    described = {name: row[2].strip() for row in rows for name in re.findall(r"`(\w+)`", row[1])}
+    assert set(described) == set(ours) | process
+    assert {name: described[name] for name in ours} == {name: ", ".join(ours[name]._labelnames) for name in ours}
 
 
 def example_lines(section):
