@@ -16,11 +16,15 @@ TOO_MANY = "Too many errors in import batch, no further errors will be reported"
 
 @dataclass(slots=True)
 class Account:
-    """Counts and messages of one job. `lines` and `outcomes` wait to be written with the chunk they belong to."""
+    """Counts and messages of one job. `lines` and `outcomes` wait to be written with the chunk they belong to.
+
+    `fraction` of the input has been read, 0 to 1; None where nobody can tell.
+    """
 
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("read", *STATUSES), 0))
     errors: int = 0
     position: int = 0  # of the next log line
+    fraction: float | None = None
     hints: list[str] = field(default_factory=list)
     lines: list[tuple[int, Level, str]] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
@@ -59,11 +63,11 @@ class Account:
     @contextmanager
     def undone_on_error(self) -> Iterator[None]:
         """A chunk that does not commit has counted and said nothing."""
-        before = (dict(self.counts), self.errors, self.position, list(self.hints))
+        before = (dict(self.counts), self.errors, self.position, list(self.hints), self.fraction)
         try:
             yield
         except BaseException:
-            self.counts, self.errors, self.position, self.hints = before
+            self.counts, self.errors, self.position, self.hints, self.fraction = before
             self.settled()
             raise
 

@@ -154,7 +154,7 @@ def _child_tables(mapping: BulkMapping, models: Mapping[str, Model]) -> list[Tab
 
 def _source(book: BulkBook, found: FoundBlock, mapping: BulkMapping, opened: Callable[[], BinaryIO]) -> Source:
     mapper = Mapper(mapping.program, mapping.flat)
-    return Source(found.block.sheet, BlockReader(book, found), {}, opened, mapper)
+    return Source(found.block.sheet, BlockReader(book, found), {}, opened, mapper, weight=found.records)
 
 
 def _described(blocks: Sequence[FoundBlock]) -> Iterator[dict[str, object]]:

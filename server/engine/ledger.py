@@ -54,7 +54,9 @@ class Ledger:
         """As far as the job is known to have come, for a run that ends before it could look at its checkpoint."""
         job, lines = self._catalog.read_now(lambda c: (sql.get(c, self._job.id), journal.log(c, self._job.id)))
         counted = job or self._job
-        account = Account(errors=counted.errors, position=lines[-1].position + 1 if lines else 0)
+        account = Account(
+            errors=counted.errors, position=lines[-1].position + 1 if lines else 0, fraction=counted.fraction
+        )
         account.counts.update(asdict(counted.counts))
         return account
 
@@ -84,6 +86,8 @@ class Ledger:
 
     def end(self, account: Account, state: FinalState, error: str | None = None) -> None:
         now = self._clock()
+        if state == "done":
+            account.fraction = 1.0
 
         def finish(connection: Connection) -> None:
             self._put(connection, account, now)
@@ -107,7 +111,7 @@ class Ledger:
         journal.append_log(connection, self._job.id, lines)
         journal.put_outcomes(connection, self._job.id, account.outcomes)
         counts = Counts(**account.counts)
-        if not self._queue.progress(connection, self._job.id, self._owner, counts, account.errors):
+        if not self._queue.progress(connection, self._job.id, self._owner, counts, account.errors, account.fraction):
             raise Superseded(self._job.id)
 
     def _write_own(self, operation: Callable[[Connection], None]) -> None:

@@ -181,7 +181,8 @@ class _Performance:
 
     def _source(self, control: ControlFile, file: BatchFile) -> Source:
         options = control.entry(file.name)
-        return Source(file.name, READERS[str(options["read"])], options, lambda: self._storage.blobs.open(file.digest))
+        reader = READERS[str(options["read"])]
+        return Source(file.name, reader, options, lambda: self._storage.blobs.open(file.digest), weight=file.size)
 
     def _first_line(self) -> str:
         return f"START: {moment(self._clock())}"

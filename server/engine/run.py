@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 from server.engine.account import Account
+from server.engine.extent import Extent
 from server.mapping.flat import FlatPlan, Rows
 from server.mapping.scope import Change, Lookup, Result, RunFault, Scope
 from server.readers.base import START, BadRecord, Block, FileBroken, Position, Reader
@@ -27,13 +28,17 @@ class Cancelled(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file to read: `name` is its role in the control file."""
+    """One file to read: `name` is its role in the control file.
+
+    `weight` is what reading it costs beside the others: bytes, or records for all of them; None where nobody knows.
+    """
 
     name: str
     reader: Reader
     options: Mapping[str, object]
     open: Callable[[], BinaryIO]
     mapper: "Mapper | None" = None  # where a file's records are not what the others' are
+    weight: int | None = None
 
 
 class RecordProgram(Protocol):
@@ -76,6 +81,7 @@ class Run:
         self._pause = pause
         self._chunk_records = chunk_records
         self._detailed = detailed
+        self._extent = Extent([source.weight for source in sources])
 
     def __call__(self, begun: Checkpoint | None) -> None:
         """Reads every source to its end, from where `begun` left off."""
@@ -92,19 +98,21 @@ class Run:
         mapper = source.mapper or self._mapper
         work = _Work(mapper, self._account, source.name, self._detailed)
         plain = mapper.flat is not None and not self._detailed
-        for block in blocks_of(source, start, self._chunk_records if plain else max(1, self._chunk_records // 5)):
-            self._pause()
-            prepared = work.prepare(block, number)
-            number += work.length(block)
-            place = {"file": index, "number": number, **block.end._asdict()}
-            checkpoint = Checkpoint(position=place)
-            with self._account.undone_on_error(), self._session.chunk(checkpoint) as chunk:
-                prepared(chunk)
-                self._account.save(checkpoint)
-                self._keep(self._account)
-            self._account.settled()
-            if work.fault is not None:
-                raise work.fault
+        size = self._chunk_records if plain else max(1, self._chunk_records // 5)
+        with source.open() as file:
+            for block in _blocks_in(source, file, start, size):
+                self._pause()
+                prepared = work.prepare(block, number)
+                number += work.length(block)
+                checkpoint = Checkpoint(position={"file": index, "number": number, **block.end._asdict()})
+                with self._account.undone_on_error(), self._session.chunk(checkpoint) as chunk:
+                    prepared(chunk)
+                    self._account.fraction = self._extent.fraction(index, block, file)
+                    self._account.save(checkpoint)
+                    self._keep(self._account)
+                self._account.settled()
+                if work.fault is not None:
+                    raise work.fault
         return number
 
 
@@ -118,10 +126,14 @@ def check_whole_files(sources: Sequence[Source], pause: Callable[[], None]) -> N
 
 def blocks_of(source: Source, start: Position = START, size: int = 1000) -> Iterator[Block]:
     with source.open() as file:
-        try:
-            yield from source.reader.blocks(file, source.options, start=start, size=size)
-        except FileBroken as error:
-            raise RunFault(f"{source.name}: {error}") from error
+        yield from _blocks_in(source, file, start, size)
+
+
+def _blocks_in(source: Source, file: BinaryIO, start: Position, size: int) -> Iterator[Block]:
+    try:
+        yield from source.reader.blocks(file, source.options, start=start, size=size)
+    except FileBroken as error:
+        raise RunFault(f"{source.name}: {error}") from error
 
 
 class _Work:

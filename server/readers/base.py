@@ -47,6 +47,7 @@ class Block(NamedTuple):
     bad: int = 0  # how many of the records are BadRecord
     names: tuple[str, ...] | None = None
     rows: "Sequence[Row | BadRecord] | None" = None
+    share: float | None = None  # of the file that is read at its end, 0 to 1, where the file's position does not say
 
 
 Row = Sequence[object]
@@ -106,13 +107,14 @@ def table_block(
     lines: Sequence[int],
     originals: Callable[[int], bytes],
     end: Position,
+    share: float | None = None,
 ) -> Block:
     """A block of a table's rows."""
     bad = sum(type(row) is BadRecord for row in rows)
     records = RowRecords(names, rows)
     if len(set(names)) < len(names):
-        return Block(records, lines, originals, end, bad)
-    return Block(records, lines, originals, end, bad, names, rows)
+        return Block(records, lines, originals, end, bad, share=share)
+    return Block(records, lines, originals, end, bad, names, rows, share)
 
 
 def shorten(value: bytes | str, limit: int = 80) -> str:
@@ -141,4 +143,5 @@ def _tail(block: Block, skip: int) -> Block:
         sum(type(record) is BadRecord for record in records) if block.bad else 0,
         block.names,
         None if block.rows is None else block.rows[skip:],
+        block.share,
     )

@@ -180,6 +180,7 @@ class BlockReader:
         self._book = book
         self._block = found.block
         self._last = found.last
+        self._total = found.records
         self._take = _taker(found.block.places)
         self._tight = len(found.block.places) + len(found.block.metas)  # cells of a row without further columns
 
@@ -198,7 +199,8 @@ class BlockReader:
             bad = sum(row.__class__ is BadRecord for row in shaped)
             records = _Records(self._block, shaped)
             end = Position(record, lines[-1])
-            yield Block(records, lines, _Originals(taken), end, bad, self._block.names, shaped)
+            share = record / max(record, self._total)
+            yield Block(records, lines, _Originals(taken), end, bad, self._block.names, shaped, share)
 
     def _records(self, first: int) -> Iterator[NumberedRow]:
         if first > self._last:
