@@ -1,6 +1,8 @@
 """Models and import processes as the operator wrote them: read from the imports folder, and again when told to."""
 
-from collections.abc import Collection, Mapping
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
@@ -9,8 +11,10 @@ import orjson
 from server.engine.errors import ProcessNotFound
 from server.engine.processors import processor_names
 from server.mapping.compile import Program, compile_control
-from server.mapping.control import validate
+from server.mapping.control import Mistake, mistakes
+from server.mapping.document import Fault
 from server.mapping.model import Model, ModelInvalid, check_tables, parse_model
+from server.mapping.positions import as_where
 from server.mapping.processes import Process, ProcessInvalid, check_processes, parse_process
 from server.readers import READERS
 from storage.records.base import Column, Table
@@ -24,15 +28,29 @@ class DefinitionsInvalid(Exception):
         self.problems = problems
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the files of the imports folder say; the files are by the name of what they define."""
+
+    models: Mapping[str, Model]
+    processes: Mapping[str, Process]
+    model_files: Mapping[str, Path]
+    process_files: Mapping[str, Path]
+    problems: Sequence[str]
+
+
 class Definitions:
     """The set in force. `reload` replaces all of it, or nothing where any file is wrong."""
 
     def __init__(self, folder: Path, *, built_in: Collection[Model] = ()) -> None:
-        self._folder = folder
+        self.folder = folder
         self._built_in = {model.name: model for model in built_in}
         self.models: Mapping[str, Model] = MappingProxyType(dict(self._built_in))
         self.processes: Mapping[str, Process] = MappingProxyType({})
+        self.model_files: Mapping[str, Path] = {}
+        self.process_files: Mapping[str, Path] = {}
         self.refused: int | None = None  # mistakes found by the last reading; None before the first
+        self.changing = threading.RLock()
 
     def load(self) -> None:
         """The first reading; raises DefinitionsInvalid."""
@@ -41,14 +59,36 @@ class Definitions:
             raise DefinitionsInvalid(problems)
 
     def reload(self) -> list[str]:
+        with self.changing:
+            reading = self.read()
+            self.adopt(reading)
+            return list(reading.problems)
+
+    def read(self, instead: Mapping[Path, object] | None = None) -> Reading:
+        """The folder as it is, with these documents in the place of files; nothing is put in force."""
         problems: list[str] = []
-        models = dict(self._built_in) | _read_models(self._folder / "models", problems)
-        problems += check_tables(models)
-        processes = _read_processes(self._folder / "processes", models, problems)
-        if not problems:
-            self.models, self.processes = MappingProxyType(models), MappingProxyType(processes)
-        self.refused = len(problems)
-        return problems
+        instead = instead or {}
+        models = _read_models(self.folder / "models", problems, instead)
+        all_models = self._built_in | {model.name: model for model, _ in models}
+        problems += check_tables(all_models)
+        processes = _read_processes(self.folder / "processes", all_models, problems, instead)
+        return Reading(
+            MappingProxyType(all_models),
+            MappingProxyType({process.id: process for process, _ in processes}),
+            {model.name: path for model, path in models},
+            {process.id: path for process, path in processes},
+            problems,
+        )
+
+    def adopt(self, reading: Reading) -> None:
+        """Puts it in force, unless it has problems."""
+        if not reading.problems:
+            self.models, self.processes = reading.models, reading.processes
+            self.model_files, self.process_files = reading.model_files, reading.process_files
+        self.refused = len(reading.problems)
+
+    def is_built_in(self, model: str) -> bool:
+        return model in self._built_in
 
     def process(self, id: str) -> Process:
         if id not in self.processes:
@@ -70,8 +110,13 @@ class Definitions:
 
 def check_control(document: object, models: Mapping[str, Model]) -> list[str]:
     """What the import language says of a control file, with the readers and record processors there are."""
+    return [mistake.message for mistake in control_mistakes(document, models)]
+
+
+def control_mistakes(document: object, models: Mapping[str, Model]) -> list[Mistake]:
+    """The same, with places."""
     checks = {name: reader.check for name, reader in READERS.items()}
-    return validate(document, models, readers=checks, processors=processor_names())
+    return mistakes(document, models, readers=checks, processors=processor_names())
 
 
 def tables_of(model: Model, program: Program) -> list[Table]:
@@ -102,34 +147,51 @@ def merged(one: Table, other: Table) -> Table:
     )
 
 
-def _read_models(folder: Path, problems: list[str]) -> dict[str, Model]:
-    models: dict[str, Model] = {}
-    for path, document in _documents(folder, problems):
+def _read_models(folder: Path, problems: list[str], instead: Mapping[Path, object]) -> list[tuple[Model, Path]]:
+    models: dict[str, tuple[Model, Path]] = {}
+    for path, document in _documents(folder, problems, instead):
         try:
             model = parse_model(document, str(path))
         except ModelInvalid as error:
             problems += error.problems
             continue
         if model.name in models:
-            problems.append(f"{path}: name: another file already defines the model {model.name!r}; rename one of them")
-        models[model.name] = model
-    return models
+            text = f"{path}: name: another file already defines the model {model.name!r}; rename one of them"
+            problems.append(Fault(text, "name"))
+        models[model.name] = model, path
+    return list(models.values())
 
 
-def _read_processes(folder: Path, models: Mapping[str, Model], problems: list[str]) -> dict[str, Process]:
-    processes: dict[str, Process] = {}
-    for path, document in _documents(folder, problems, skip=".control.json"):
+def _read_processes(
+    folder: Path, models: Mapping[str, Model], problems: list[str], instead: Mapping[Path, object]
+) -> list[tuple[Process, Path]]:
+    processes: dict[str, tuple[Process, Path]] = {}
+    for path, document in _documents(folder, problems, instead, skip=".control.json"):
         try:
             process = parse_process(document, str(path), models, lambda name: _control(folder, name))
         except ProcessInvalid as error:
             problems += error.problems
             continue
         if process.id in processes:
-            problems.append(f"{path}: id: another file already defines the process {process.id!r}; rename one of them")
-        problems += [f"{path}: control: {message}" for message in check_control(process.control, models)]
-        processes[process.id] = process
-    problems += check_processes(processes.values())
-    return processes
+            text = f"{path}: id: another file already defines the process {process.id!r}; rename one of them"
+            problems.append(Fault(text, "id"))
+        problems += [
+            Fault(f"{path}: control: {mistake.message}", _place(document, mistake))
+            for mistake in control_mistakes(process.control, models)
+        ]
+        processes[process.id] = process, path
+    problems += check_processes(process for process, _ in processes.values())
+    return list(processes.values())
+
+
+def _place(process: object, mistake: Mistake) -> str:
+    """Where the file of the process has it: in its control file, at its name, or at what it is made of."""
+    control = process.get("control") if isinstance(process, dict) else None
+    if isinstance(control, dict):
+        return as_where(("control", *mistake.path))
+    if control is not None:
+        return "control"
+    return {"files": "read", "model": "model"}.get(str(mistake.path[0]) if mistake.path else "", "columns")
 
 
 def _control(folder: Path, name: str) -> object:
@@ -140,13 +202,14 @@ def _control(folder: Path, name: str) -> object:
     return orjson.loads(path.read_bytes())
 
 
-def _documents(folder: Path, problems: list[str], skip: str = "\0") -> list[tuple[Path, object]]:
+def _documents(
+    folder: Path, problems: list[str], instead: Mapping[Path, object], skip: str = "\0"
+) -> list[tuple[Path, object]]:
     found: list[tuple[Path, object]] = []
-    for path in sorted(folder.glob("*.json")):
-        if path.name.endswith(skip):
-            continue
+    there = {path for path in folder.glob("*.json") if not path.name.endswith(skip)}
+    for path in sorted(there | {path for path in instead if path.parent == folder}):
         try:
-            found.append((path, orjson.loads(path.read_bytes())))
+            found.append((path, instead[path] if path in instead else orjson.loads(path.read_bytes())))
         except (OSError, ValueError) as error:
             problems.append(f"{path}: cannot be read as JSON: {error}")
     return found

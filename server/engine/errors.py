@@ -5,12 +5,12 @@ EngineError
 │   ├── BatchNotFound       ├── ControlNotFound     ├── ProcessNotFound
 │   ├── JobNotFound         ├── KeyNotFound         ├── DefinitionNotFound
 │   ├── FileNotFound        ├── ExtensionNotFound   ├── StagedUploadNotFound
-│   ├── JobExecutionNotFound └── BatchFileNotFound
+│   ├── JobExecutionNotFound ├── BatchFileNotFound  └── ModelNotFound
 ├── Refused
 │   ├── BatchWrongState     ├── ControlInvalid      ├── RequestInvalid
 │   ├── FilesRefused        ├── ExtensionWrong      ├── ExtensionTaken
 │   ├── AlreadyProcessed    ├── PartsWrong
-│   └── JobExecutionRefused
+│   ├── JobExecutionRefused └── NotSaved
 ├── AccessRefused
 │   ├── KeyMissing          ├── KeyUnknown          ├── KeyForbidden      └── KeyThrottled
 └── UploadFailed
@@ -78,6 +78,10 @@ class BatchFileNotFound(NotFound):
     kind = "File of the batch"
 
 
+class ModelNotFound(NotFound):
+    kind = "Model"
+
+
 class Refused(EngineError):
     pass
 
@@ -128,6 +132,10 @@ class AlreadyProcessed(Refused):
 
 class JobExecutionRefused(Refused):
     """What cannot be done with a job execution as it is now."""
+
+
+class NotSaved(Refused):
+    """The imports folder does not take a file."""
 
 
 class PartsWrong(Refused):

@@ -53,6 +53,11 @@ class Positions:
         return self.places.get(inner, 1)
 
 
+def as_where(path: Path) -> str:
+    """A place as messages write it."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+
+
 def positions(text: str) -> Positions:
     """Of a text that is JSON."""
     lines: dict[Path, int] = {}

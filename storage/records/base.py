@@ -123,6 +123,10 @@ class RecordStore(Protocol):
     * `select` is one page of the rows that have these values, `filled` columns not being empty, sorted by columns (of
       equal ones, the row inserted first comes first), or all of that turned round; `matching` says how many there are.
       Both are empty for a table that is not there yet.
+    * `page` is one page of the rows that have these values, in order of insertion: the first that come behind the id
+      `after`, or with `before` the last that come ahead of it. Where `where` names no columns, or those of one of the
+      `indexes`, it is quick whatever the size of the table. `indexes`: columns that, together, rows are found by.
+      Both are empty for a table that is not there yet.
     * `begun` names the jobs that a session was opened for and that are not forgotten; dry runs are not among them.
     * `forget` drops the checkpoint of a job that has ended; a session of it that is still open is fenced off.
     * `verify` yields one sentence for each damage found: the database's own check, and references of `tables` to rows
@@ -154,6 +158,18 @@ class RecordStore(Protocol):
     ) -> list[Row]: ...
 
     def matching(self, table: str, where: Mapping[str, Scalar], *, filled: Sequence[str] = ()) -> int: ...
+
+    def page(
+        self,
+        table: str,
+        where: Mapping[str, Scalar],
+        *,
+        after: int = 0,
+        before: int | None = None,
+        limit: int = 100,
+    ) -> list[Row]: ...
+
+    def indexes(self, table: str) -> list[tuple[str, ...]]: ...
 
     def begun(self) -> list[str]: ...
 

@@ -98,6 +98,28 @@ class SqliteRecords:
         statement = sql.count_matching(table, tuple(where), tuple(filled))
         return int(self._connection.execute(statement, tuple(where.values())).fetchone()[0])
 
+    def page(
+        self,
+        table: str,
+        where: Mapping[str, Scalar],
+        *,
+        after: int = 0,
+        before: int | None = None,
+        limit: int = 100,
+    ) -> list[Row]:
+        names = self.columns(table)[1:]
+        if not names:
+            return []
+        statement = sql.select_window(table, tuple(where), before is not None)
+        edge = after if before is None else before
+        found = self._connection.execute(statement, (*where.values(), edge, limit)).fetchall()
+        rows = [Row(row[0], dict(zip(names, row[1:], strict=True))) for row in found]
+        return rows if before is None else rows[::-1]
+
+    def indexes(self, table: str) -> list[tuple[str, ...]]:
+        listed = (self._connection.execute(f"PRAGMA index_info({sql.quoted(i)})") for i in sorted(self._indexes(table)))
+        return list(dict.fromkeys(tuple(row[2] for row in columns) for columns in listed))
+
     def begun(self) -> list[str]:
         return [job for (job,) in self._connection.execute("SELECT job FROM _checkpoints ORDER BY job")]
 

@@ -60,6 +60,13 @@ def select_page(
 
 
 @cache
+def select_window(table: str, columns: tuple[str, ...], backwards: bool) -> str:
+    side, direction = ("<", " DESC") if backwards else (">", "")
+    conditions = " AND ".join((*(f"{quoted(c)} = ?" for c in columns), f"id {side} ?"))
+    return f"SELECT * FROM {quoted(table)} WHERE {conditions} ORDER BY id{direction} LIMIT ?"
+
+
+@cache
 def count_matching(table: str, columns: tuple[str, ...], filled: tuple[str, ...]) -> str:
     return f"SELECT count(*) FROM {quoted(table)}{_having(columns, filled)}"
 
