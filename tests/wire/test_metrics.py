@@ -9,6 +9,7 @@ import pytest
 from replay import House, Maker, basic
 from watched import API, ROWS, Scrape, as_files, imported, scrape
 
+from server.engine.events import Event, JobBegun, JobLeft, UploadEnded
 from server.engine.figures import Figures
 from storage.errors import DatabaseFailed
 
@@ -57,6 +58,26 @@ async def test_an_import_shows_in_the_numbers(house: House) -> None:
     assert now.value("penstock_records_total", mode="dry-run", status="created") == 0
     assert now.value("penstock_catalog_up") == 1
     assert now.value("penstock_queue_age_seconds") == 0
+
+
+async def test_the_engine_tells_what_it_does_from_the_body_to_the_end_of_the_job(house: House) -> None:
+    told: list[Event] = []
+    left = asyncio.Event()
+
+    def hear(event: Event) -> None:
+        told.append(event)
+        if isinstance(event, JobLeft):
+            left.set()
+
+    house.engine.events.listen(hear)
+    await imported(house)
+    await left.wait()
+    upload, begun, *_, end = told
+    assert isinstance(upload, UploadEnded)
+    assert isinstance(begun, JobBegun)
+    assert isinstance(end, JobLeft)
+    assert end.after is not None
+    assert (end.id, end.after.state, end.after.counts.read) == (begun.job.id, "done", 3)
 
 
 async def test_the_machine_shows_in_the_numbers(house: House) -> None:
