@@ -1,5 +1,6 @@
 """Where log lines go: stderr, for people (console) or for programs (json). Imports nothing of ours."""
 
+import asyncio
 import logging
 import sys
 from collections.abc import Callable, Mapping
@@ -10,6 +11,7 @@ import structlog
 from structlog.types import Processor
 
 LogFormat = Literal["console", "json"]
+GATHERED = "penstock.access"  # whose lines come in bursts
 
 _SHARED: tuple[Processor, ...] = (
     structlog.contextvars.merge_contextvars,
@@ -28,12 +30,39 @@ class _Lines(structlog.WriteLogger):
         self.name = name
 
 
+class _Gathered(_Lines):
+    """Lines of one turn of the event loop are written together: a burst of answers costs one call, not one each."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._lines: list[str] = []
+
+    def msg(self, message: str) -> None:
+        if not self._lines:
+            try:
+                asyncio.get_running_loop().call_soon(self._write_all)
+            except RuntimeError:
+                super().msg(message)
+                return
+        self._lines.append(message)
+
+    def _write_all(self) -> None:
+        lines, self._lines = self._lines, []
+        super().msg("\n".join(lines))
+
+    info = msg
+
+
+def _logger(name: str = "penstock") -> _Lines:
+    return _Gathered(name) if name == GATHERED else _Lines(name)
+
+
 def configure_logs(kind: LogFormat, level: int = logging.INFO) -> None:
     """For this process: our own lines and those of libraries, in one form."""
     structlog.configure(
         processors=[*_SHARED, *_rendered(kind)],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=_Lines,
+        logger_factory=_logger,
     )
     handler = logging.StreamHandler(sys.stderr)
     processors = [_without_meta, *_rendered(kind)]
@@ -67,6 +96,9 @@ def _rendered(kind: LogFormat) -> tuple[Processor, ...]:
     return (structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback, sort_keys=False),)
 
 
+_NUMBERS = (int, float)
+
+
 def _plain(_logger: object, _method: str, event: structlog.types.EventDict) -> str:
     """A line for a file or a journal; what a client sent is made printable. A traceback follows on its own lines."""
     head = f"{event.pop('timestamp')} {event.pop('level', ''):<8} {event.pop('event')}"
@@ -75,6 +107,8 @@ def _plain(_logger: object, _method: str, event: structlog.types.EventDict) -> s
 
 
 def _shown(value: object) -> str:
+    if type(value) in _NUMBERS:
+        return str(value)
     text = str(value)
     return text if text.isprintable() and " " not in text and text else repr(text)
 

@@ -123,16 +123,32 @@ class _Session:
         actions: list[Callable[[], None]] = []
         try:
             with self._lock:
-                self._driver.rollback()  # nothing to undo, but after a disk that failed
-                self._driver.execute("BEGIN IMMEDIATE")
-                self.look()
-                for operation in operations:
-                    actions += self._attempt(operation)
+                self._begin()
+                if not self._all_succeed(operations, actions):
+                    self._begin()
+                    for operation in operations:
+                        actions += self._attempt(operation)
                 self._driver.execute("COMMIT")
         except BaseException as error:
             self._abandon(operations, error)
         else:
             _perform(actions)
+
+    def _begin(self) -> None:
+        self._driver.rollback()  # what a failure, or a full disk, has left
+        self._driver.execute("BEGIN IMMEDIATE")
+        self.look()
+
+    def _all_succeed(self, operations: Sequence[Operation], actions: list[Callable[[], None]]) -> bool:
+        """The usual case needs no savepoints; when one fails, all are undone and done again, each alone."""
+        self._connection.info[_ACTIONS] = actions
+        try:
+            for operation in operations:
+                operation.result = operation.run(self._connection)
+        except BaseException:
+            actions.clear()
+            return False
+        return True
 
     def look(self) -> None:
         with suppress(sqlite3.Error):  # the next write will say what is wrong

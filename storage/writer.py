@@ -21,8 +21,8 @@ _POLL_SECONDS = 0.5  # how soon another process's commit is noticed
 class WriteSession(Protocol):
     """One connection that writes.
 
-    * `transaction` runs the operations, each alone in its savepoint, and commits them together. It never raises: what
-      went wrong is in the operations.
+    * `transaction` runs the operations and commits them together; when one fails, all are undone and run again, each
+      alone in its savepoint. It never raises: what went wrong is in the operations.
     * `changes` grows when another connection has committed. It is up to date whenever an operation runs, and after
       `look`, which never raises either.
     """

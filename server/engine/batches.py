@@ -106,8 +106,8 @@ class Batches:
             return await self._catalog.write(lambda connection: _add_with_control(connection, new))
         definition = self._definitions.process(process)
         if definition.control_digest in self._kept:
-            with_control = _with(new, definition.control_digest)
-            return await self._catalog.write(lambda connection: sql.add(connection, with_control))
+            known = definition.control_digest
+            return await self._catalog.write(lambda connection: sql.add(connection, new, known))
         batch = await self._keep(definition.content, lambda connection, digest: sql.add(connection, _with(new, digest)))
         self._kept.add(definition.control_digest)
         return batch

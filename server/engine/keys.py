@@ -41,6 +41,7 @@ class Keys:
         self._clock = clock
         self.everybody = everybody
         self._seen: dict[str, _Seen] = {}
+        self._reading: dict[str, asyncio.Task[Key | None]] = {}
         self._touching: set[asyncio.Task[None]] = set()
 
     async def create(
@@ -127,7 +128,7 @@ class Keys:
         seen = self._seen.get(prefix)
         if seen is not None and now < seen.until:
             return seen.key
-        key = await self._catalog.read(lambda connection: sql.with_prefix(connection, prefix))
+        key = await self._read(prefix)
         if key is None:
             self._seen.pop(prefix, None)
             return None
@@ -135,6 +136,14 @@ class Keys:
             self._seen.clear()
         self._seen[prefix] = _Seen(key, now + REMEMBERED)
         return key
+
+    async def _read(self, prefix: str) -> Key | None:
+        """Of all who ask at once one asks the catalog; the others share its answer."""
+        if prefix not in self._reading:
+            read = self._catalog.read(lambda connection: sql.with_prefix(connection, prefix))
+            self._reading[prefix] = task = asyncio.ensure_future(read)
+            task.add_done_callback(lambda _: self._reading.pop(prefix, None))
+        return await asyncio.shield(self._reading[prefix])
 
     def _touch(self, key: Key, now: datetime) -> None:
         """Notes the use, at most once a minute, and nobody waits for it."""

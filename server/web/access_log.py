@@ -19,6 +19,10 @@ _log = structlog.get_logger("penstock.access")
 class AccessLog(AbstractAccessLogger):
     """What was asked, what came of it, and for a refusal why."""
 
+    def __init__(self, logger: logging.Logger, log_format: str) -> None:
+        super().__init__(logger, log_format)
+        self._log = _log.bind()  # else each line would bind it anew
+
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
         if ROUTE not in request:
             return  # no request was understood: `MalformedRequests` has its line
@@ -34,7 +38,7 @@ class AccessLog(AbstractAccessLogger):
         for name, key in (("key", KEY_ID), ("reason", REASON)):
             if key in request:
                 fields[name] = shortened(request[key])
-        _log.info("request", **fields)
+        self._log.info("request", **fields)
 
 
 class MalformedRequests(logging.Filter):

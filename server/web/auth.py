@@ -69,6 +69,8 @@ class Throttle:
     _failures: OrderedDict[str, Failures] = field(default_factory=OrderedDict, init=False, repr=False)
 
     def blocks(self, address: str, now: float) -> bool:
+        if not self._failures:
+            return False
         failures = self._current(_origin(address), now)
         return failures is not None and failures.times >= self.allowed
 

@@ -22,7 +22,8 @@ class Catalog(Protocol):
 
     * `write` runs the function in a transaction of its own and returns its result once the commit is durable.
     * When the function raises, nothing it wrote is kept, the error reaches its caller, and no other caller notices.
-    * Concurrent writes are committed in groups; each still succeeds or fails alone.
+    * Concurrent writes are committed in groups; each still succeeds or fails alone. When one of a group fails, the
+      others may be run again: a function changes nothing but the database.
     * `write` waits for other writers, in this process or another; it never fails because the database is busy.
     * `read` runs the function on one consistent snapshot; it sees every write answered before, and cannot write.
     * `write_now` and `read_now` do the same for synchronous code. They must not be called on the event loop, nor from

@@ -198,6 +198,30 @@ async def test_after_commit_acts_once_durable_and_is_dropped_when_the_function_f
     assert seen == [["good"]]
 
 
+async def test_an_action_is_done_once_when_others_of_its_group_fail(catalog: Catalog) -> None:
+    done: list[str] = []
+
+    def add_and_tell(text: str) -> Callable[[Connection], str]:
+        def operation(connection: Connection) -> str:
+            catalog.after_commit(connection, lambda: done.append(text))
+            return add(text)(connection)
+
+        return operation
+
+    with writer_held(catalog):
+        writes = [
+            catalog.write(add_and_tell("a")),
+            catalog.write(add_then_raise("b", ValueError("no"))),
+            catalog.write(add_and_tell("c")),
+        ]
+        waiting = [asyncio.ensure_future(write) for write in writes]
+        await asyncio.sleep(0)
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [str(result) for result in results] == ["a", "no", "c"]
+    assert await catalog.read(notes) == ["a", "c"]
+    assert done == ["a", "c"]
+
+
 async def test_an_action_that_fails_after_the_commit_does_not_undo_it(
     catalog: Catalog, caplog: pytest.LogCaptureFixture
 ) -> None:

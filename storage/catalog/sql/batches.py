@@ -34,13 +34,14 @@ _ADD_FILE = (
 )
 
 
-def add(connection: Connection, new: NewBatch) -> Batch:
+def add(connection: Connection, new: NewBatch, control: str | None = None) -> Batch:
+    """`control` takes the place of the new batch's own."""
     values: dict[str, Any] = {
         "identifier": new.identifier,
         "api": new.api,
         "process": new.process,
         "comment": new.comment,
-        "control": new.control,
+        "control": control or new.control,
         "state": new.state,
         "errors": 0,
         "created": new.created,
