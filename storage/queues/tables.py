@@ -1,6 +1,6 @@
 """The one table of the queue. It is in the catalog database, so that a job is put in the transaction that needs it."""
 
-from sqlalchemy import JSON, Boolean, Column, Float, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import JSON, Boolean, Column, Float, ForeignKey, Index, Integer, String, Table, Text, text
 
 from storage.schema import Moment, Number, metadata
 
@@ -42,6 +42,13 @@ jobs = Table(
     Index(None, "started"),
     Index(None, "finished"),
     Index(None, "state", "finished"),
+    Index(None, "state", "due", "created"),
+    Index(
+        "ix_jobs_some_failed",
+        "finished",
+        sqlite_where=text("count_failed > 0"),
+        postgresql_where=text("count_failed > 0"),
+    ),
 )
 
 TABLES = (jobs,)

@@ -24,3 +24,6 @@ def upgrade() -> None:
     op.create_index("ix_jobs_finished", "jobs", ["finished"])
     op.create_index("ix_jobs_state_finished", "jobs", ["state", "finished"])
     op.create_index("ix_jobs_state_mode_kind", "jobs", ["state", "mode", "kind"])
+    op.create_index("ix_jobs_state_due_created", "jobs", ["state", "due", "created"])
+    some_failed = sa.text("count_failed > 0")
+    op.create_index("ix_jobs_some_failed", "jobs", ["finished"], sqlite_where=some_failed, postgresql_where=some_failed)
