@@ -1,25 +1,21 @@
 """`penstock records`: what was imported."""
 
-import csv
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal, TextIO
+from typing import Annotated, TextIO
 
-import orjson
 import typer
 
 from server.cli.options import AsJson, Config, DataDir
 from server.cli.output import bar, show_list
 from server.cli.session import WorkFailed, reading
 from server.engine.engine import Engine
-from server.mapping.export import Export, make_export
+from server.engine.exporting import Format, TableText
+from server.mapping.export import make_export
 
 entry = typer.Typer()
-
-Row = dict[str, object]
-Write = Callable[[Row], object]
 
 
 @entry.command()
@@ -36,7 +32,7 @@ def tables(as_json: AsJson = False, config: Config = None, data_dir: DataDir = N
 @entry.command()
 def export(
     table: str,
-    format: Annotated[Literal["jsonl", "csv"], typer.Option(help="One JSON object a line, or CSV.")] = "jsonl",
+    format: Annotated[Format, typer.Option(help="One JSON object a line, or CSV.")] = "jsonl",
     output: Annotated[Path | None, typer.Option(metavar="F", help="A file instead of stdout.")] = None,
     config: Config = None,
     data_dir: DataDir = None,
@@ -54,15 +50,15 @@ def export(
     reading(config, data_dir, read)
 
 
-def _export(engine: Engine, table: str, format: str, file: TextIO, *, stored: bool) -> None:
+def _export(engine: Engine, table: str, format: Format, file: TextIO, *, stored: bool) -> None:
     """A table of a model into which nothing was imported yet has no rows."""
     columns = engine.columns(table) if stored else ()
-    shape = make_export(table, columns, engine.definitions.models.values())
-    write = _json_lines(file) if format == "jsonl" else _csv(file, shape)
+    text = TableText(make_export(table, columns, engine.definitions.models.values()), format)
+    file.write(text.head)
     with bar() as progress:
         rows = engine.rows(table) if stored else ()
         for row in progress.track(rows, total=engine.count(table) if stored else 0, description=table):
-            write(shape.row(row.id, row.values))
+            file.write(text.line(row))
 
 
 @contextmanager
@@ -72,18 +68,3 @@ def _destination(output: Path | None) -> Iterator[TextIO]:
         return
     with output.open("w", encoding="utf-8", newline="") as file:
         yield file
-
-
-def _json_lines(file: TextIO) -> Write:
-    return lambda row: file.write(orjson.dumps(row).decode() + "\n")
-
-
-def _csv(file: TextIO, shape: Export) -> Write:
-    writer = csv.writer(file)
-    writer.writerow(shape.keys)
-    return lambda row: writer.writerow([_cell(row.get(key)) for key in shape.keys])
-
-
-def _cell(value: object) -> object:
-    """Lists and objects as JSON, truth values as JSON writes them."""
-    return orjson.dumps(value).decode() if isinstance(value, bool | list | dict) else value

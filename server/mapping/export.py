@@ -14,10 +14,17 @@ Read = Callable[[Mapping[str, object]], object]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One key of an exported row: how to read it, None when it was never set."""
+    """One key of an exported row: how to read it, None when it was never set.
+
+    `column` is where its values are stored (the first, at least), `name` what the model says of it, `refers_to` the
+    table whose ids it holds.
+    """
 
     key: str
     read: Read
+    column: str
+    name: Name | None = None
+    refers_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,27 +54,28 @@ def make_export(table: str, columns: Collection[str], models: Iterable[Model]) -
     for model in models:
         for destination in model.destinations.values():
             if destination.table == table:
-                for key, column, read in _fields(destination, model):
-                    used |= {column, more_column(column)}
-                    if column in columns:
-                        fields.setdefault(key, Field(key, read))
+                for field in _fields(destination, model):
+                    used |= {field.column, more_column(field.column)}
+                    if field.column in columns:
+                        fields.setdefault(field.key, field)
     for column in columns:
         if column not in used and not column.startswith("_") and column != "id":
-            fields.setdefault(column, Field(column, _plain(column)))
+            fields.setdefault(column, Field(column, _plain(column), column))
     return Export(tuple(fields.values()))
 
 
-def _fields(destination: Destination, model: Model) -> Iterator[tuple[str, str, Read]]:
+def _fields(destination: Destination, model: Model) -> Iterator[Field]:
     if destination.depends is not None:
         link = destination.depends_column or safe_column(destination.depends)
-        yield "_parent", link, _plain(link)
+        parent = model.destinations.get(destination.depends)
+        yield Field("_parent", _plain(link), link, refers_to=parent.table if parent else None)
     qualifiers = model.qualifiers if destination.kind == "object" else ()
     for name in destination.names.values():
         column = name.column or safe_column(name.name)
-        yield name.name, column, _reader(name, column)
+        yield Field(name.name, _reader(name, column), column, name, name.refers_to)
         for qualifier in qualifiers:
             qualified = qualified_column(name, qualifier)
-            yield f"{name.name}#{qualifier}", qualified, _reader(name, qualified)
+            yield Field(f"{name.name}#{qualifier}", _reader(name, qualified), qualified, name, name.refers_to)
 
 
 def _plain(column: str) -> Read:
