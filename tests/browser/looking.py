@@ -1,0 +1,117 @@
+"""What is looked at in a browser: pages in both colour schemes at both widths, and what must hold on each."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from playwright.async_api import Browser, ConsoleMessage, Page, Request, Response, async_playwright
+
+WIDE, NARROW = 1280, 390
+Scheme = Literal["light", "dark"]
+SCHEMES: tuple[Scheme, Scheme] = ("light", "dark")
+
+# what sticks out of the window and cannot be scrolled to in a region of its own
+STICKING_OUT = """() => {
+  const scrolled = (element) => {
+    for (let up = element.parentElement; up; up = up.parentElement) {
+      const style = getComputedStyle(up);
+      if (style.overflowX !== "visible" || style.clipPath !== "none") return true;
+    }
+    return false;
+  };
+  const width = document.documentElement.clientWidth;
+  const found = [];
+  for (const element of document.body.querySelectorAll("*")) {
+    const box = element.getBoundingClientRect();
+    const hidden = getComputedStyle(element).clipPath !== "none" || element.matches(".skip");
+    if (box.width && (box.right > width + 1 || box.left < -1) && !hidden && !scrolled(element))
+      found.push(element.outerHTML.slice(0, 120));
+  }
+  return found.slice(0, 5);
+}"""
+TOO_WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+UNSTYLED = "() => getComputedStyle(document.body).getPropertyValue('--paper') === ''"
+
+
+class View(NamedTuple):
+    scheme: Scheme
+    width: int
+
+    def __str__(self) -> str:
+        return f"{self.scheme}-{self.width}"
+
+
+VIEWS = tuple(View(scheme, width) for scheme in SCHEMES for width in (WIDE, NARROW))
+
+
+@dataclass
+class Watch:
+    """Whatever a page complains about: errors of scripts, refusals of the content policy, requests that fail."""
+
+    faults: list[str] = field(default_factory=list)
+    expected: list[str] = field(default_factory=list)
+
+    def over(self, page: Page) -> None:
+        page.on("console", self._said)
+        page.on("pageerror", lambda error: self.faults.append(f"script error: {error}"))
+        page.on("requestfailed", self._failed)
+        page.on("response", self._answered)
+
+    def unexpected(self) -> list[str]:
+        return [fault for fault in self.faults if not any(part in fault for part in self.expected)]
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.faults.append(f"console: {message.text}")
+
+    def _failed(self, request: Request) -> None:
+        """A page that is left takes its stream of events along, and a download is no page."""
+        if request.failure != "net::ERR_ABORTED":
+            self.faults.append(f"failed: {request.method} {request.url} {request.failure}")
+
+    def _answered(self, response: Response) -> None:
+        if response.status >= 400:
+            self.faults.append(f"answered {response.status}: {response.request.method} {response.url}")
+
+
+@asynccontextmanager
+async def chromium() -> AsyncIterator[Browser]:
+    path = shutil.which("chromium")
+    assert path, "there is no chromium here; install Debian's: apt-get install -y chromium"
+    arguments = ["--no-sandbox"] if os.getuid() == 0 else []
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, args=arguments)
+        yield browser
+        await browser.close()
+
+
+async def sign_in(page: Page, url: str, key: str) -> None:
+    await page.goto(f"{url}/admin/sign-in")
+    await page.get_by_label("Key").fill(key)
+    await page.get_by_role("button", name="Sign in").click()
+    await page.get_by_role("heading", level=1).wait_for()
+
+
+async def in_view(page: Page, view: View) -> None:
+    await page.emulate_media(color_scheme=view.scheme)
+    await page.set_viewport_size({"width": view.width, "height": 900})
+
+
+async def flaws(page: Page) -> Sequence[str]:
+    """What is wrong with how a page is laid out now."""
+    found = [f"sticks out: {html}" for html in await page.evaluate(STICKING_OUT)]
+    if (more := await page.evaluate(TOO_WIDE)) > 0:
+        found.append(f"the page is {more} pixels wider than the window")
+    if await page.evaluate(UNSTYLED):
+        found.append("the style sheet is not there")
+    return found
+
+
+def lines(violations: Sequence[Any]) -> Iterator[str]:
+    """What axe-core found, as one line each."""
+    for violation in violations:
+        for node in violation["nodes"]:
+            yield f"{violation['impact']} {violation['id']}: {violation['help']}: {node['html'][:160]}"

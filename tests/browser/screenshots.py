@@ -1,0 +1,71 @@
+"""Takes a picture of every page, in light and dark, wide and narrow, and says what is wrong with any: screenshots [DIR]
+
+Starts a server on a temporary folder with example data, and one on an empty folder. Exits with 1 if anything is wrong.
+"""
+
+import asyncio
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+from furnished import House, open_furnished, open_house
+from looking import VIEWS, WIDE, Watch, chromium, flaws, in_view, sign_in
+from playwright.async_api import Browser
+from walking import Kinds, walk
+
+USUAL = Path("build/screenshots")
+
+
+def main(arguments: list[str]) -> int:
+    if any(argument.startswith("-") for argument in arguments) or len(arguments) > 1:
+        print("usage: scripts/screenshots [DIR]", file=sys.stderr)
+        return 2
+    folder = Path(*arguments or [USUAL])
+    folder.mkdir(parents=True, exist_ok=True)
+    wrong = asyncio.run(_all(folder))
+    print(*wrong, f"{len(list(folder.glob('*.png')))} pictures in {folder}", sep="\n")
+    return 1 if wrong else 0
+
+
+async def _all(folder: Path) -> list[str]:
+    wrong: list[str] = []
+    async with chromium() as browser:
+        with tempfile.TemporaryDirectory() as place:
+            with open_furnished(Path(place) / "furnished") as house:
+                wrong += await _house(browser, house, folder, "")
+            with open_house(Path(place) / "empty") as house:
+                wrong += await _house(browser, house, folder, "empty ")
+    return wrong
+
+
+async def _house(browser: Browser, house: House, folder: Path, prefix: str) -> list[str]:
+    kinds, names = Kinds(), {batch: name for name, batch in house.batches.items()}
+    found = walk(house.visitor(), *(f"/admin/batches/{batch}" for batch in names), kinds=kinds)
+    wrong = [f"dead link: {line}" for line in found.dead]
+    if not prefix:
+        wrong += [f"no page leads to {route}" for route in sorted(kinds.pages() - found.met)]
+    context, watch = await browser.new_context(viewport={"width": WIDE, "height": 900}), Watch()
+    page = await context.new_page()
+    watch.over(page)
+    for address in ("/admin/sign-in", *found.pages):
+        await page.goto(house.url + address)
+        for view in VIEWS:
+            await in_view(page, view)
+            wrong += [f"{address} {view}: {flaw}" for flaw in await flaws(page)]
+            await page.screenshot(path=folder / f"{prefix}{_name(address, names)} {view}.png", full_page=True)
+        if address == "/admin/sign-in":
+            await sign_in(page, house.url, house.keys["boss"])
+    await context.close()
+    return wrong + watch.unexpected()
+
+
+def _name(address: str, names: dict[str, str]) -> str:
+    """A file name that says what is on the picture."""
+    for batch, name in names.items():
+        address = address.replace(batch, name)
+    return re.sub(r"[^\w.=-]+", " ", address.removeprefix("/admin")).strip()[:80] or "home"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

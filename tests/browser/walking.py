@@ -1,0 +1,109 @@
+"""Every page that can be reached by links from the first one, and every link that leads nowhere."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from re import Pattern
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urljoin, urlsplit
+
+from aiohttp import web
+from client import Answer, Client
+
+from server.admin.parts import PARTS
+from server.admin.site import Site
+
+START = "/admin/"
+EXAMPLES = 3  # pages of one kind that are looked at; links of all are followed
+FOLLOWED = 12
+NO_PAGES = ("/admin/static/", "/admin/sign-in")
+
+
+class Links(HTMLParser):
+    """Where a page leads to, and the ids that can be jumped to."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.ids: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        values = dict(attributes)
+        self.ids.add(values.get("id") or "")
+        for name in ("href", "src", "action") if (values.get("method") or "get") == "get" else ():
+            if values.get(name):
+                self.found.append(values[name] or "")
+
+
+class Kinds:
+    """The kind of an address: the route that answers it, and the names in its query."""
+
+    def __init__(self) -> None:
+        app = web.Application()
+        app.add_routes(list(Site(None, None, PARTS).routes()))  # type: ignore[arg-type]
+        self._routes: dict[str, Pattern[str] | str] = {}
+        for route in app.router.routes():
+            if route.method == "GET" and route.resource is not None:
+                info: Any = route.get_info()
+                self._routes[route.resource.canonical] = info.get("pattern") or info["path"]
+
+    def of(self, address: str) -> tuple[str, tuple[str, ...]]:
+        return self.route(address), tuple(sorted({name for name, _ in parse_qsl(urlsplit(address).query)}))
+
+    def route(self, address: str) -> str:
+        path = unquote(urlsplit(address).path)
+        for name, pattern in self._routes.items():
+            if pattern == path or (not isinstance(pattern, str) and pattern.fullmatch(path)):
+                return name
+        return ""
+
+    def pages(self) -> set[str]:
+        """All that should be met: routes of the site that are pages or downloads."""
+        return {name for name in self._routes if name.startswith(START) and not name.startswith(NO_PAGES)}
+
+
+@dataclass
+class Walk:
+    """`pages` are examples of every kind of page, `met` the routes that were asked, `dead` what leads nowhere."""
+
+    pages: list[str] = field(default_factory=list)
+    met: set[str] = field(default_factory=set)
+    dead: list[str] = field(default_factory=list)
+
+
+def walk(client: Client, *first: str, kinds: Kinds | None = None) -> Walk:
+    """From `first` on; those are always looked at."""
+    kinds, found, seen = kinds or Kinds(), Walk(), Counter[object]()
+    waiting = [(address, "the walk") for address in (*first, START)]
+    asked: set[str] = set()
+    for address, origin in waiting:  # grows
+        if address in asked or (seen[kind := kinds.of(address)] >= FOLLOWED and address not in first):
+            continue
+        asked.add(address)
+        seen[kind] += 1
+        answer = client.get(address)
+        found.met.add(kinds.route(address))
+        if answer.status >= 400:
+            found.dead.append(f"{address} answers {answer.status}; linked from {origin}")
+        elif answer.status >= 300:
+            waiting.append((urljoin(address, answer.headers["Location"]), address))
+        elif answer.headers["Content-Type"].startswith("text/html") and address.startswith(START):
+            if seen[kind] <= EXAMPLES or address in first:
+                found.pages.append(address)
+            waiting += [(link, address) for link in _links(answer, address, found.dead)]
+    return found
+
+
+def _links(answer: Answer, address: str, dead: list[str]) -> Iterator[str]:
+    """Of this server; a jump within the page needs its goal."""
+    links = Links(answer.body.decode())
+    for link in links.found:
+        if link.startswith("#"):
+            if link[1:] not in links.ids:
+                dead.append(f"{link} is not on {address}")
+            continue
+        target = urlsplit(urljoin(f"http://here{address}", link))
+        if target.netloc == "here" and target.path not in ("/api/v1/events",):
+            yield target._replace(scheme="", netloc="", fragment="").geturl()
