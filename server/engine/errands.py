@@ -57,13 +57,21 @@ class Errands:
     async def _work(self) -> None:
         owner = self._storage.presence.owner("errands")
         while not self._stopping:
+            if not await self._turn(owner):
+                await self._storage.queue.wait(2.0, owner)
+
+    async def _turn(self, owner: str) -> bool:
+        """Does one, where there is one. Whatever goes wrong, a full disk say, the next turn may find it mended."""
+        try:
             job = await self._storage.queue.claim(
                 owner, self._clock(), _LEASE, self._storage.presence.is_dead, modes=(ERRAND,)
             )
-            if job is None:
-                await self._storage.queue.wait(2.0, owner)
-            else:
+            if job is not None:
                 await self._do(job, owner)
+            return job is not None
+        except Exception:
+            log.exception("an errand was left for later")
+            return False
 
     async def _do(self, job: Job, owner: str) -> None:
         try:
