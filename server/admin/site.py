@@ -16,7 +16,7 @@ from server.admin.notices import NOTICES
 from server.admin.rendering import Templates
 from server.engine.engine import Engine
 from server.engine.errors import AccessRefused, EngineError, RequestInvalid
-from server.engine.uploads import Form
+from server.engine.uploads import Form, SmallForm
 from server.web.body import read_form, receive_form
 from server.web.errors import answer_to
 from server.web.sign_in import READING, TWELVE_HOURS, SignIn, Visitor, same_token
@@ -128,9 +128,13 @@ class Site:
 
     async def form(self, request: web.Request) -> Mapping[str, str]:
         """The fields of a small form; raises RequestInvalid where its token is not the visitor's."""
-        fields = (await read_form(self.engine.uploads, request)).fields
-        self._check(request, fields.get(TOKEN))
-        return fields
+        return (await self.small_form(request)).fields
+
+    async def small_form(self, request: web.Request) -> SmallForm:
+        """The same with its files, all in memory."""
+        form = await read_form(self.engine.uploads, request)
+        self._check(request, form.fields.get(TOKEN))
+        return form
 
     async def files(self, request: web.Request) -> Form:
         """A form with files, to be used as `async with`; the token is a field, or the header X-CSRF-Token."""

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -50,6 +50,7 @@ class Review:
     name: str = ""
     replaces: str | None = None
     path: Path | None = None
+    saved: bool = False
 
 
 class Source(NamedTuple):
@@ -71,12 +72,13 @@ class Authoring:
         """Whether the imports folder would do with this document in it."""
         return await asyncio.to_thread(lambda: self._review(kind, content)[0])
 
-    async def save(self, kind: Kind, content: bytes, *, replaces: str | None) -> Review:
-        """Saves it and puts it in force, unless it has faults, or is to replace another version than is there.
+    async def save(self, kind: Kind, content: bytes, *, replaces: str | None, anyway: bool = False) -> Review:
+        """Saves it and puts it in force, unless it has faults, would replace another version than is there, or leaves
+        doubts and is not to be saved `anyway`.
 
         Raises NotSaved where the folder cannot be written.
         """
-        return await asyncio.to_thread(self._save, kind, content, replaces)
+        return await asyncio.to_thread(self._save, kind, content, replaces, anyway)
 
     async def source(self, kind: Kind, name: str) -> Source | None:
         """None for what is built in, or whose file is gone."""
@@ -121,10 +123,12 @@ class Authoring:
         version = _version(path.read_bytes()) if path.exists() else None
         return Review(faults, doubts, name, version, path), reading
 
-    def _save(self, kind: Kind, content: bytes, replaces: str | None) -> Review:
+    def _save(self, kind: Kind, content: bytes, replaces: str | None, anyway: bool) -> Review:
         with self._definitions.changing:
             review, reading = self._review(kind, content)
             if reading is None or review.path is None or review.faults or review.replaces != replaces:
+                return review
+            if review.doubts and not anyway:
                 return review
             try:
                 self._keep_replaced(kind, review.path)
@@ -135,7 +139,7 @@ class Authoring:
                     "or put the file there yourself and have it read again on the page System"
                 ) from error
             self._definitions.adopt(reading)
-            return review
+            return replace(review, saved=True)
 
     def _keep_replaced(self, kind: Kind, path: Path) -> None:
         if path.exists():

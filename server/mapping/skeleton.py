@@ -13,8 +13,10 @@ _OPTIONS: Mapping[str, Mapping[str, object]] = {
 }
 
 
-def generate_skeleton(model: Model, chosen: Collection[tuple[str, str]] | None = None) -> dict[str, object]:
-    """A valid control file for these (destination, Name) pairs, or for all of them."""
+def generate_skeleton(
+    model: Model, chosen: Collection[tuple[str, str]] | None = None, read: str = "json"
+) -> dict[str, object]:
+    """A valid control file for these (destination, Name) pairs, or for all of them, and this reader."""
     instructions: list[dict[str, object]] = []
     for destination in model.destinations.values():
         names = [n for n in destination.names.values() if chosen is None or (destination.name, n.name) in chosen]
@@ -23,7 +25,7 @@ def generate_skeleton(model: Model, chosen: Collection[tuple[str, str]] | None =
     return {
         "dataImportControlFileVersion": 0,
         "model": model.name,
-        "files": {"DEFAULT": {"read": "json"}},
+        "files": {"DEFAULT": {"read": read}},
         "instructions": instructions,
     }
 
