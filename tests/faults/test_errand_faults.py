@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from server.engine.clock import utc_now
-from server.engine.errands import Errands
+from server.engine.errands import ErrandFailed, Errands
 from server.engine.ledger import ERRAND
 from storage.errors import StorageFull
 from storage.opening import open_storage
@@ -34,13 +34,15 @@ class FailsOnce:
         await self._inner.wait(0.05, owner)
 
 
-@pytest.mark.parametrize("method", ["claim", "finish"])
+@pytest.mark.parametrize("method", ["claim", "release"])
 async def test_a_full_disk_puts_errands_off_and_no_more(tmp_path: Path, method: str) -> None:
     storage = await asyncio.to_thread(open_storage, tmp_path)
     done: asyncio.Queue[str] = asyncio.Queue()
 
     async def errand(job: Job) -> None:
         done.put_nowait(job.id)
+        if method == "release" and not queue.failed:
+            raise ErrandFailed("to be put back into a queue that cannot take it")
 
     queue = FailsOnce(storage.queue, method)
     errands = Errands(replace(storage, queue=queue), utc_now, {"wave": errand})
