@@ -1,12 +1,12 @@
 """`penstock fsck`: is everything that was promised still there, and whole?"""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from server.engine.definitions import Definitions
 from storage import integrity
 from storage.errors import BlobDamaged, BlobMissing
 from storage.opening import Storage
+from storage.records.base import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +17,13 @@ class Finding:
     message: str
 
 
-def check(storage: Storage, definitions: Definitions, *, deep: bool) -> Iterator[Finding]:
-    """`deep` reads every blob and compares its digest."""
+def check(storage: Storage, tables: Collection[Table], *, deep: bool) -> Iterator[Finding]:
+    """`deep` reads every blob and compares its digest. `tables` say which columns refer to which rows."""
     for message in storage.catalog.read_now(integrity.findings):
         yield Finding(True, message)
     needed = storage.catalog.read_now(integrity.sizes)
     yield from _blobs(storage, needed, deep=deep)
-    for message in storage.records.verify(list(definitions.tables().values())):
+    for message in storage.records.verify(list(tables)):
         yield Finding(True, message)
 
 

@@ -19,16 +19,19 @@ from server.engine.errands import Errands
 from server.engine.events import Events
 from server.engine.figures import Figures
 from server.engine.file_extensions import FileExtensions
+from server.engine.inspection import Inspection
 from server.engine.job_executions import JobExecutions
 from server.engine.jobs import Jobs
 from server.engine.keys import Keys
 from server.engine.leftovers import Leftovers
 from server.engine.mail import KIND as MAIL
 from server.engine.mail import Mail, MailServer
+from server.engine.overview import Overview
 from server.engine.pushes import Pushes
 from server.engine.queue_rows import QueueRow, rows_of
 from server.engine.readiness import Readiness
 from server.engine.receiving import UploadLimits
+from server.engine.schedules import Schedules
 from server.engine.sessions import Sessions
 from server.engine.staged_uploads import StagedUploads
 from server.engine.transactions import TransactionRules, Transactions
@@ -90,6 +93,9 @@ class Engine:
         self.upload_definitions = UploadDefinitions(storage.catalog, leftovers, clock, rules, self.job_executions)
         self.staged_uploads = StagedUploads(storage.catalog, storage.blobs, self.uploads, leftovers, clock)
         self.file_extensions = FileExtensions(storage.catalog, clock, storage.free_bytes)
+        self.schedules = Schedules(storage.catalog, self.jobs, clock)
+        self.overview = Overview(storage, clock, self.events, self.uploads.limits.min_free_bytes)
+        self.inspection = Inspection(storage.data_dir, lambda: list(self.definitions.tables().values()), clock)
         self.sessions = Sessions(storage.catalog, clock, rules.access_seconds, rules.refresh_seconds)
 
     async def sweep(self) -> int:
@@ -147,9 +153,10 @@ class Engine:
 
     def check(self, *, deep: bool) -> Iterator[Finding]:
         """Every blob, row and reference (`penstock fsck`). Blocks while it reads."""
-        return check(self._storage, self.definitions, deep=deep)
+        return check(self._storage, self.definitions.tables().values(), deep=deep)
 
     async def close(self) -> None:
+        await self.inspection.close()
         await self.stop_dispatcher()
         await self.keys.close()
         await self.uploads.close()
