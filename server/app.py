@@ -10,12 +10,13 @@ from aiohttp import web
 
 from server.admin.parts import PARTS
 from server.admin.site import Facts, Site
-from server.dialects import DIALECTS, MakeDialect
+from server.dialects import BY_SESSION, DIALECTS, MakeDialect
 from server.engine.engine import Engine
 from server.metrics import Metrics
 from server.web.access_log import AccessLog, access_logger, protocol_logger
 from server.web.auth import Gate, KeyGate, OpenGate, Throttle
 from server.web.dialect import Dialect
+from server.web.docs import Docs
 from server.web.errors import catch_errors
 from server.web.sign_in import SessionGate, SignIn
 
@@ -42,13 +43,17 @@ def make_app(engine: Engine, dialects: Sequence[MakeDialect] = DIALECTS, facts: 
     facts = facts or Facts()
     sign_in = SignIn(engine, gate, facts.session_seconds)
     site = Site(engine, sign_in, PARTS, facts)
-    metrics = Metrics(engine, SessionGate(gate, sign_in))
-    spoken: list[Dialect] = [*(make(engine, gate) for make in dialects), site, metrics]
+    readers = SessionGate(gate, sign_in)
+    metrics = Metrics(engine, readers)
+    described = [make(engine, readers if make in BY_SESSION else gate) for make in dialects]
+    docs = Docs(readers, [dialect.described for dialect in described], engine.public_url)
+    spoken: list[Dialect] = [*described, site, metrics, docs]
     app = web.Application(middlewares=[metrics.middleware, catch_errors(spoken)])
     site.attach(app)
     metrics.attach(app)
     app[ENGINE] = engine
     app.cleanup_ctx.append(_running_engine)
+    app.on_shutdown.append(_end_streams)
     for dialect in spoken:
         app.add_routes(dialect.routes())
     return app
@@ -61,6 +66,11 @@ async def _running_engine(app: web.Application) -> AsyncIterator[None]:
     engine.start_dispatcher()
     yield
     await engine.stop_dispatcher()
+
+
+async def _end_streams(app: web.Application) -> None:
+    """Before requests in flight are waited for: these would never end."""
+    await app[ENGINE].feed.close()
 
 
 def make_runner(app: web.Application) -> web.AppRunner:

@@ -1,12 +1,26 @@
 """What batches and jobs are as documents with stable keys: the same for commands and for the native API."""
 
 import dataclasses
+from typing import get_args
 
 from server.engine.engine import Engine
-from storage.catalog.base import Batch, BatchFile
-from storage.queues.base import Job
+from server.engine.ledger import ERRAND, IMPORTS
+from storage.catalog.base import Batch as Batch
+from storage.catalog.base import BatchFile, Level
+from storage.catalog.base import BatchState as BatchState
+from storage.catalog.base import LogLine as LogLine
+from storage.catalog.base import Outcome as Outcome
+from storage.catalog.base import OutcomeStatus as OutcomeStatus
+from storage.queues.base import Job as Job
+from storage.queues.base import JobState as JobState
 
 Document = dict[str, object]
+
+BATCH_STATES: tuple[BatchState, ...] = get_args(BatchState)
+JOB_STATES: tuple[JobState, ...] = get_args(JobState)
+JOB_MODES = (*IMPORTS, ERRAND)
+LOG_LEVELS: tuple[Level, ...] = get_args(Level)
+OUTCOME_STATUSES: tuple[OutcomeStatus, ...] = get_args(OutcomeStatus)
 
 
 async def batch_document(engine: Engine, identifier: str, *, log_lines: int | None = None) -> Document:

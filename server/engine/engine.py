@@ -17,6 +17,7 @@ from server.engine.definitions import Definitions
 from server.engine.dispatcher import Dispatcher, JobLimits
 from server.engine.errands import Errands
 from server.engine.events import Events
+from server.engine.feed import Feed
 from server.engine.figures import Figures
 from server.engine.file_extensions import FileExtensions
 from server.engine.inspection import Inspection
@@ -31,6 +32,7 @@ from server.engine.pushes import Pushes
 from server.engine.queue_rows import QueueRow, rows_of
 from server.engine.readiness import Readiness
 from server.engine.receiving import UploadLimits
+from server.engine.record_pages import Records
 from server.engine.schedules import Schedules
 from server.engine.sessions import Sessions
 from server.engine.staged_uploads import StagedUploads
@@ -79,6 +81,8 @@ class Engine:
             storage.catalog, storage.queue, storage.blobs, self.definitions, clock, self._limits.attempts
         )
         self.jobs = Jobs(storage.catalog, storage.queue, clock)
+        self.feed = Feed(storage.catalog, clock)
+        self.records = Records(storage.records, self.definitions)
         rules_of_loads = transactions or TransactionRules()
         self.transactions = Transactions(
             storage.catalog, storage.queue, self.jobs, clock, rules_of_loads, self._limits.attempts
@@ -156,6 +160,7 @@ class Engine:
         return check(self._storage, self.definitions.tables().values(), deep=deep)
 
     async def close(self) -> None:
+        await self.feed.close()
         await self.inspection.close()
         await self.stop_dispatcher()
         await self.keys.close()

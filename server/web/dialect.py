@@ -6,6 +6,7 @@ from typing import Protocol
 from aiohttp import web
 
 from server.engine.errors import EngineError
+from server.web.described import Description
 
 
 class Dialect(Protocol):
@@ -27,6 +28,13 @@ class Dialect(Protocol):
     def refuse(self, request: web.Request, error: EngineError) -> web.Response: ...
 
     def fail(self, request: web.Request, status: int, message: str) -> web.Response: ...
+
+
+class DescribedDialect(Dialect, Protocol):
+    """* `described` says all of its operations: each route of `routes` is one of them, or another spelling of one."""
+
+    @property
+    def described(self) -> Description: ...
 
 
 def speaker(dialects: Sequence[Dialect], path: str) -> Dialect | None:

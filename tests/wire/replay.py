@@ -165,7 +165,7 @@ class MakeHouse(Protocol):
     async def __call__(self, limits: UploadLimits) -> House: ...
 
 
-SCOPES = ("haplo-batch", "haplo-standard", "haplo-push", "learningbuilder", "admin")
+SCOPES = ("haplo-batch", "haplo-standard", "haplo-push", "learningbuilder", "native", "admin")
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from server.dialects.folio.auth import ACTION, Desk, LoginApi
 from server.dialects.folio.definitions import DefinitionApi
+from server.dialects.folio.described import DESCRIBED
 from server.dialects.folio.errors import TABLE, VALIDATION
 from server.dialects.folio.extensions import ExtensionApi
 from server.dialects.folio.job_logs import JobLogApi
@@ -21,6 +22,7 @@ from server.web.errors import answer_to
 class Folio:
     name = "folio"
     prefixes = ("/data-import", *LoginApi.prefixes, *JobApi.prefixes, *JobLogApi.prefixes)
+    described = DESCRIBED
 
     def __init__(self, engine: Engine, gate: Gate) -> None:
         desk = Desk(engine, gate)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from server.dialects.haplo import push, wire
+from server.dialects.haplo.described import DESCRIBED
 from server.dialects.haplo.errors import TABLE, PushForbidden
 from server.dialects.haplo.push import PushApi
 from server.dialects.haplo.routes import BatchApi, StandardApi
@@ -17,6 +18,7 @@ from server.web.errors import answer_to
 class Haplo:
     name = "haplo"
     prefixes = (BatchApi.prefix, StandardApi.prefix, push.PREFIX)
+    described = DESCRIBED
 
     def __init__(self, engine: Engine, gate: Gate) -> None:
         self._apis = (BatchApi(engine, gate), StandardApi(engine, gate), PushApi(engine, gate))

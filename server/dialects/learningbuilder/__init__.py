@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from aiohttp import hdrs, web
 
 from server.dialects.learningbuilder import wire
+from server.dialects.learningbuilder.described import DESCRIBED
 from server.dialects.learningbuilder.errors import Refusal, body_of, failure_of, refusal_of
 from server.dialects.learningbuilder.routes import PREFIX, QueueApi
 from server.engine.engine import Engine
@@ -15,6 +16,7 @@ from server.web.auth import Gate
 class LearningBuilder:
     name = "learningbuilder"
     prefixes = (PREFIX,)
+    described = DESCRIBED
 
     def __init__(self, engine: Engine, gate: Gate) -> None:
         self._api = QueueApi(engine, gate)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from server.dialects.voss import wire
+from server.dialects.voss.described import DESCRIBED
 from server.dialects.voss.errors import LoadFailed, fault_of
 from server.dialects.voss.routes import DataApi, LoadApi, TransactionApi, answer
 from server.engine.engine import Engine
@@ -15,6 +16,7 @@ from server.web.auth import Gate
 class Voss:
     name = "voss"
     prefixes = ("/api/uploadfiles", "/api/tool", "/api/data")
+    described = DESCRIBED
 
     def __init__(self, engine: Engine, gate: Gate) -> None:
         self._apis = (LoadApi(engine, gate), TransactionApi(engine, gate), DataApi(engine, gate))

@@ -1,0 +1,37 @@
+"""The server's own API, read-only: what was sent, what became of it, and what was imported."""
+
+from collections.abc import Iterable
+
+from aiohttp import hdrs, web
+
+from server.dialects.native import errors
+from server.dialects.native.described import DESCRIBED, PREFIX
+from server.dialects.native.events import EventApi
+from server.dialects.native.routes import BatchApi, DefinitionApi, Desk, JobApi, RecordApi, answer
+from server.engine.engine import Engine
+from server.engine.errors import EngineError
+from server.web.auth import Gate
+
+
+class Native:
+    name = "native"
+    prefixes = (PREFIX,)
+    described = DESCRIBED
+
+    def __init__(self, engine: Engine, gate: Gate) -> None:
+        desk = Desk(engine, gate)
+        self._apis = (BatchApi(desk), JobApi(desk), RecordApi(desk), DefinitionApi(desk), EventApi(desk))
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        for api in self._apis:
+            yield from api.routes()
+
+    def refuse(self, request: web.Request, error: EngineError) -> web.Response:
+        refusal = errors.refusal_of(error)
+        response = answer(errors.body(refusal.code, str(error)), refusal.status)
+        if refusal.status == web.HTTPUnauthorized.status_code:
+            response.headers[hdrs.WWW_AUTHENTICATE] = 'Bearer realm="penstock"'
+        return response
+
+    def fail(self, request: web.Request, status: int, message: str) -> web.Response:
+        return answer(errors.body(errors.FAILURES.get(status, "request_invalid"), message), status)

@@ -1,0 +1,44 @@
+"""The feed of events as a stream that never ends by itself (HTML: server-sent events)."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
+
+from aiohttp import hdrs, web
+from aiohttp_sse import EventSourceResponse
+
+from server.dialects.native import described, wire
+from server.dialects.native.routes import Desk
+from server.engine.feed import News
+
+HEARTBEAT_SECONDS = 15
+LONGEST_SECONDS = 15 * 60  # then the client comes back, and its key is looked at again
+PATIENCE_SECONDS = 30  # with a client that takes nothing
+
+
+class EventApi:
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        yield self._desk.get(described.EVENTS, self.follow)
+
+    async def follow(self, request: web.Request, query: wire.Query) -> web.StreamResponse:
+        job, last = query.text("job"), request.headers.get(hdrs.LAST_EVENT_ID, "").strip()
+        after = wire.moment("Last-Event-ID", last) if last else None
+        async with self._desk.engine.feed.listen(after) as stream:
+            response = EventSourceResponse(ping_interval=HEARTBEAT_SECONDS, send_timeout=PATIENCE_SECONDS)
+            await response.prepare(request)
+            async with response:
+                await response.send("{}", id=wire.place(stream.place), event="listening")
+                with suppress(ConnectionError, TimeoutError):
+                    async with asyncio.timeout(LONGEST_SECONDS):
+                        await _send(response, stream.news, job)
+        return response
+
+
+async def _send(response: EventSourceResponse, news: AsyncIterator[News], job: str | None) -> None:
+    async for each in news:
+        if job is None or each.job.id == job:
+            data = wire.to_json(wire.event(each)).decode()
+            await response.send(data, id=wire.place(each.place), event=each.kind)

@@ -1,0 +1,227 @@
+"""The native API: parse, one engine call, render. Paths and parameters are those of `described`."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+
+from aiohttp import hdrs, web
+
+from server.dialects.native import described, wire
+from server.dialects.native.errors import ParameterWrong
+from server.engine.documents import (
+    BATCH_STATES,
+    JOB_STATES,
+    OUTCOME_STATUSES,
+    Document,
+    Job,
+    batch_document,
+    batch_summary,
+)
+from server.engine.engine import Engine
+from server.engine.errors import BatchNotFound
+from server.web.auth import Gate
+from server.web.described import OCTETS, Operation
+
+SCOPE = "native"
+MOST_LOG_LINES = 1000  # in the document of a batch; its job has them all, page by page
+
+Endpoint = Callable[[web.Request, wire.Query], Awaitable[web.StreamResponse]]
+
+
+class Desk:
+    """Lets requests in, and makes routes of described operations."""
+
+    def __init__(self, engine: Engine, gate: Gate) -> None:
+        self.engine = engine
+        self._gate = gate
+
+    def get(self, operation: Operation, endpoint: Endpoint) -> web.RouteDef:
+        known = [each.name for each in operation.parameters if each.where == "query"]
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            await self._gate.admit(request, wire.key_in_headers(request.headers), SCOPE)
+            return await endpoint(request, wire.Query(request.query.items(), known))
+
+        return web.get(operation.path, handle, allow_head=False)
+
+
+def answer(document: object, status: int = 200) -> web.Response:
+    return web.Response(
+        status=status,
+        body=wire.to_json(document),
+        content_type="application/json",
+        headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"},
+    )
+
+
+def cut(
+    found: Sequence[Document], limit: int, link: Callable[[Document], str]
+) -> tuple[Sequence[Document], str | None]:
+    """The page, and where the next one is: one more was asked for than is shown."""
+    shown = found[:limit]
+    return shown, link(shown[-1]) if len(found) > limit else None
+
+
+class BatchApi:
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._engine = desk.engine
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        yield self._desk.get(described.BATCHES, self.list)
+        yield self._desk.get(described.BATCH, self.show)
+        yield self._desk.get(described.FILE, self.file)
+
+    async def list(self, request: web.Request, query: wire.Query) -> web.Response:
+        limit = query.limit()
+        found = await self._engine.batches.list(
+            api=query.text("api"),
+            states=query.choices("state", BATCH_STATES),
+            process=query.text("process"),
+            text=query.text("text"),
+            created_from=query.moment("created_from"),
+            created_before=query.moment("created_before"),
+            before=await _number(self._engine, query, "before"),
+            limit=limit + 1,
+        )
+        shown, following = cut(
+            [batch_summary(batch) for batch in found], limit, lambda last: query.link(request.path, before=last["id"])
+        )
+        return answer(wire.page("batches", shown, following))
+
+    async def show(self, request: web.Request, query: wire.Query) -> web.Response:
+        identifier = request.match_info["batch"]
+        return answer(await batch_document(self._engine, identifier, log_lines=MOST_LOG_LINES))
+
+    async def file(self, request: web.Request, query: wire.Query) -> web.StreamResponse:
+        """The bytes of others are never shown as a page of ours."""
+        number = wire.whole("file", request.match_info["file"])
+        file, path = await self._engine.batches.stored(request.match_info["batch"], number)
+        headers = {
+            hdrs.CONTENT_TYPE: OCTETS,
+            hdrs.CONTENT_DISPOSITION: wire.attachment(file.filename or file.name),
+            "X-Content-Type-Options": "nosniff",
+        }
+        return web.FileResponse(path, headers=headers)
+
+
+async def _number(engine: Engine, query: wire.Query, name: str) -> int | None:
+    """Of the batch that a parameter names."""
+    identifier = query.text(name)
+    if identifier is None:
+        return None
+    try:
+        return (await engine.batches.get(None, identifier)).id
+    except BatchNotFound:
+        raise ParameterWrong(name, identifier, "the identifier of a batch") from None
+
+
+class JobApi:
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._engine = desk.engine
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        yield self._desk.get(described.JOBS, self.list)
+        yield self._desk.get(described.JOB, self.show)
+        yield self._desk.get(described.LOG, self.log)
+        yield self._desk.get(described.OUTCOMES, self.outcomes)
+
+    async def list(self, request: web.Request, query: wire.Query) -> web.Response:
+        limit = query.limit()
+        found = await self._engine.jobs.list(
+            batch=await _number(self._engine, query, "batch"),
+            process=query.text("process"),
+            states=query.choices("state", JOB_STATES),
+            before=query.text("before"),
+            limit=limit + 1,
+        )
+        names = await self._names(found)
+        shown, following = cut(
+            [wire.job(job, names.get(job.id)) for job in found],
+            limit,
+            lambda last: query.link(request.path, before=last["id"]),
+        )
+        return answer(wire.page("jobs", shown, following))
+
+    async def show(self, request: web.Request, query: wire.Query) -> web.Response:
+        job = await self._engine.jobs.get(request.match_info["job"])
+        return answer(wire.job(job, (await self._names([job])).get(job.id)))
+
+    async def log(self, request: web.Request, query: wire.Query) -> web.Response:
+        job = await self._engine.jobs.get(request.match_info["job"])
+        limit = query.limit()
+        found = await self._engine.jobs.log(job.id, after=query.whole("after", -1), limit=limit + 1)
+        shown, following = cut(
+            [wire.log_line(line) for line in found],
+            limit,
+            lambda last: query.link(request.path, after=last["position"]),
+        )
+        return answer(wire.page("lines", shown, following))
+
+    async def outcomes(self, request: web.Request, query: wire.Query) -> web.Response:
+        job = await self._engine.jobs.get(request.match_info["job"])
+        limit = query.limit()
+        found = await self._engine.jobs.outcomes(
+            job.id,
+            statuses=query.choices("status", OUTCOME_STATUSES),
+            after=query.whole("after", -1),
+            limit=limit + 1,
+        )
+        shown, following = cut(
+            [wire.outcome(outcome) for outcome in found],
+            limit,
+            lambda last: query.link(request.path, after=last["record"]),
+        )
+        return answer(wire.page("outcomes", shown, following))
+
+    async def _names(self, jobs: Sequence[Job]) -> Mapping[str, str]:
+        """The identifiers of their batches, by job."""
+        numbers = {job.id: job.batch for job in jobs if job.batch is not None}
+        names = await self._engine.batches.identifiers(set(numbers.values())) if numbers else {}
+        return {job: names[batch] for job, batch in numbers.items() if batch in names}
+
+
+class RecordApi:
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._engine = desk.engine
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        yield self._desk.get(described.TABLES, self.tables)
+        yield self._desk.get(described.ROWS, self.rows)
+        yield self._desk.get(described.ROW, self.row)
+
+    async def tables(self, request: web.Request, query: wire.Query) -> web.Response:
+        return answer({"tables": [wire.table(each) for each in await self._engine.records.tables()]})
+
+    async def rows(self, request: web.Request, query: wire.Query) -> web.Response:
+        limit, table = query.limit(), request.match_info["table"]
+        found = await self._engine.records.page(table, after=query.whole("after", 0), limit=limit + 1)
+        shown, following = cut(
+            [each.row for each in found], limit, lambda last: query.link(request.path, after=last["_id"])
+        )
+        return answer(wire.page("rows", shown, following))
+
+    async def row(self, request: web.Request, query: wire.Query) -> web.Response:
+        number = wire.whole("id", request.match_info["id"])
+        return answer(wire.row(await self._engine.records.get(request.match_info["table"], number)))
+
+
+class DefinitionApi:
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._engine = desk.engine
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        yield self._desk.get(described.PROCESSES, self.processes)
+        yield self._desk.get(described.PROCESS, self.process)
+        yield self._desk.get(described.MODELS, self.models)
+
+    async def processes(self, request: web.Request, query: wire.Query) -> web.Response:
+        found = self._engine.definitions.processes.values()
+        return answer({"processes": [wire.process_summary(each) for each in found]})
+
+    async def process(self, request: web.Request, query: wire.Query) -> web.Response:
+        return answer(wire.process(self._engine.definitions.process(request.match_info["process"])))
+
+    async def models(self, request: web.Request, query: wire.Query) -> web.Response:
+        return answer({"models": [wire.model(each) for each in self._engine.definitions.models.values()]})

@@ -1,0 +1,114 @@
+"""The described API: /openapi.json, and /docs to browse it. Swagger UI comes out of an installed package."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+import orjson
+from aiohttp import hdrs, web
+
+from server.engine.errors import AccessRefused, EngineError, KeyForbidden, KeyMissing, KeyThrottled
+from server.web.auth import Gate, basic_credentials, bearer_token
+from server.web.described import Description
+from server.web.errors import Answer, answer_to
+from server.web.openapi import document
+
+SCOPE = "native"
+DOCUMENT, PAGE, ASSETS = "/openapi.json", "/docs", "/docs/assets"
+SIGN_IN = f"/admin/sign-in?next={PAGE}"
+
+_OWN = Path(__file__).with_name("reference")
+_VENDOR = "swagger_ui"  # only its files are used: importing it would cost start-up time
+_VENDOR_FILES = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
+_OWN_FILES = ("start.js",)
+
+HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+        "font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "private, no-cache",
+}
+
+TABLE: Mapping[type[EngineError], Answer] = {
+    EngineError: Answer(400),
+    AccessRefused: Answer(401),
+    KeyForbidden: Answer(403),
+    KeyThrottled: Answer(429),
+}
+
+
+class Docs:
+    """Answers for its paths as a dialect does. Only for those who have a key, as all that is said here."""
+
+    name = "docs"
+    prefixes = (DOCUMENT, PAGE)
+
+    def __init__(self, gate: Gate, descriptions: Sequence[Description], public_url: str | None = None) -> None:
+        self._gate = gate
+        self._descriptions = descriptions
+        self._server = (public_url or "").rstrip("/") or "/"
+        self._document: bytes | None = None
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        yield web.get(DOCUMENT, self.document)
+        yield web.get(PAGE, self.page)
+        yield web.get(PAGE + "/", self.page)
+        yield web.get(ASSETS + "/{name}", self.asset)
+
+    async def document(self, request: web.Request) -> web.Response:
+        await self._admit(request)
+        if self._document is None:
+            self._document = await asyncio.to_thread(self._made)
+        return web.Response(body=self._document, content_type="application/json", headers=HEADERS)
+
+    async def page(self, request: web.Request) -> web.StreamResponse:
+        """Whoever comes without a key is asked for one, and comes back."""
+        try:
+            await self._admit(request)
+        except KeyMissing:
+            raise web.HTTPSeeOther(SIGN_IN) from None
+        return web.FileResponse(_OWN / "page.html", headers=HEADERS)
+
+    async def asset(self, request: web.Request) -> web.StreamResponse:
+        await self._admit(request)
+        path = await asyncio.to_thread(asset_path, request.match_info["name"])
+        if path is None:
+            raise web.HTTPNotFound
+        return web.FileResponse(path, headers=HEADERS)
+
+    def _made(self) -> bytes:
+        return orjson.dumps(document(self._descriptions, version=version("penstock"), server=self._server))
+
+    async def _admit(self, request: web.Request) -> None:
+        basic = basic_credentials(request.headers)
+        secret = bearer_token(request.headers) if basic is None else basic.password or basic.user or None
+        await self._gate.admit(request, secret, SCOPE)
+
+    def refuse(self, request: web.Request, error: EngineError) -> web.Response:
+        status, words = answer_to(TABLE, error)
+        headers = {hdrs.WWW_AUTHENTICATE: 'Bearer realm="penstock"'} if status == 401 else {}
+        return web.Response(status=status, text=words(error), headers=headers)
+
+    def fail(self, request: web.Request, status: int, message: str) -> web.Response:
+        return web.Response(status=status, text=message)
+
+
+def asset_path(name: str) -> Path | None:
+    """The file of an asset; None for what is not one."""
+    if name in _OWN_FILES:
+        return _OWN / name
+    return _vendor_folder() / name if name in _VENDOR_FILES else None
+
+
+@cache
+def _vendor_folder() -> Path:
+    spec = find_spec(_VENDOR)
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError(f"the package {_VENDOR} is not installed; install penstock with its dependencies")
+    return Path(spec.submodule_search_locations[0]) / "static"
