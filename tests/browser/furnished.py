@@ -288,7 +288,10 @@ def held(house: House) -> None:
     wait_for("a part of the rows", lambda: house.site.rows("members") > 1000)
     wait_for("a moment without a transaction", lambda: _holds(house, house.server.worker()))
     waiting, unwanted = (client.send_octets(path, lines([{"number": 1}])).json()["queueBatchId"] for _ in "ab")
-    house.batches |= {"running": running, "scheduled": waiting, "cancelled": unwanted}
+    visitor = house.visitor()
+    visitor.post(f"/admin/batches/{unwanted}/cancel")
+    copy = visitor.post(f"/admin/batches/{house.batches['complete']}/copy").partition("?")[0].rpartition("/")[2]
+    house.batches |= {"running": running, "scheduled": waiting, "cancelled": unwanted, "ready": copy}
 
 
 def _holds(house: House, worker: int) -> bool:

@@ -10,8 +10,8 @@ import tempfile
 from pathlib import Path
 
 from furnished import House, open_furnished, open_house
-from looking import VIEWS, WIDE, Watch, chromium, flaws, in_view, sign_in
-from playwright.async_api import Browser
+from looking import VIEWS, WIDE, View, Watch, chromium, flaws, in_view, sign_in
+from playwright.async_api import Browser, Page
 from walking import Kinds, walk
 
 USUAL = Path("build/screenshots")
@@ -53,11 +53,18 @@ async def _house(browser: Browser, house: House, folder: Path, prefix: str) -> l
         for view in VIEWS:
             await in_view(page, view)
             wrong += [f"{address} {view}: {flaw}" for flaw in await flaws(page)]
-            await page.screenshot(path=folder / f"{prefix}{_name(address, names)} {view}.png", full_page=True)
+            await _take(page, view, folder / f"{prefix}{_name(address, names)} {view}.png")
         if address == "/admin/sign-in":
             await sign_in(page, house.url, house.keys["boss"])
     await context.close()
     return wrong + watch.unexpected()
+
+
+async def _take(page: Page, view: View, path: Path) -> None:
+    """In a window as high as the page: what sticks to the window is as long as the page then."""
+    height = await page.evaluate("document.documentElement.scrollHeight")
+    await page.set_viewport_size({"width": view.width, "height": max(900, height)})
+    await page.screenshot(path=path)
 
 
 def _name(address: str, names: dict[str, str]) -> str:
