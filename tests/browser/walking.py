@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from re import Pattern
 from typing import Any
+from unittest.mock import Mock
 from urllib.parse import parse_qsl, unquote, urljoin, urlsplit
 
 from aiohttp import web
@@ -42,7 +43,7 @@ class Kinds:
 
     def __init__(self) -> None:
         app = web.Application()
-        app.add_routes(list(Site(None, None, PARTS).routes()))  # type: ignore[arg-type]
+        app.add_routes(list(Site(Mock(), Mock(), PARTS).routes()))  # only asked for what its addresses are
         self._routes: dict[str, Pattern[str] | str] = {}
         for route in app.router.routes():
             if route.method == "GET" and route.resource is not None:
