@@ -9,14 +9,17 @@ import structlog
 
 from server.engine import source_records
 from server.engine.batches import Batches
+from server.engine.browsing import Browsing
 from server.engine.callbacks import KIND as CALLBACK
 from server.engine.callbacks import CallbackRules, Callbacks
 from server.engine.checking import Finding, check
 from server.engine.clock import Clock, utc_now
+from server.engine.copying import Copying
 from server.engine.definitions import Definitions
 from server.engine.dispatcher import Dispatcher, JobLimits
 from server.engine.errands import Errands
 from server.engine.events import Events
+from server.engine.failures import Failures
 from server.engine.feed import Feed
 from server.engine.figures import Figures
 from server.engine.file_extensions import FileExtensions
@@ -33,6 +36,7 @@ from server.engine.queue_rows import QueueRow, rows_of
 from server.engine.readiness import Readiness
 from server.engine.receiving import UploadLimits
 from server.engine.record_pages import Records
+from server.engine.reissue import Reissue
 from server.engine.schedules import Schedules
 from server.engine.sessions import Sessions
 from server.engine.staged_uploads import StagedUploads
@@ -81,6 +85,10 @@ class Engine:
             storage.catalog, storage.queue, storage.blobs, self.definitions, clock, self._limits.attempts
         )
         self.jobs = Jobs(storage.catalog, storage.queue, clock)
+        self.browsing = Browsing(storage.catalog, storage.blobs)
+        self.copying = Copying(storage.catalog, clock)
+        self.failures = Failures(storage.catalog)
+        self.reissue = Reissue(storage.catalog, storage.blobs)
         self.feed = Feed(storage.catalog, clock)
         self.records = Records(storage.records, self.definitions)
         rules_of_loads = transactions or TransactionRules()

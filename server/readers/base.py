@@ -85,6 +85,11 @@ class RowRecords(Sequence[object]):
         self._names = names
         self._rows = rows
 
+    @property
+    def names(self) -> Sequence[str]:
+        """As the table has them, repeated ones too."""
+        return self._names
+
     def __len__(self) -> int:
         return len(self._rows)
 

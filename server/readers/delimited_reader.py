@@ -197,6 +197,24 @@ class DelimitedReader:
             feed, here = _resume(file, feed, codec, start, here), start
         yield from _blocks(feed, grammar, names, codec, here, size)
 
+    def head(self, file: BinaryIO, options: Mapping[str, object]) -> bytes:
+        """The file up to its first record, in the bytes that `originals` come in (see `originals_in`)."""
+        codec = str(python_codec(str(options.get("charset", "utf-8"))))
+        file.seek(0)
+        feed = Feed(text_batches(file, codec))
+        _, here = _name_row(feed, self._grammar({"separator": self._separator, **options}, codec), codec)
+        file.seek(0)
+        if is_linewise(codec):
+            return file.read(here.offset)
+        lines = Feed(text_batches(file, codec)).take(here.line).lines
+        return "".join(line for line in lines if isinstance(line, str)).removeprefix(BOM).encode("utf-8")
+
+
+def originals_in(options: Mapping[str, object]) -> tuple[str, str]:
+    """The codec of the file, and that of the originals: UTF-8 where bytes of the file mean nothing alone."""
+    codec = str(python_codec(str(options.get("charset", "utf-8"))))
+    return codec, codec if is_linewise(codec) else "utf-8"
+
 
 def _blocks(
     feed: TextFeed, grammar: Grammar, names: tuple[str, ...], codec: str, start: Position, size: int

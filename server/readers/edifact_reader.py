@@ -223,3 +223,38 @@ def _split(element: str, separator: str, syntax: Syntax) -> list[str]:
         return parts
     release = re.escape(syntax.release)
     return [re.sub(f"{release}(.)", r"\1", part, flags=re.DOTALL) for part in parts]
+
+
+class Envelope(NamedTuple):
+    """What stands before the first message (the service string, UNB), and the characters that mean something."""
+
+    service: bytes
+    header: bytes
+    reference: str
+    syntax: Syntax
+
+    def trailer(self, messages: int) -> bytes:
+        if not self.header:
+            return b""
+        parts = ("UNZ", str(messages), self.reference)
+        return (self.syntax.element.join(parts) + self.syntax.terminator).encode("latin-1", "replace")
+
+
+def envelope(file: BinaryIO) -> Envelope:
+    """Reads no further than the first message."""
+    file.seek(0)
+    head = file.read(9)
+    syntax = _syntax(head)
+    service = head if head[:3] == b"UNA" else b""
+    for segment in _segments(file):
+        if segment.tag == "UNB":
+            return Envelope(service, segment.raw, _reference(segment.parsed, syntax), syntax)
+        if segment.tag not in _ENVELOPE:
+            break
+    return Envelope(service, b"", "", syntax)
+
+
+def _reference(parsed: object, syntax: Syntax) -> str:
+    elements = parsed.get("elements") if isinstance(parsed, dict) else None
+    text = str(elements[4][0]) if isinstance(elements, list) and len(elements) > 4 else ""
+    return re.sub(f"([{re.escape(''.join(syntax))}])", lambda found: syntax.release + found[1], text)

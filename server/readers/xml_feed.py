@@ -2,8 +2,8 @@
 
 import codecs
 import re
-from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from collections.abc import Callable, Iterator, Mapping
+from typing import BinaryIO, NamedTuple
 from xml.parsers import expat
 
 from server.readers.base import BadRecord, Block, FileBroken, Position
@@ -167,3 +167,25 @@ def _recode(decoder: codecs.IncrementalDecoder, data: bytes, at: int, codec: str
         return decoder.decode(data, not data).encode()
     except (UnicodeError, ValueError) as error:
         raise FileBroken(f"The file is not valid {codec} near byte {at:,}: {error}") from error
+
+
+class Root(NamedTuple):
+    """The root's start tag, and the charset that the originals of the records are in."""
+
+    tag: str
+    attributes: Mapping[str, str]
+    charset: str
+
+
+def root_of(file: BinaryIO) -> Root:
+    """Reads no further than the first tag."""
+    feed = XmlFeed((found := _pieces(file))[0])
+    tags: list[tuple[str, dict[str, str]]] = []
+    feed.parser.StartElementHandler = lambda tag, attributes: tags.append((tag, attributes))
+    for piece in found[1]:
+        feed.parse(piece)
+        if tags:
+            break
+    file.seek(0)
+    tag, attributes = tags[0] if tags else ("records", {})
+    return Root(tag, attributes, _declared(file.read(1024)) if found[0] is None else "utf-8")

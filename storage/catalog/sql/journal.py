@@ -86,3 +86,54 @@ def _outcome_values(job: str, outcome: Outcome) -> dict[str, object]:
         "original": original,
         "detail": outcome.detail,
     }
+
+
+def window_end(connection: Connection, job: str, after: int, window: int) -> int | None:
+    """The position at which a search of so many lines ends; None where the log ends before."""
+    query = select(job_log.c.position).where(job_log.c.job == job, job_log.c.position > after)
+    return connection.execute(query.order_by(job_log.c.position).limit(1).offset(window - 1)).scalar()
+
+
+def search_log(
+    connection: Connection,
+    job: str,
+    *,
+    after: int,
+    to: int | None,
+    text: str | None,
+    level: str | None,
+    limit: int,
+) -> list[LogLine]:
+    """Lines of a level that hold the text, in order, behind `after` and up to `to`."""
+    query = select(*_LINE).where(job_log.c.job == job, job_log.c.position > after)
+    if to is not None:
+        query = query.where(job_log.c.position <= to)
+    if level is not None:
+        query = query.where(job_log.c.level == level)
+    if text is not None:
+        query = query.where(job_log.c.message.icontains(text, autoescape=True))
+    return many(LogLine, connection.execute(query.order_by(job_log.c.position).limit(limit)))
+
+
+def messages(
+    connection: Connection, job: str, status: OutcomeStatus, *, after: int, limit: int
+) -> list[tuple[int, str | None]]:
+    """Record and message, by record number, without the originals."""
+    query = select(outcomes.c.record, outcomes.c.message).where(
+        outcomes.c.job == job, outcomes.c.status == status, outcomes.c.record > after
+    )
+    return [(row[0], row[1]) for row in connection.execute(query.order_by(outcomes.c.record).limit(limit))]
+
+
+def outcomes_at(connection: Connection, job: str, records: Collection[int]) -> list[Outcome]:
+    """By record number."""
+    query = select(*_OUTCOME).where(outcomes.c.job == job, outcomes.c.record.in_(records))
+    return many(Outcome, connection.execute(query.order_by(outcomes.c.record)))
+
+
+def failed_of_file(connection: Connection, job: str, file: str, *, after: int, limit: int) -> list[Outcome]:
+    """The failed records of one file, by record number; `after` is the last of the page before."""
+    query = select(*_OUTCOME).where(
+        outcomes.c.job == job, outcomes.c.status == "failed", outcomes.c.record > after, outcomes.c.file == file
+    )
+    return many(Outcome, connection.execute(query.order_by(outcomes.c.record).limit(limit)))

@@ -1,0 +1,89 @@
+"""Batches as pages list and show them, each with how its latest job stands."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from storage.blobs.base import BlobStore
+from storage.catalog.base import Batch as Batch
+from storage.catalog.base import BatchFile as BatchFile
+from storage.catalog.base import BatchState as BatchState
+from storage.catalog.base import Catalog, LogLine
+from storage.catalog.base import Level as Level
+from storage.catalog.sql import batch_search, journal
+from storage.catalog.sql.batch_search import WINDOW as WINDOW
+from storage.catalog.sql.batch_search import Wanted as Wanted
+from storage.errors import BlobMissing
+from storage.queues import jobs
+from storage.queues.base import FINAL as FINAL
+from storage.queues.base import Job as Job
+
+LOG_WINDOW = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPage:
+    """`jobs` by the number of their batch; the rest as in `batch_search.Searched`."""
+
+    batches: Sequence[Batch]
+    jobs: Mapping[int, Job]
+    further: int | None
+    looked: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    """`further`: behind which position to go on; `looked`: how many lines were searched, where not all were."""
+
+    lines: Sequence[LogLine]
+    further: int | None
+    looked: int | None
+
+
+class Browsing:
+    def __init__(self, catalog: Catalog, blobs: BlobStore) -> None:
+        self._catalog = catalog
+        self._blobs = blobs
+
+    async def batches(self, wanted: Wanted, *, before: int | None = None, limit: int = 50) -> BatchPage:
+        def read(connection: Connection) -> BatchPage:
+            found = batch_search.search(connection, wanted, before, limit)
+            latest = {batch.id: jobs.get(connection, batch.job) for batch in found.batches if batch.job}
+            known = {id: job for id, job in latest.items() if job is not None}
+            return BatchPage(found.batches, known, found.further, found.looked)
+
+        return await self._catalog.read(read)
+
+    async def control(self, batch: Batch) -> bytes | None:
+        """The control file a batch runs with; None where it has none, or its bytes are gone."""
+        return None if batch.control is None else await asyncio.to_thread(self._read, batch.control)
+
+    def _read(self, digest: str) -> bytes | None:
+        try:
+            with self._blobs.open(digest) as file:
+                return file.read()
+        except BlobMissing:
+            return None
+
+    async def apis(self) -> Sequence[str]:
+        """The APIs that batches came by."""
+        return await self._catalog.read(batch_search.apis)
+
+    async def log(
+        self, job: str, *, after: int = -1, limit: int = 200, text: str | None = None, level: Level | None = None
+    ) -> LogPage:
+        """Lines behind position `after` that hold the text; at most `LOG_WINDOW` lines are searched."""
+
+        def read(connection: Connection) -> LogPage:
+            if text is None and level is None:
+                lines = journal.log(connection, job, after=after, limit=limit + 1)
+                return LogPage(lines[:limit], lines[limit - 1].position if len(lines) > limit else None, None)
+            end = journal.window_end(connection, job, after, LOG_WINDOW)
+            lines = journal.search_log(connection, job, after=after, to=end, text=text, level=level, limit=limit + 1)
+            if len(lines) > limit:
+                return LogPage(lines[:limit], lines[limit - 1].position, None)
+            return LogPage(lines, end, None if end is None else LOG_WINDOW)
+
+        return await self._catalog.read(read)

@@ -1,0 +1,139 @@
+"""The failed records of a job, by cause: messages that differ only in the values they quote have one cause.
+
+A cause is known by the digest of its words. With very many failed records, causes are counted over a part of them.
+"""
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from storage.catalog.base import Catalog, Outcome, OutcomeStatus
+from storage.catalog.sql import journal
+from storage.queues.base import Job
+
+ALL = 20_000  # failed records up to which every one is counted
+STRETCHES = 20  # evenly spread over a larger job; so many records are counted in each:
+STRETCH = ALL // STRETCHES
+_STEP = 2_000
+_FAILED: Sequence[OutcomeStatus] = ("failed",)
+_MOST_CAUSES = 50
+
+_VALUE = re.compile(r"^((?:Invalid|Value in input data cannot be mapped|Missing or invalid)[^:\n]*): .*$", re.MULTILINE)
+_QUOTED = re.compile(r"""(?<!\w)'(?:[^'\\\n]|\\.)*'(?!\w)|"(?:[^"\\\n]|\\.)*\"""")
+_HEXADECIMAL = re.compile(r"\b(?=[a-f]*\d)[0-9a-f]{8,}(?:-[0-9a-f]{4,})*\b")
+_NUMBER = re.compile(r"(?<!\w)[-+]?\d+(?:[.,]\d+)*(?!\w)")
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """`words` are the message with its values masked, `example` is one message as it was said of `record`."""
+
+    id: str
+    words: str
+    count: int
+    example: str
+    record: int
+
+
+@dataclass(frozen=True, slots=True)
+class Causes:
+    """Most frequent first. `counted` of `total` failed records were looked at; `others` had causes beyond these."""
+
+    causes: Sequence[Cause]
+    counted: int
+    total: int
+    others: int
+
+
+@dataclass(frozen=True, slots=True)
+class FailedPage:
+    """By record. `further`: behind which record to go on; `looked`: how many were searched, where not all were."""
+
+    records: Sequence[Outcome]
+    further: int | None = None
+    looked: int | None = None
+
+
+class Failures:
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    async def page(self, job: Job, *, cause: str | None = None, after: int = -1, limit: int = 50) -> FailedPage:
+        """The failed records behind `after`, all of them or those of a cause; a search looks at `ALL` at most."""
+        if cause is not None:
+            return await asyncio.to_thread(self._of_cause, job.id, cause, after, limit)
+        found = await self._catalog.read(
+            lambda c: journal.list_outcomes(c, job.id, statuses=_FAILED, after=after, limit=limit + 1)
+        )
+        return FailedPage(found[:limit], found[limit - 1].record if len(found) > limit else None)
+
+    async def causes(self, job: Job) -> Causes:
+        return await asyncio.to_thread(self._causes, job)
+
+    def _of_cause(self, job: str, cause: str, after: int, limit: int) -> FailedPage:
+        wanted: list[int] = []
+        looked, last = 0, after
+        for record, message in self._messages(job, after, ALL):
+            looked, last = looked + 1, record
+            if id_of(masked(message)) == cause:
+                wanted.append(record)
+            if len(wanted) > limit:
+                return FailedPage(self._records(job, wanted[:limit]), wanted[limit - 1])
+        ended = looked < ALL
+        return FailedPage(self._records(job, wanted), None if ended else last, None if ended else looked)
+
+    def _records(self, job: str, records: Sequence[int]) -> Sequence[Outcome]:
+        return self._catalog.read_now(lambda connection: journal.outcomes_at(connection, job, records))
+
+    def _causes(self, job: Job) -> Causes:
+        counts: Counter[str] = Counter()
+        examples: dict[str, tuple[int, str]] = {}
+        for record, message in self._some(job):
+            words = masked(message)
+            counts[words] += 1
+            examples.setdefault(words, (record, message))
+        found = [
+            Cause(id_of(words), words, count, examples[words][1], examples[words][0])
+            for words, count in counts.most_common(_MOST_CAUSES)
+        ]
+        counted = counts.total()
+        others = counted - sum(cause.count for cause in found)
+        return Causes(found, counted, max(job.counts.failed, counted), others)
+
+    def _some(self, job: Job) -> Iterator[tuple[int, str]]:
+        """All of them, or stretches from everywhere in the job: what fails at its end may fail for other reasons."""
+        if job.counts.failed <= ALL:
+            yield from self._messages(job.id, -1, ALL)
+            return
+        last = -1
+        for stretch in range(STRETCHES):
+            start = max(last, job.counts.read * stretch // STRETCHES - 1)
+            for record, message in self._messages(job.id, start, STRETCH):
+                last = record
+                yield record, message
+
+    def _messages(self, job: str, after: int, most: int) -> Iterator[tuple[int, str]]:
+        """In several short looks: a long one would hold back the catalog's write-ahead log."""
+        while most > 0:
+            step, behind = min(_STEP, most), after
+            rows = self._catalog.read_now(
+                lambda c, behind=behind, step=step: journal.messages(c, job, "failed", after=behind, limit=step)
+            )
+            yield from ((record, message or "") for record, message in rows)
+            if len(rows) < step:
+                return
+            after, most = rows[-1][0], most - step
+
+
+def masked(message: str) -> str:
+    """The message without the values of its record: numbers, quoted texts, and what follows a vendor's complaint."""
+    text = _VALUE.sub(r"\1: …", message)
+    text = _QUOTED.sub("…", text)
+    return _NUMBER.sub("#", _HEXADECIMAL.sub("#", text))
+
+
+def id_of(words: str) -> str:
+    return sha256(words.encode("utf-8", "replace")).hexdigest()[:16]
