@@ -6,6 +6,8 @@ StorageError
 ├── StorageFull         free space would fall below the floor
 ├── DatabaseFailed      the disk or the database file itself fails
 ├── DatabaseNewer       the database was written by a later version of this program
+├── BackupRefused       a backup cannot be written or restored there
+├── BackupDamaged       a backup is not whole
 ├── RowRefused          a row breaks a constraint of its table
 └── Superseded          another worker has taken the job over
 """
@@ -48,6 +50,15 @@ class DatabaseFailed(StorageError):
 class DatabaseNewer(StorageError):
     def __init__(self, path: str, found: str) -> None:
         super().__init__(f"{path} was written by a later version (revision {found}); upgrade this program to open it")
+
+
+class BackupRefused(StorageError):
+    """A backup that cannot be written or restored like this; the message says what would do."""
+
+
+class BackupDamaged(StorageError):
+    def __init__(self, file: str, reason: str) -> None:
+        super().__init__(f"{file} cannot be restored: {reason}; nothing was restored")
 
 
 class RowRefused(StorageError):

@@ -18,6 +18,8 @@ COMMANDS = {
     "jobs": ("jobs", "List, show and cancel jobs; read their logs."),
     "records": ("records", "List tables and export what was imported."),
     "fsck": ("fsck", "Check every blob, row and reference."),
+    "backup": ("backup", "Write everything into one file, while servers go on."),
+    "restore": ("restore", "Make a data directory of a backup, every byte checked."),
 }
 
 

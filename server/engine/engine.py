@@ -43,6 +43,7 @@ from server.engine.staged_uploads import StagedUploads
 from server.engine.transactions import TransactionRules, Transactions
 from server.engine.upload_definitions import DefinitionRules, UploadDefinitions
 from server.engine.uploads import Uploads
+from storage.backup import Progress, read_backup, write_backup
 from storage.catalog.base import Batch
 from storage.catalog.sql import secrets
 from storage.errors import StorageError
@@ -167,12 +168,21 @@ class Engine:
         """Every blob, row and reference (`penstock fsck`). Blocks while it reads."""
         return check(self._storage, self.definitions.tables().values(), deep=deep)
 
+    def backup(self, file: Path, progress: Progress) -> int:
+        """Everything into one file while others work (`penstock backup`); its size. Blocks while it copies."""
+        return write_backup(self._storage.data_dir, self._storage.blobs, file, progress)
+
     async def close(self) -> None:
         await self.feed.close()
         await self.inspection.close()
         await self.stop_dispatcher()
         await self.keys.close()
         await self.uploads.close()
+
+
+def restore(file: Path, data_dir: Path, progress: Progress) -> None:
+    """A data directory from a backup (`penstock restore`). Blocks while it copies."""
+    read_backup(file, data_dir, progress)
 
 
 @asynccontextmanager

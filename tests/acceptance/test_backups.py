@@ -1,0 +1,65 @@
+"""A backup taken while a server imports, and what comes of it elsewhere."""
+
+import os
+import shutil
+from pathlib import Path
+
+from imports import begin, entries, people, schedule, upload
+from running import Server, Site, wait_for
+
+RECORDS = 20_000
+
+
+def elsewhere(site: Site, folder: Path) -> Site:
+    """The same settings and imports folder, and no data yet."""
+    shutil.copytree(site.folder, folder, ignore=shutil.ignore_patterns("data"))
+    return Site(folder, site.key)
+
+
+def importing(server: Server, content: bytes, kind: str) -> str:
+    batch = begin(server, kind)
+    upload(server, batch, content)
+    schedule(server, batch)
+    return batch
+
+
+def test_a_backup_of_a_server_at_work_goes_on_elsewhere_as_if_nothing_had_happened(site: Site, tmp_path: Path) -> None:
+    site.configure(jobs={"chunk_records": 100})
+    server = site.serve()
+    first = importing(server, entries(0, 500), "load")
+    site.ended(first)
+    batch = importing(server, people(RECORDS), "slow")
+    wait_for("some people", lambda: site.rows("people") >= RECORDS // 50)
+    file = tmp_path / "all.tar"
+    assert str(file) in site.run("backup", str(file))
+    taken = site.rows("people")
+    assert os.stat(file).st_mode & 0o777 == 0o600
+    site.ended(batch)
+
+    other = elsewhere(site, tmp_path / "elsewhere")
+    assert "restored" in other.run("restore", str(file))
+    assert 0 < other.rows("people") <= taken
+    assert other.job(batch)["state"] == "running", "the import ended before the backup was taken"
+    other.serve()
+    ended = other.ended(batch)
+    assert (ended["state"], ended["count_read"], ended["count_created"]) == ("done", RECORDS, RECORDS)
+    assert [row["e-mail" if "e-mail" in row else "email"] for row in other.export("people")] == [
+        f"{number}@example.org" for number in range(RECORDS)
+    ]
+    assert len(other.export("entries")) == 500
+    assert other.show(first)["job"]["counts"] == site.show(first)["job"]["counts"]
+    other.close()
+    other.check()
+
+
+def test_nothing_is_written_over(site: Site, tmp_path: Path) -> None:
+    server = site.serve()
+    site.ended(importing(server, entries(0, 10), "load"))
+    server.stop()
+    file = tmp_path / "all.tar"
+    site.run("backup", str(file))
+    before = file.read_bytes()
+    site.run("backup", str(file), code=1)
+    assert file.read_bytes() == before
+    site.run("restore", str(file), code=1)  # its own data are still there
+    assert len(site.export("entries")) == 10
