@@ -8,12 +8,15 @@ from pathlib import Path
 import structlog
 
 from server.engine import source_records
+from server.engine.authoring import Authoring
 from server.engine.batches import Batches
 from server.engine.browsing import Browsing
 from server.engine.callbacks import KIND as CALLBACK
 from server.engine.callbacks import CallbackRules, Callbacks
+from server.engine.catalogue import Catalogue
 from server.engine.checking import Finding, check
 from server.engine.clock import Clock, utc_now
+from server.engine.control_files import ControlFiles
 from server.engine.copying import Copying
 from server.engine.definitions import Definitions
 from server.engine.dispatcher import Dispatcher, JobLimits
@@ -86,6 +89,9 @@ class Engine:
             storage.catalog, storage.queue, storage.blobs, self.definitions, clock, self._limits.attempts
         )
         self.jobs = Jobs(storage.catalog, storage.queue, clock)
+        self.authoring = Authoring(self.definitions, clock)
+        self.control_files = ControlFiles(storage.catalog, storage.blobs)
+        self.catalogue = Catalogue(storage.records, storage.catalog, self.definitions, self.jobs)
         self.browsing = Browsing(storage.catalog, storage.blobs)
         self.copying = Copying(storage.catalog, clock)
         self.failures = Failures(storage.catalog)
