@@ -2,6 +2,11 @@
 
 NOTICES = {
     "signed-out": "You are signed out.",
+    "schedule-cancelled": "The run is canceled.",
+    "key-revoked": "The key is revoked.",
+    "definitions-read": "The imports folder was read again, and is in force.",
+    "check-begun": "The check has begun.",
+    "check-underway": "A check is under way already.",
     "dry-run-scheduled": "The dry run is scheduled.",
     "import-scheduled": "The import is scheduled.",
     "batch-copied": "This is the copy.",

@@ -5,10 +5,16 @@ from server.admin.batch_actions import BatchActionPages
 from server.admin.batches import BatchesPages
 from server.admin.failed import FailedPages
 from server.admin.home import HomePages
+from server.admin.keys import KeyPages
+from server.admin.schedules import SchedulePages
 from server.admin.site import MakePages
+from server.admin.system import SystemPages
 
 PARTS: tuple[MakePages, ...] = (
     HomePages,
+    SchedulePages,
+    KeyPages,
+    SystemPages,
     BatchesPages,
     BatchPages,
     BatchActionPages,

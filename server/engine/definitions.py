@@ -50,6 +50,7 @@ class Definitions:
         self.model_files: Mapping[str, Path] = {}
         self.process_files: Mapping[str, Path] = {}
         self.refused: int | None = None  # mistakes found by the last reading; None before the first
+        self.mistakes: Sequence[str] = ()  # and what they were
         self.changing = threading.RLock()
 
     def load(self) -> None:
@@ -85,7 +86,7 @@ class Definitions:
         if not reading.problems:
             self.models, self.processes = reading.models, reading.processes
             self.model_files, self.process_files = reading.model_files, reading.process_files
-        self.refused = len(reading.problems)
+        self.refused, self.mistakes = len(reading.problems), tuple(reading.problems)
 
     def is_built_in(self, model: str) -> bool:
         return model in self._built_in

@@ -26,6 +26,7 @@ from server.engine.failures import Failures
 from server.engine.feed import Feed
 from server.engine.figures import Figures
 from server.engine.file_extensions import FileExtensions
+from server.engine.holdings import Holdings
 from server.engine.inspection import Inspection
 from server.engine.job_executions import JobExecutions
 from server.engine.jobs import Jobs
@@ -114,6 +115,7 @@ class Engine:
         self.file_extensions = FileExtensions(storage.catalog, clock, storage.free_bytes)
         self.schedules = Schedules(storage.catalog, self.jobs, clock)
         self.overview = Overview(storage, clock, self.events, self.uploads.limits.min_free_bytes)
+        self.holdings = Holdings(storage, clock)
         self.inspection = Inspection(storage.data_dir, lambda: list(self.definitions.tables().values()), clock)
         self.sessions = Sessions(storage.catalog, clock, rules.access_seconds, rules.refresh_seconds)
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 from server.engine.clock import Clock
 from server.engine.errors import KeyForbidden, KeyNotFound, KeyUnknown, RequestInvalid
@@ -22,6 +23,7 @@ SCOPES = (
     "native",
     "admin",
 )
+KeyState = Literal["active", "replaced", "expired", "revoked"]
 REMEMBERED = timedelta(seconds=0.5)  # how long a key is trusted before it is read again
 _TOUCH_EVERY = timedelta(minutes=1)
 _REMEMBERED_KEYS = 1000
@@ -99,16 +101,31 @@ class Keys:
     async def list(self) -> Sequence[Key]:
         return await self._catalog.read(sql.every)
 
+    async def get(self, id: int) -> Key:
+        """Raises KeyNotFound."""
+        key = await self._catalog.read(lambda connection: sql.get(connection, id))
+        if key is None:
+            raise KeyNotFound(str(id))
+        return key
+
+    def state(self, key: Key) -> KeyState:
+        """One that is replaced still works until it expires."""
+        if key.revoked is not None:
+            return "revoked"
+        if not _is_valid(key, self._clock()):
+            return "expired"
+        return "active" if key.replaced_by is None else "replaced"
+
     async def revoke(self, id: int) -> Key:
         now = self._clock()
         if not await self._catalog.write(lambda connection: sql.revoke(connection, id, now)):
             raise KeyNotFound(str(id))
         self._seen.clear()
-        return await self._get(id)
+        return await self.get(id)
 
     async def rotate(self, id: int, overlap: timedelta) -> tuple[Key, str]:
         """A successor with the same rights; the old key works for `overlap` more."""
-        old = await self._get(id)
+        old = await self.get(id)
         key, secret = await self.create(old.name, old.scopes, old.tenants, old.expires)
         ends = self._clock() + overlap
         await self._catalog.write(lambda connection: sql.replace(connection, id, key.id, ends))
@@ -117,12 +134,6 @@ class Keys:
 
     async def close(self) -> None:
         await asyncio.gather(*self._touching)
-
-    async def _get(self, id: int) -> Key:
-        key = await self._catalog.read(lambda connection: sql.get(connection, id))
-        if key is None:
-            raise KeyNotFound(str(id))
-        return key
 
     async def _recall(self, prefix: str, now: datetime) -> Key | None:
         seen = self._seen.get(prefix)

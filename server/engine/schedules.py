@@ -18,6 +18,7 @@ from storage.queues.agenda import Place as Place
 from storage.queues.base import Job
 
 _MOST_LATE = 50
+_DAY_MINUTES = 24 * 60
 
 
 class ScheduleGone(NotFound):
@@ -40,7 +41,9 @@ class Schedule:
     def local(self) -> datetime | None:
         """When, in the offset that was asked for; None where none was."""
         minutes = self.transaction.timezone if self.transaction else None
-        return None if minutes is None else self.job.due.astimezone(timezone(timedelta(minutes=minutes)))
+        if minutes is None or abs(minutes) >= _DAY_MINUTES:
+            return None
+        return self.job.due.astimezone(timezone(timedelta(minutes=minutes)))
 
     @property
     def again(self) -> bool:
