@@ -177,6 +177,7 @@ def _constant(column: str, name: Name, convert: Callable[[object], object], valu
 _UNHEARD = _Unheard()
 _PLAIN_DIGITS = "{v}.__class__ is str and {v}.isdecimal() and {v}.isascii() and ({v}[0] != '0' or {v} == '0')"
 _QUICK = {
+    "text": (("{v}.__class__ is int and -9007199254740992 < {v} < 9007199254740992", "str({v})"),),
     "boolean": (("{v} is True", "1"), ("{v} == 'true'", "1"), ("{v} == 'false'", "0")),
     "integer": ((_PLAIN_DIGITS + " and len({v}) < 19", "int({v})"),),
 }

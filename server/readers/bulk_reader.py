@@ -1,9 +1,11 @@
 """Bulk load workbooks as records: a first pass that finds the blocks of all sheets, and a reader for each block."""
 
 from array import array
+from bisect import bisect_left, bisect_right
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice, pairwise
 from operator import itemgetter
 from types import TracebackType
 from typing import BinaryIO, overload
@@ -20,12 +22,14 @@ from server.readers.bulk_sheets import (
     SheetBlock,
     action_of,
     is_header,
+    may_be_header,
     read_header,
 )
-from server.readers.kept_spaces import keep_spaces
-from server.readers.workbook import Cell, Workbook, open_workbook
+from server.readers.plain_sheet import from_line
+from server.readers.workbook import Cell, Piece, open_workbook
 
 MOST_BLOCKS = 1000
+TRUTHS = ("false", "true")  # as texts, since a false cell is a value here and no missing one
 _UNKNOWN_ACTION = len(ACTIONS)
 
 
@@ -41,12 +45,27 @@ class FoundBlock:
     actions: bytearray | None = None  # an index into ACTIONS for each record, where rows choose their own
     lines: list[tuple[int, int]] = field(default_factory=list)  # (record, line) wherever the distance changes
 
-    def add(self, line: int, cells: Sequence[Cell]) -> None:
-        if not self.lines or line - self.records != self.lines[-1][1] - self.lines[-1][0]:
-            self.lines.append((self.records, line))
-        self.records += 1
+    def add(self, numbers: Sequence[int], rows: Sequence[list[Cell]]) -> None:
+        """Records that follow those known so far."""
+        if not numbers:
+            return
+        self.last = numbers[-1]
+        if self.records:
+            self._add_jump(numbers[0])
+        else:
+            self.lines.append((0, numbers[0]))
+        if numbers[-1] - numbers[0] >= len(numbers):
+            for before, (previous, line) in enumerate(pairwise(numbers), self.records + 1):
+                if line != previous + 1:
+                    self.lines.append((before, line))
+        self.records += len(numbers)
         if self.block.metas:
-            self._add_metas(line, cells)
+            for line, cells in zip(numbers, rows, strict=True):
+                self._add_metas(line, cells)
+
+    def _add_jump(self, line: int) -> None:
+        if line - self.records != self.lines[-1][1] - self.lines[-1][0]:
+            self.lines.append((self.records, line))
 
     def _add_metas(self, line: int, cells: Sequence[Cell]) -> None:
         block = self.block
@@ -63,27 +82,34 @@ class BulkBook:
     """An open workbook whose sheets are walked forward; the one read last stays in memory."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self._book = _opened(file)
+        self._book = open_workbook(file, TRUTHS)
         self._sheet: str | None = None
-        self._line = 0
-        self._rows: Iterator[list[Cell]] = iter(())
+        self._rest: Iterator[Piece] = iter(())
+        self._held: Piece | None = None  # the piece that was handed out last: another block may begin within it
+        self._from = 0  # its first line
 
     @property
     def sheets(self) -> tuple[str, ...]:
         """Those to be loaded, in the order of the tabs; a `#` before the name takes a sheet out."""
         return tuple(name for name in self._book.sheets if not name.lstrip().startswith("#"))
 
+    def pieces(self, sheet: str, first: int = 1) -> Iterator[Piece]:
+        """The filled rows from line `first` on. Only the iterator asked for last may be used."""
+        if self._sheet != sheet or first < self._from:
+            self._sheet, self._from, self._held, self._rest = sheet, 0, None, self._book.pieces(sheet)
+        while (piece := self._held or next(self._rest, None)) is not None:
+            self._held, self._from = piece, piece[0][0]
+            if piece[0][-1] >= first:
+                yield from_line(piece, first)
+            self._held = None
+        self._sheet = None
+
     def rows(self, sheet: str, first: int = 1) -> Iterator[NumberedRow]:
-        """From line `first` on. Only the iterator asked for last may be used."""
-        if self._sheet != sheet or self._line >= first:
-            self._sheet, self._line, self._rows = sheet, 0, self._book.rows(sheet)
-        for cells in self._rows:
-            self._line += 1
-            if self._line >= first:
-                yield self._line, cells
+        """The same, row by row."""
+        return chain.from_iterable(zip(*piece, strict=True) for piece in self.pieces(sheet, first))
 
     def close(self) -> None:
-        self._rows = iter(())
+        self._rest, self._held = iter(()), None
         self._book.close()
 
     def __enter__(self) -> "BulkBook":
@@ -93,15 +119,6 @@ class BulkBook:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _opened(file: BinaryIO) -> Workbook:
-    book = open_workbook(file)
-    kept = keep_spaces(file)
-    if kept is None:
-        return book
-    book.close()
-    return open_workbook(kept)
 
 
 def find_blocks(book: BulkBook) -> list[FoundBlock]:
@@ -122,20 +139,58 @@ def find_blocks(book: BulkBook) -> list[FoundBlock]:
 
 def _blocks_of(book: BulkBook, sheet: str, most: int) -> list[FoundBlock]:
     found: list[FoundBlock] = []
-    ahead: list[NumberedRow] = []
-    rows = _ahead(book.rows(sheet), ahead)
-    for line, cells in rows:
-        if is_header(cells):
-            if len(found) == most:
-                raise LayoutWrong(f"sheet {shorten(sheet)}, row {line}: more than {MOST_BLOCKS:,} entity rows")
-            block = read_header(sheet, (line, cells), ahead)
-            found.append(FoundBlock(block, line, actions=bytearray() if "action" in block.metas else None))
-        elif not found:
-            _check_before(sheet, line, cells)
-        elif line >= found[-1].block.first and found[-1].block.is_record(cells):
-            found[-1].add(line, cells)
-            found[-1].last = line
+    coming = _Coming(book.pieces(sheet))
+    for numbers, rows in coming:
+        heads = [at for at, cells in enumerate(rows) if may_be_header(cells) and is_header(cells)]
+        for at, end in pairwise([-1, *heads, len(rows)]):
+            if at >= 0:
+                if len(found) == most:
+                    raise LayoutWrong(
+                        f"sheet {shorten(sheet)}, row {numbers[at]}: more than {MOST_BLOCKS:,} entity rows"
+                    )
+                block = read_header(sheet, (numbers[at], rows[at]), coming.below(at, HEADER_ROWS + 1))
+                found.append(FoundBlock(block, block.line, actions=bytearray() if "action" in block.metas else None))
+            below = at + 1
+            if found:
+                first = bisect_left(numbers, found[-1].block.first, below, end)
+                found[-1].add(*found[-1].block.records(numbers[first:end], rows[first:end]))
+            else:
+                for line, cells in zip(numbers[below:end], rows[below:end], strict=True):
+                    _check_before(sheet, line, cells)
     return found
+
+
+class _Coming:
+    """Pieces of a sheet, with a look at the rows to come."""
+
+    def __init__(self, pieces: Iterator[Piece]) -> None:
+        self._pieces = pieces
+        self._current: Piece = ([], [])
+        self._ahead: deque[Piece] = deque()
+
+    def __iter__(self) -> Iterator[Piece]:
+        while self._ahead or self._pull():
+            self._current = self._ahead.popleft()
+            yield self._current
+
+    def _pull(self) -> bool:
+        self._ahead.extend(islice(self._pieces, 1))
+        return bool(self._ahead)
+
+    def below(self, at: int, count: int) -> list[NumberedRow]:
+        """The next rows after one of the current piece."""
+        numbers, rows = self._current
+        found = list(zip(numbers[at + 1 : at + 1 + count], rows[at + 1 : at + 1 + count], strict=True))
+        for piece in chain(self._ahead, self._further()):
+            found += islice(zip(*piece, strict=True), count)
+            if len(found) >= count:
+                break
+        return found[:count]
+
+    def _further(self) -> Iterator[Piece]:
+        for piece in self._pieces:
+            self._ahead.append(piece)
+            yield piece
 
 
 def _check_before(sheet: str, line: int, cells: Sequence[Cell]) -> None:
@@ -145,16 +200,6 @@ def _check_before(sheet: str, line: int, cells: Sequence[Cell]) -> None:
             f"sheet {shorten(sheet)}, row {line}: the first row must begin with entity:MODEL, such as "
             f"entity:data/Countries, but it begins with {shorten(str(first))}; a tab named #… is passed over"
         )
-
-
-def _ahead(rows: Iterator[NumberedRow], ahead: list[NumberedRow]) -> Iterator[NumberedRow]:
-    """The filled rows; `ahead` holds the next few while each is handed out."""
-    filled = (row for row in rows if row[1].count("") < len(row[1]))
-    ahead.extend(islice(filled, HEADER_ROWS + 2))
-    while ahead:
-        row = ahead.pop(0)
-        ahead.extend(islice(filled, 1))
-        yield row
 
 
 def parse_search(text: str) -> dict[str, str]:
@@ -182,6 +227,10 @@ class BlockReader:
         self._last = found.last
         self._total = found.records
         self._take = _taker(found.block.places)
+        places, metas = found.block.places, tuple(found.block.metas.values())
+        self._width = max((*places, *metas)) + 1
+        # rows that are nothing but values to add need no work
+        self._as_they_are = not metas and found.block.action == "add" and places == tuple(range(len(places)))
         self._tight = len(found.block.places) + len(found.block.metas)  # cells of a row without further columns
 
     def check(self, options: Mapping[str, object]) -> str | None:
@@ -191,25 +240,46 @@ class BlockReader:
         self, file: BinaryIO, options: Mapping[str, object], *, start: Position = START, size: int = 1000
     ) -> Iterator[Block]:
         record = start.record
-        rows = self._records(max(self._block.first, start.line + 1))
-        while taken := list(islice(rows, size)):
-            record += len(taken)
-            shaped = [self._shape(line, cells) for line, cells in taken]
-            lines = array("q", [line for line, _ in taken])
+        for lines, rows in self._taken(max(self._block.first, start.line + 1), size):
+            record += len(rows)
+            shaped = self._shaped(lines, rows)
             bad = sum(row.__class__ is BadRecord for row in shaped)
             records = _Records(self._block, shaped)
             end = Position(record, lines[-1])
             share = record / max(record, self._total)
-            yield Block(records, lines, _Originals(taken), end, bad, self._block.names, shaped, share)
+            yield Block(records, array("q", lines), _Originals(rows), end, bad, self._block.names, shaped, share)
 
-    def _records(self, first: int) -> Iterator[NumberedRow]:
+    def _taken(self, first: int, size: int) -> Iterator[Piece]:
+        """Records from line `first` on, `size` together."""
+        lines: list[int] = []
+        rows: list[list[Cell]] = []
+        for more_lines, more_rows in self._records(first):
+            lines += more_lines
+            rows += more_rows
+            while len(rows) >= size:
+                yield lines[:size], rows[:size]
+                del lines[:size], rows[:size]
+        if rows:
+            yield lines, rows
+
+    def _records(self, first: int) -> Iterator[Piece]:
         if first > self._last:
             return
-        for line, cells in self._book.rows(self._block.sheet, first):
-            if self._block.is_record(cells):
-                yield line, cells
-            if line >= self._last:
+        for lines, rows in self._book.pieces(self._block.sheet, first):
+            end = bisect_right(lines, self._last)
+            yield self._block.records(lines[:end], rows[:end])
+            if end < len(lines) or lines[-1] == self._last:
                 return
+
+    def _shaped(self, lines: Sequence[int], rows: list[list[Cell]]) -> Sequence[Row | BadRecord]:
+        if min(map(len, rows)) < self._width:
+            rows = [row + [""] * (self._width - len(row)) for row in rows]
+        if not self._as_they_are or max(map(len, rows)) > self._width:
+            return [self._shape(line, row) for line, row in zip(lines, rows, strict=True)]
+        shaped: list[Row | BadRecord] = [*rows]
+        for at in [at for at, row in enumerate(rows) if CLEAR in row]:
+            shaped[at] = self._shape(lines[at], rows[at])
+        return shaped
 
     def _shape(self, line: int, cells: list[Cell]) -> Row | BadRecord:
         block = self._block
@@ -279,11 +349,11 @@ class _Records(Sequence[object]):
 class _Originals:
     """A row as a JSON array: a workbook has no text of its own for it."""
 
-    def __init__(self, rows: Sequence[NumberedRow]) -> None:
+    def __init__(self, rows: Sequence[list[Cell]]) -> None:
         self._rows = rows
 
     def __call__(self, index: int) -> bytes:
-        return orjson.dumps(self._rows[index][1])
+        return orjson.dumps(self._rows[index])
 
 
 __all__ = ["BlockReader", "BulkBook", "FileBroken", "FoundBlock", "LayoutWrong", "find_blocks", "parse_search"]

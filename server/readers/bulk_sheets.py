@@ -20,6 +20,8 @@ ACTIONS: tuple[Action, ...] = get_args(Action)
 HEADER_ROWS = 3  # at most: group titles, field titles, attribute names
 CLEAR = " "  # a cell that empties its attribute
 
+_SPACES = frozenset(sign for sign in map(chr, range(0x3001)) if sign.isspace())
+_BEFORE_HEADERS = _SPACES | {"e", "E"}
 _ENTITY = re.compile(r"\s*entity\s*[:=]", re.I).match
 _PAIR = re.compile(r",\s*(?=[A-Za-z_ ]+\s*[:=])")
 _RESOURCE = re.compile(r"[A-Za-z]\w*/[A-Za-z0-9][\w-]*").fullmatch
@@ -62,12 +64,15 @@ class SheetBlock:
     first: int  # the first line below the header rows
     warnings: tuple[str, ...] = ()
 
-    def is_record(self, cells: Sequence[Cell]) -> bool:
-        """Whether a row is neither blank nor commented out."""
-        first = cells[0] if cells else ""
-        if first.__class__ is str and first.lstrip().startswith(self.prefix):
-            return False
-        return cells.count("") < len(cells)
+    def records(self, lines: list[int], rows: list[list[Cell]]) -> tuple[list[int], list[list[Cell]]]:
+        """Without the rows that are commented out; blank ones are not among them."""
+        signs = _SPACES | {self.prefix[0]}
+        doubtful = [at for at, cells in enumerate(rows) if str(cells[0])[:1] in signs]
+        comments = {at for at in doubtful if str(rows[at][0]).lstrip().startswith(self.prefix)}
+        if not comments:
+            return lines, rows
+        kept = [at for at in range(len(rows)) if at not in comments]
+        return [lines[at] for at in kept], [rows[at] for at in kept]
 
     def meta(self, name: Meta, cells: Sequence[Cell]) -> str:
         place = self.metas.get(name)
@@ -80,6 +85,11 @@ class Instructions:
 
     values: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+
+
+def may_be_header(cells: Sequence[Cell]) -> bool:
+    """A quick look that is surely false for most rows."""
+    return cells[0] == "" or str(cells[0])[:1] in _BEFORE_HEADERS
 
 
 def is_header(cells: Sequence[Cell]) -> bool:

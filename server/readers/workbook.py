@@ -1,27 +1,34 @@
 """Excel workbooks (.xlsx, .xlsm, .xls) as sheets of rows, opened only when their size is bearable.
 
-A workbook is loaded whole, a sheet at a time, so what it would need is measured on its packed bytes first.
+Where the library reads, a sheet is loaded whole, so what it would need is measured on its packed bytes first.
 """
 
 import datetime
 import re
 import string
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import islice
 from types import TracebackType
 from typing import BinaryIO, TypeVar
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum
 
 from server.readers.base import FileBroken
+from server.readers.kept_spaces import keep_spaces
+from server.readers.plain_sheet import Piece
+from server.readers.plain_text import Cell, NotPlain
+from server.readers.plain_workbook import DAMAGED, PlainWorkbook
 
 UNPACKED_CAP = 1 << 30
 STRINGS_CAP = 256 << 20  # everything but the sheets
 CELLS_CAP = 12_000_000  # of a sheet's whole rectangle: that is what is kept in memory
+KEPT_BYTES = 128 << 20  # of text that plain sheets were, with CELL_BYTES for each cell: about what the rows take
+CELL_BYTES = 8
+PIECE_ROWS = 2000
 STEP = 1 << 20
 
-Cell = str | int | float | bool
 T = TypeVar("T")
 
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -38,22 +45,128 @@ Refs = tuple[set[bytes], set[bytes]]
 
 
 class Workbook:
-    """The sheets in the workbook's order. Rows are counted from the sheet's first, columns from its first."""
+    """The sheets in the workbook's order. Rows and columns are counted from the sheet's first.
 
-    def __init__(self, book: CalamineWorkbook) -> None:
-        self._book = book
+    Plain sheets are read by `plain_workbook`, several times faster; the library reads a workbook from the first sheet
+    on that is not. Rows of plain sheets stay in memory as long as they are few.
+    """
+
+    def __init__(self, file: BinaryIO, archive: zipfile.ZipFile | None, truths: tuple[Cell, Cell]) -> None:
+        self._file = file
+        self._truths = truths
+        self._archive = archive
+        self._library: LibraryWorkbook | None = None
+        self._plain: PlainWorkbook | None = None
+        self._heights: dict[str, int] = {}  # of sheets that were read to their end once, and are plain
+        self._kept: dict[str, list[Piece]] = {}
+        self._room = KEPT_BYTES
+        if archive is not None:
+            with suppress(NotPlain), _damage_told():
+                self._plain = PlainWorkbook(archive, truths)
+        self.sheets = self._plain.sheets if self._plain else self._by_library().sheets
+
+    def pieces(self, sheet: str) -> Iterator[Piece]:
+        """The numbers and cells of all rows that hold anything; "" is an empty cell, and dates are ISO text.
+
+        A row may be shorter than others. Raises FileBroken, for damage anywhere in the sheet before its first row.
+        """
+        plain = self._looked_through(sheet)
+        if sheet in self._kept:
+            return iter(self._kept[sheet])
+        return self._by_library().pieces(sheet) if plain is None else (piece for piece, _ in plain.pieces(sheet))
+
+    def height(self, sheet: str) -> int:
+        """The number of its last row, or more."""
+        self._looked_through(sheet)
+        found = self._heights.get(sheet)
+        return self._by_library().height(sheet) if found is None else found
+
+    def _looked_through(self, sheet: str) -> PlainWorkbook | None:
+        """None where the library is to read the sheet."""
+        if self._plain is not None and sheet not in self._heights:
+            try:
+                with _damage_told():
+                    self._look_through(self._plain, sheet)
+            except NotPlain:
+                self._plain = None
+        return self._plain
+
+    def _look_through(self, plain: PlainWorkbook, sheet: str) -> None:
+        """Once to its end, for what can be wrong; keeps what it has seen where there is room."""
+        kept: list[Piece] = []
+        columns = height = taken = 0
+        for piece, length in plain.pieces(sheet):
+            numbers, rows = piece
+            if not rows:
+                continue
+            columns, height = max(columns, *map(len, rows)), numbers[-1]
+            if columns * height > CELLS_CAP:
+                raise NotPlain  # to be measured with more care
+            taken += length + CELL_BYTES * columns * len(rows)
+            if taken <= self._room:
+                kept.append(piece)
+            else:
+                kept.clear()
+        if taken <= self._room:
+            self._kept[sheet] = kept
+            self._room -= taken
+        self._heights[sheet] = height
+
+    def _by_library(self) -> "LibraryWorkbook":
+        if self._library is None:
+            if self._archive is not None:
+                with _damage_told():
+                    _measure(self._archive)
+            file = keep_spaces(self._file) if self._archive is not None else None
+            self._library = LibraryWorkbook(file or self._file, self._truths)
+        return self._library
+
+    def close(self) -> None:
+        self._kept.clear()
+        if self._library is not None:
+            self._library.close()
+        if self._archive is not None:
+            self._archive.close()
+
+    def __enter__(self) -> "Workbook":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class LibraryWorkbook:
+    """A workbook as the library reads it: a sheet at a time, whole."""
+
+    def __init__(self, file: BinaryIO, truths: tuple[Cell, Cell]) -> None:
+        file.seek(0)
+        self._book = _guarded(lambda: CalamineWorkbook.from_filelike(file), "the workbook")
+        self._truths = truths
         self._loaded: tuple[str, CalamineSheet] | None = None  # the sheet read last, so that reading it again is cheap
-        sheets = (sheet for sheet in book.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet)  # no charts
+        sheets = (sheet for sheet in self._book.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet)  # no charts
         self.sheets = tuple(sheet.name for sheet in sheets)
 
-    def rows(self, sheet: str) -> Iterator[list[Cell]]:
-        """All rows up to the last that holds anything; "" is an empty cell, and dates are ISO text."""
+    def pieces(self, sheet: str) -> Iterator[Piece]:
         found = self._sheet(sheet)
+        return self._pieces(found) if found.height else iter(())
+
+    def height(self, sheet: str) -> int:
+        return self._sheet(sheet).total_height
+
+    def _pieces(self, found: CalamineSheet) -> Iterator[Piece]:
         before: list[Cell] = [""] * (found.start[1] if found.start else 0)
-        if before:
-            return (before + [_cell(value) for value in row] for row in _rows(found))
-        # most cells are texts: those need no call
-        return ([v if v.__class__ is str else _cell(v) for v in row] for row in _rows(found))
+        rows = enumerate(found.iter_rows(), 1)
+        while taken := list(islice(rows, PIECE_ROWS)):
+            # most cells are texts: those need no call
+            filled = [(at, [v if v.__class__ is str else self._cell(v) for v in row]) for at, row in taken]
+            filled = [(at, row) for at, row in filled if row.count("") < len(row)]
+            if filled:
+                yield [at for at, _ in filled], [before + row if before else row for _, row in filled]
+
+    def _cell(self, value: object) -> Cell:
+        return self._truths[value] if isinstance(value, bool) else _cell(value)
 
     def _sheet(self, name: str) -> CalamineSheet:
         if self._loaded is None or self._loaded[0] != name:
@@ -65,29 +178,22 @@ class Workbook:
         self._loaded = None
         self._book.close()
 
-    def __enter__(self) -> "Workbook":
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+def open_workbook(file: BinaryIO, truths: tuple[Cell, Cell] = (False, True)) -> Workbook:
+    """Raises FileBroken for what is not a workbook, is damaged, or would need too much memory.
 
-
-def open_workbook(file: BinaryIO) -> Workbook:
-    """Raises FileBroken for what is not a workbook, is damaged, or would need too much memory."""
+    `truths` are the cells that false and true become.
+    """
     file.seek(0)
     head = file.read(len(_OLE))
-    if head.startswith(_ZIP):
-        _measure(file)
-    elif head != _OLE:
+    if head == _OLE:
+        return Workbook(file, None, truths)
+    if not head.startswith(_ZIP):
         raise FileBroken("The file is not an Excel workbook (.xlsx, .xlsm or .xls)")
-    file.seek(0)
-    return Workbook(_guarded(lambda: CalamineWorkbook.from_filelike(file), "the workbook"))
-
-
-def _rows(sheet: CalamineSheet) -> Iterator[Sequence[object]]:
-    return sheet.iter_rows() if sheet.height else iter(())
+    with _damage_told():
+        archive = zipfile.ZipFile(file)
+    _check_sizes(archive.infolist())
+    return Workbook(file, archive, truths)
 
 
 def _cell(value: object) -> Cell:
@@ -119,14 +225,17 @@ def _guarded(call: Callable[[], T], what: str) -> T:
         raise FileBroken(f"Cannot read {what}: it is damaged") from error
 
 
-def _measure(file: BinaryIO) -> None:
+@contextmanager
+def _damage_told() -> Iterator[None]:
     try:
-        with zipfile.ZipFile(file) as archive:
-            _check_sizes(archive.infolist())
-            for entry in archive.infolist():
-                _check_entry(archive, entry)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError) as error:
+        yield
+    except DAMAGED as error:
         raise FileBroken(f"The workbook's archive is damaged or not readable: {error}") from error
+
+
+def _measure(archive: zipfile.ZipFile) -> None:
+    for entry in archive.infolist():
+        _check_entry(archive, entry)
 
 
 def _check_sizes(entries: Sequence[zipfile.ZipInfo]) -> None:
@@ -195,3 +304,6 @@ def _column(letters: bytes) -> int:
     for letter in letters.upper():
         number = number * 26 + letter - 64
     return number
+
+
+__all__ = ["Cell", "Piece", "Workbook", "open_workbook"]

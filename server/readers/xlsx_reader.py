@@ -1,7 +1,7 @@
 """`xlsx-with-name-row`: one sheet of a workbook; its first row that is not blank holds the names."""
 
 from collections.abc import Iterator, Mapping
-from itertools import islice
+from itertools import chain, islice
 from typing import BinaryIO
 
 import orjson
@@ -32,7 +32,8 @@ class XlsxReader:
         if problem:
             raise FileBroken(problem)
         with open_workbook(file) as book:
-            rows = _filled(book.rows(_sheet(book, options.get("sheet", 1))))
+            sheet = _sheet(book, options.get("sheet", 1))
+            rows = chain.from_iterable(zip(*piece, strict=True) for piece in book.pieces(sheet))
             names = _names(next(rows, (0, []))[1])
             yield from _blocks(rows, names, start, size)
 
@@ -45,10 +46,6 @@ def _sheet(book: Workbook, wanted: object) -> str:
     raise FileBroken(
         f"The workbook has no sheet {wanted!r}; its sheets are: {', '.join(map(repr, book.sheets)) or 'none'}"
     )
-
-
-def _filled(rows: Iterator[list[Cell]]) -> Iterator[NumberedRow]:
-    return ((number, row) for number, row in enumerate(rows, 1) if any(cell != "" for cell in row))
 
 
 def _names(row: list[Cell]) -> tuple[str, ...]:

@@ -85,6 +85,27 @@ def test_instructions_may_stand_in_cells_of_their_own():
     )
 
 
+def test_a_false_cell_is_a_value():
+    assert attributes(ENTITY, ("a", "b"), (False, True), (True, None)) == [{"a": "false", "b": "true"}, {"a": "true"}]
+
+
+@pytest.mark.parametrize("step", [1 << 20, 100])
+def test_blocks_are_found_wherever_the_sheet_is_cut(step):
+    block = ("entity:data/{}", ("Its Name",), ("name",), ("x",), ("#y",), (" e",), ("z",))
+    rows = [row for n in range(5) for row in (block[0].format(f"T{n}"), *block[1:])]
+    with patch("server.readers.plain_sheet.STEP", step), BulkBook(book_of(*rows)) as book:
+        found = find_blocks(book)
+        assert [(one.block.entity, one.block.names, one.block.first) for one in found] == [
+            (f"data/T{n}", ("name",), 7 * n + 4) for n in range(5)
+        ]
+        assert [(one.records, one.last, one.lines) for one in found] == [
+            (3, 7 * n + 7, [(0, 7 * n + 4), (1, 7 * n + 6)]) for n in range(5)
+        ]
+        for one in found:
+            (block,) = BlockReader(book, one).blocks(io.BytesIO(), {}, size=9)
+            assert [row["attributes"]["name"] for row in block.records] == ["x", " e", "z"]
+
+
 def test_another_meta_prefix():
     (found,) = found_in("entity:data/X,meta_prefix:$", ("$ Action", "name"), ("$ no", "x"), ("delete", "#x"))
     assert (found.records, bytes(found.actions)) == (1, b"\x02")
@@ -124,8 +145,8 @@ def test_a_sheet_of_a_million_blank_rows_is_refused_or_quick():
     book.active.cell(1_000_000, 40, "x")
     content = io.BytesIO()
     book.save(content)
-    with pytest.raises(FileBroken, match="delete what lies outside the table"):
-        BulkBook(content)
+    with BulkBook(content) as opened, pytest.raises(FileBroken, match="delete what lies outside the table"):
+        find_blocks(opened)
 
 
 @pytest.mark.parametrize(

@@ -92,15 +92,16 @@ def test_a_sheet_that_cannot_be_is_refused(sheet: object) -> None:
 def test_a_workbook_gives_its_sheets_and_their_rows() -> None:
     with open_workbook(io.BytesIO(saved([], [None, "x"], sheets=("First", "#second")))) as book:
         assert book.sheets == ("First", "#second")
-        assert list(book.rows("#second")) == [["", ""], ["", "x"]]
+        assert list(book.pieces("#second")) == [([2], [["", "x"]])]
+        assert book.height("#second") == 2
         with pytest.raises(FileBroken, match="sheet 'third'"):
-            book.rows("third")
+            book.pieces("third")
 
 
 def test_a_cell_of_one_space_is_kept() -> None:
     space = '<row r="1"><c r="A1" t="inlineStr"><is><t xml:space="preserve"> </t></is></c></row>'
     with open_workbook(io.BytesIO(with_sheet(space))) as book:
-        assert list(book.rows("Data")) == [[" "]]
+        assert list(book.pieces("Data")) == [([1], [[" "]])]
 
 
 def test_an_empty_sheet_has_no_records() -> None:

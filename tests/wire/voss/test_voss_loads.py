@@ -294,3 +294,14 @@ async def test_a_load_leaves_a_record_in_data_bulkload(bulk: BulkHouse) -> None:
     href = made.body["meta"]["uri"]
     assert (await bulk.ask("DELETE", "/api/data/BulkLoad/", {"hrefs": [href]})).body == {"success": True}
     assert (await bulk.ask("GET", href)).status == 404
+
+
+async def test_false_is_a_value(bulk: BulkHouse) -> None:
+    rows = [("no", False), ("yes", True), ("unsaid", None)]
+    assert (await bulk.load(workbook(S=["entity:data/Flags", ("name", "flag"), *rows])))["status"] == "Success"
+    found = {row["name"]: row.get("flag") for row in await bulk.table("data_Flags")}
+    assert found == {"no": "false", "yes": "true", "unsaid": None}
+    users = workbook(S=["entity:data/Users", ("username", "active"), *((f"flag-{name}", flag) for name, flag in rows)])
+    assert (await bulk.load(users))["status"] == "Success"
+    found = {row["username"]: row.get("active") for row in await bulk.table("users")}
+    assert [found[f"flag-{name}"] for name, _ in rows] == [0, 1, None]

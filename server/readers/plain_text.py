@@ -1,0 +1,114 @@
+"""Texts and numbers in the XML of an .xlsx workbook, as the workbook library would read them; and its shared texts."""
+
+import re
+from collections.abc import Iterator
+from typing import IO
+
+Cell = str | int | float | bool
+
+STEP = 1 << 20
+_LONGEST_TEXT = 4 << 20
+
+_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?").fullmatch
+_REFERENCE = re.compile(r"&(?:(amp|lt|gt|quot|apos)|#([0-9]{1,7})|#x([0-9A-Fa-f]{1,6}));|&")
+_NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
+_ESCAPE = re.compile("_x([0-9A-Fa-f]{4})_")
+_BLANKS = " \t\r\n"
+
+_TABLE = re.compile(rb"<sst\b[^<>]*?(/?)>")
+_TEXT = re.compile(
+    r'<si>(?:<t( xml:space="preserve")?>([^<]*)</t>|<t ?/>)</si>|<si ?/>|(<si>.*?</si>)|(.)', re.DOTALL
+).findall
+_RUBY = re.compile("<rPh[ >](?:(?!<rPh).)*?</rPh>", re.DOTALL)
+_RUN = re.compile(r'<t( xml:space="preserve")?>([^<]*)</t>')
+_AROUND_RUNS = re.compile(r"(?:</?(?:si|r|rPr)>|<\w+(?: [^<>]*)?/>)*").fullmatch
+_EMPTY_TEXTS = re.compile(r"(?:<si ?/>|\s)*").fullmatch
+
+
+class NotPlain(Exception):
+    """Written in a way that is left to the workbook library."""
+
+
+def number(text: str) -> int | float:
+    if not _NUMBER(text):
+        raise NotPlain
+    return as_number(text)
+
+
+def as_number(text: str) -> int | float:
+    """Whole numbers as such, as far as a spreadsheet's numbers are exact."""
+    value = float(text)
+    return int(value) if value.is_integer() and abs(value) < 1 << 53 else value
+
+
+def cleaned(text: str, preserved: bool) -> str:
+    """A text as it was meant; one blank alone was meant, even where nobody says that it is to be preserved."""
+    if text == " ":
+        return text
+    if "&" in text:
+        text = _REFERENCE.sub(_referred, text)
+    if not preserved:
+        text = text.strip(_BLANKS)
+    return _ESCAPE.sub(_escaped, text) if "_x" in text else text
+
+
+def _referred(match: re.Match[str]) -> str:
+    named, decimal, hexadecimal = match.groups()
+    if named:
+        return _NAMED[named]
+    code = int(decimal) if decimal else int(hexadecimal, 16) if hexadecimal else 0
+    if code not in (9, 10) and not (32 <= code < 0xD800 or 0xE000 <= code < 0xFFFE or 0x10000 <= code < 0x110000):
+        raise NotPlain
+    return chr(code)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    code = int(match[1], 16)
+    return match[0] if 0xD800 <= code < 0xE000 else chr(code)
+
+
+def shared_texts(stream: IO[bytes]) -> list[str]:
+    """What cells refer to by number; raises NotPlain."""
+    texts: list[str] = []
+    for data in _pieces(stream):
+        try:
+            piece = data.decode()
+        except UnicodeDecodeError as error:
+            raise NotPlain from error
+        end = piece.rfind("</si>") + len("</si>") if "</si>" in piece else 0
+        if "\r" in piece or "<!" in piece or not _EMPTY_TEXTS(piece, end):
+            raise NotPlain
+        for preserved, text, rich, strange in _TEXT(piece):
+            if strange:
+                raise NotPlain
+            texts.append(_joined(rich) if rich else cleaned(text, bool(preserved)))
+    return texts
+
+
+def _pieces(stream: IO[bytes]) -> Iterator[bytes]:
+    """The table's XML, cut behind the end of an entry."""
+    rest = stream.read(STEP)
+    head = _TABLE.search(rest)
+    if head is None or b"<!" in rest[: head.start()]:
+        raise NotPlain
+    if head[1]:
+        return
+    rest = rest[head.end() :]
+    while b"</sst>" not in rest:
+        whole, tag, rest = rest.rpartition(b"</si>")
+        yield whole + tag
+        data = stream.read(STEP)
+        if not data or len(rest) > _LONGEST_TEXT:
+            raise NotPlain
+        rest += data
+    yield rest[: rest.find(b"</sst>")]
+    while stream.read(STEP):
+        pass
+
+
+def _joined(rich: str) -> str:
+    """The runs of a text in several formats, without the hints how to pronounce it."""
+    rich = _RUBY.sub("", rich)
+    if not _AROUND_RUNS(_RUN.sub("", rich)):
+        raise NotPlain
+    return "".join(cleaned(text, bool(preserved)) for preserved, text in _RUN.findall(rich))

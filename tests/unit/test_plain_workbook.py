@@ -1,0 +1,334 @@
+"""Plain sheets give what the workbook library gives, whoever wrote them and however they vary."""
+
+import io
+import zipfile
+from unittest.mock import patch
+
+import openpyxl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from server.readers import plain_sheet, plain_text
+from server.readers.base import FileBroken
+from server.readers.kept_spaces import keep_spaces
+from server.readers.workbook import LibraryWorkbook, open_workbook
+
+MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+LINK = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+KEEP = ' xml:space="preserve"'
+# by number: General, 0.00, a date, a format of the file's own that is a number, one that is a date
+STYLES = '<numFmts><numFmt numFmtId="164" formatCode="#,##0.0\\ "/><numFmt numFmtId="165" formatCode="d/m"/></numFmts>'
+STYLES += "<cellXfs>" + "".join(f'<xf numFmtId="{id}"/>' for id in (0, 2, 14, 164, 165)) + "</cellXfs>"
+DATES = ("2", "4")
+
+TEXTS = [
+    "x",
+    "",
+    " ",
+    " a",
+    "b ",
+    "&amp;amp;",
+    "1 &lt; 2 ",
+    "&#10;",
+    "&#x41; &#32;",
+    "a_x000D_b",
+    "_x0020_a",
+    "é€😀",
+    "_x_",
+    "a\nb",
+]
+RICH = [
+    "<si/>",
+    "<si><t/></si>",
+    "<si><r><t>a </t></r><r><rPr><b/><sz val='11'/></rPr><t> b</t></r></si>",
+    f"<si><r><rPr><b/></rPr><t{KEEP}> &amp; </t></r><r><t>c</t></r></si>",
+    "<si><t>kanji</t><rPh sb='0' eb='1'><t>kana</t></rPh><phoneticPr fontId='1'/></si>",
+]
+NUMBERS = [
+    "0",
+    "7",
+    "-0",
+    "-12",
+    "007",
+    "1.5",
+    "1E3",
+    "-2.5e-3",
+    "123456789012345678",
+    "9007199254740993",
+    "1e400",
+    "0.1",
+]
+
+
+def archive(rows, *, texts=(), styles=STYLES, before="", sheets=("Data",), data="<sheetData>{}</sheetData>"):
+    """A workbook written by hand; each of its sheets has the same rows."""
+    files = {
+        "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"><Override '
+        'PartName="/xl/workbook.xml" ContentType='
+        '"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"/></Types>',
+        "_rels/.rels": '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+        f'<Relationship Id="rId1" Type="{LINK}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        "xl/workbook.xml": f'<workbook xmlns="{MAIN}" xmlns:r="{LINK}"><sheets>'
+        + "".join(f'<sheet name="{name}" sheetId="{n}" r:id="rId{n}"/>' for n, name in enumerate(sheets, 1))
+        + "</sheets></workbook>",
+        "xl/_rels/workbook.xml.rels": '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+        + "".join(
+            f'<Relationship Id="rId{n}" Type="{LINK}/worksheet" Target="worksheets/sheet{n}.xml"/>'
+            for n in range(1, len(sheets) + 1)
+        )
+        + f'<Relationship Id="rId90" Type="{LINK}/styles" Target="styles.xml"/>'
+        + f'<Relationship Id="rId91" Type="{LINK}/sharedStrings" Target="/xl/sharedStrings.xml"/></Relationships>',
+        "xl/styles.xml": f'<styleSheet xmlns="{MAIN}">{styles}</styleSheet>',
+        "xl/sharedStrings.xml": f'<sst xmlns="{MAIN}" count="1">{"".join(texts)}</sst>',
+    }
+    for n in range(1, len(sheets) + 1):
+        head = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\r\n'
+        files[f"xl/worksheets/sheet{n}.xml"] = (
+            f'{head}<worksheet xmlns="{MAIN}">{before}{data.format("".join(rows))}<pageMargins left="1"/></worksheet>'
+        )
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name, text in files.items():
+            packed.writestr(name, text)
+    return content
+
+
+def row(number, *cells, more=""):
+    """Cells are what stands behind the reference, for columns in a row, or pairs of a column and that."""
+    pairs = [
+        cell if isinstance(cell, tuple) else (letters, cell) for letters, cell in zip("ABCDEFGH", cells, strict=False)
+    ]
+    return (
+        f'<row r="{number}"{more}>' + "".join(f'<c r="{letters}{number}"{rest}' for letters, rest in pairs) + "</row>"
+    )
+
+
+def dense(pieces):
+    """By number, without empty cells at the end; 1 and True are not the same."""
+    found = {}
+    for numbers, rows in pieces:
+        for at, cells in zip(numbers, rows, strict=True):
+            last = max(place for place, cell in enumerate(cells) if cell != "")
+            found[at] = [(type(cell), cell) for cell in cells[: last + 1]]
+    return found
+
+
+def as_read(content, sheet="Data"):
+    try:
+        with open_workbook(content) as book:
+            return dense(book.pieces(sheet))
+    except FileBroken as error:
+        return str(error)
+
+
+def as_the_library_reads(content, sheet="Data"):
+    try:
+        book = LibraryWorkbook(keep_spaces(content) or content, (False, True))
+        try:
+            return dense(book.pieces(sheet))
+        finally:
+            book.close()
+    except FileBroken as error:
+        return str(error)
+
+
+def read_without_the_library(content, sheet="Data"):
+    def refuse(*_):
+        raise AssertionError("the sheet was left to the library")
+
+    with patch("server.readers.workbook.LibraryWorkbook", refuse):
+        return as_read(content, sheet)
+
+
+def inline(text, keep=False):
+    return f' t="inlineStr"><is><t{KEEP if keep else ""}>{text}</t></is></c>'
+
+
+STYLE = st.sampled_from(["", ' s="0"', ' s="1"', ' s="3"'])
+BLANK = st.sampled_from(["/>", ' s="1"/>', ' s="2" />', "></c>"])
+PLAIN = st.one_of(
+    st.builds(inline, st.sampled_from(TEXTS), st.booleans()),
+    st.builds("{}><v>{}</v></c>".format, STYLE, st.sampled_from(NUMBERS)),
+    st.builds('{} t="n"><v>{}</v></c>'.format, STYLE, st.sampled_from(NUMBERS)),
+    st.builds('{} t="b"><v>{}</v></c>'.format, STYLE, st.sampled_from("01")),
+    st.builds(' s="2" t="s"><v>{}</v></c>'.format, st.integers(0, len(TEXTS) + len(RICH) - 1)),
+    st.builds(' t="s" s="2"><v>{}</v></c>'.format, st.integers(0, 3)),
+    st.builds(' t="str"><f>A1&amp;"x"</f><v>{}</v></c>'.format, st.sampled_from(TEXTS[2:])),
+    st.builds('><f t="shared" si="0"/><v>{}</v></c>'.format, st.sampled_from(NUMBERS)),
+    BLANK,
+)
+ODD = st.sampled_from(
+    [
+        ' t="e"><v>#N/A</v></c>',
+        ' s="2"><v>45000</v></c>',
+        ' s="4" t="n"><v>45000.5</v></c>',
+        ' t="d"><v>2024-02-29</v></c>',
+        "><v>text</v></c>",
+        ' t="s"><v>99</v></c>',
+        ' t="b"><v>true</v></c>',
+        ' t="inlineStr"><is><r><t>a</t></r><r><t>b</t></r></is></c>',
+        ' t="inlineStr"><is><t><![CDATA[<a>]]></t></is></c>',
+        ' t="inlineStr"><is><t>&nope;</t></is></c>',
+        ' cm="1"><v>5</v></c>',
+        "><v>1</v><extLst/></c>",
+        "><f>1+1</f></c>",
+    ]
+)
+SHARED = [f"<si><t>{text}</t></si>" for text in TEXTS] + RICH
+
+
+def sheet_of(cell):
+    """Rows of which many look alike, with gaps between them."""
+    cells = st.lists(cell, min_size=1, max_size=4)
+    block = st.tuples(st.integers(1, 3), cells, st.integers(1, 8))
+
+    def written(blocks):
+        rows, number = [], 0
+        for gap, made, times in blocks:
+            number += gap
+            for _ in range(times):
+                rows.append(row(number, *made, more=' spans="1:4" ht="15"' if gap == 2 else ""))
+                number += 1
+        return rows
+
+    return st.lists(block, min_size=1, max_size=4).map(written)
+
+
+@given(sheet_of(PLAIN), st.sampled_from([1 << 20, 200, 37]))
+@settings(max_examples=150, deadline=None)
+def test_plain_rows_are_read_as_the_library_reads_them(rows, step):
+    content = archive(rows, texts=SHARED)
+    with patch.object(plain_sheet, "STEP", step), patch.object(plain_text, "STEP", step + 400):
+        assert read_without_the_library(content) == as_the_library_reads(content)
+
+
+@given(sheet_of(st.one_of(PLAIN, ODD)))
+@settings(max_examples=100, deadline=None)
+def test_other_rows_are_left_to_it(rows):
+    content = archive(rows, texts=SHARED)
+    assert as_read(content) == as_the_library_reads(content)
+
+
+@given(
+    st.lists(
+        st.lists(
+            st.one_of(
+                st.none(), st.integers(-9, 9), st.booleans(), st.floats(-1e9, 1e9), st.text("ab &<>\n_x0", max_size=9)
+            ),
+            max_size=5,
+        ),
+        max_size=9,
+    )
+)
+@settings(max_examples=60, deadline=None)
+def test_what_openpyxl_writes_is_plain(rows):
+    book = openpyxl.Workbook()
+    book.active.title = "Data"
+    for cells in rows:
+        book.active.append(cells)
+    content = io.BytesIO()
+    book.save(content)
+    assert read_without_the_library(content) == as_the_library_reads(content)
+
+
+SOME = [row(1, inline("name"), inline("n")), row(2, inline("a"), "><v>1</v></c>")]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        archive(SOME, before="<!-- <sheetData> -->"),
+        archive([*SOME, "<!-- x -->"]),
+        archive([*SOME, row(2, inline("again"))]),
+        archive([*SOME, row(1, inline("before"))]),
+        archive(["\n", SOME[0], "\n  ", SOME[1], "\n"]),
+        archive([SOME[0].replace(' r="1"', "", 1), SOME[1]]),
+        archive([SOME[0].replace(' r="A1"', ""), SOME[1]]),
+        archive([row(1, ("B", "><v>2</v></c>"), ("A", "><v>1</v></c>"))]),
+        archive([row(1, ("A", "><v>2</v></c>"), ("A", "><v>1</v></c>"))]),
+        archive([SOME[0], '<row r="5"><c r="A7"><v>1</v></c></row>']),
+        archive([SOME[0], row(2, ("ZZZ", "><v>1</v></c>"))]),
+        archive(SOME, data="<sheetData>{}"),
+        archive(SOME, data="<sheetData>{}<row></sheetData>"),
+        archive(SOME, data="<x:sheetData xmlns:x='y'>{}</x:sheetData>"),
+        archive([], data="<sheetData/>{}"),
+        archive([], data="<sheetData />{}"),
+        archive(["<row r='1'/>", '<row r="2"/>', SOME[1].replace('"2"', '"3"')]),
+        archive(SOME, styles="<cellXfs/>"),
+        archive(SOME, styles="<!DOCTYPE x><cellXfs/>"),
+        archive([row(1, inline("a\r\nb"))]),
+        archive([row(1, ' t="s"><v>0</v></c>')], texts=["<si><t>a</t></si><!-- b --><si><t>c</t></si>"]),
+        archive([row(1, ' t="s"><v>0</v></c>')], texts=["<si><t>a</t>", "<si><t>b</t></si>"]),
+        archive([row(1, ' t="s"><v>0</v></c>')], texts=["<x/>"]),
+    ],
+)
+def test_unusual_workbooks_are_read_as_the_library_reads_them(content):
+    assert as_read(content) == as_the_library_reads(content)
+
+
+@pytest.mark.parametrize("style", range(5))
+def test_a_number_is_a_date_where_its_style_says_so(style):
+    content = archive([row(1, f' s="{style}"><v>45000</v></c>')])
+    assert as_read(content) == as_the_library_reads(content)
+    (((kind, _),),) = as_read(content).values()
+    assert kind is (str if str(style) in DATES else int)
+
+
+def test_an_empty_row_that_closes_at_once_is_plain():
+    content = archive(
+        ['<row r="1"/>', '<row r="2" ht="3"/>', row(3, inline("x")), '<row r="4"/>', '<row r="9" ht="3"/>']
+    )
+    assert read_without_the_library(content) == {3: [(str, "x")]}
+
+
+def test_false_and_true_are_what_the_caller_says():
+    rows = [row(1, ' t="b"><v>0</v></c>', ' t="b"><v>1</v></c>'), row(2, "/>", ' t="b"><v>1</v></c>')]
+    for extra in ([], [row(3, ' t="e"><v>#N/A</v></c>', inline("x"))]):
+        with open_workbook(archive([*rows, *extra]), ("no", "yes")) as book:
+            assert [cells for _, found in book.pieces("Data") for cells in found][:2] == [["no", "yes"], ["", "yes"]]
+
+
+def test_a_sheet_that_is_too_much_to_keep_is_read_again():
+    rows = [row(n, inline(f"text {n}"), "><v>5</v></c>") for n in range(1, 500)]
+    content = archive(rows, sheets=("Data", "More"))
+    whole = as_the_library_reads(content)
+    small = patch.multiple("server.readers.workbook", KEPT_BYTES=40_000)
+    with small, patch.object(plain_sheet, "STEP", 1000), open_workbook(content) as book:
+        for sheet in ("Data", "More", "Data"):
+            assert dense(book.pieces(sheet)) == whole
+            assert book.height(sheet) == 499
+
+
+def test_a_sheet_that_is_not_plain_does_not_spoil_the_others():
+    content = archive([row(1, inline("x"))], sheets=("One", "Two"))
+    bad = io.BytesIO()
+    with zipfile.ZipFile(content) as old, zipfile.ZipFile(bad, "w") as new:
+        for name in old.namelist():
+            text = old.read(name)
+            new.writestr(name, text.replace(b"<t>x</t>", b"<t><![CDATA[x]]></t>") if "sheet1" in name else text)
+    with open_workbook(bad) as book:
+        for sheet in ("Two", "One", "Two"):
+            assert list(book.pieces(sheet)) == [([1], [["x"]])]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "<row r='1'>" * 200_000,
+        '<row r="1">' + "<c " * 400_000,
+        '<row r="1">' + "<row " * 300_000 + "</row>",
+        '<row r="1"/>' * 99_999,
+    ],
+)
+def test_nonsense_of_a_megabyte_is_found_out_quickly(data):
+    content = archive([data])
+    assert as_read(content) == as_the_library_reads(content)
+
+
+@pytest.mark.parametrize(
+    "texts", ["<si>" * 300_000, "<si><rPh >" * 90_000 + "</si>", "<si></rPh>" + "<rPh " * 90_000 + "</si>"]
+)
+def test_texts_of_nonsense_are_found_out_quickly(texts):
+    content = archive([row(1, ' t="s"><v>0</v></c>')], texts=[texts])
+    assert as_read(content) == as_the_library_reads(content)
