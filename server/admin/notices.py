@@ -2,6 +2,9 @@
 
 NOTICES = {
     "signed-out": "You are signed out.",
+    "control-file-added": "The control file is there now.",
+    "model-saved": "The model is saved and in force.",
+    "process-saved": "The process is saved and in force.",
     "schedule-cancelled": "The run is canceled.",
     "key-revoked": "The key is revoked.",
     "definitions-read": "The imports folder was read again, and is in force.",

@@ -3,8 +3,13 @@
 from server.admin.batch import BatchPages
 from server.admin.batch_actions import BatchActionPages
 from server.admin.batches import BatchesPages
+from server.admin.control_files import ControlFilesPages
 from server.admin.failed import FailedPages
 from server.admin.home import HomePages
+from server.admin.models import ModelsPages
+from server.admin.processes import ProcessesPages
+from server.admin.records import RecordsPages
+from server.admin.records_row import RecordsRowPages
 from server.admin.keys import KeyPages
 from server.admin.schedules import SchedulePages
 from server.admin.site import MakePages
@@ -19,4 +24,9 @@ PARTS: tuple[MakePages, ...] = (
     BatchPages,
     BatchActionPages,
     FailedPages,
+    ControlFilesPages,
+    ModelsPages,
+    ProcessesPages,
+    RecordsPages,
+    RecordsRowPages,
 )
