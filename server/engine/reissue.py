@@ -5,7 +5,8 @@ a record is given whole, or the download ends with an error; never does it hold 
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePath
@@ -112,16 +113,18 @@ class Reissue:
     def _whole(self, job: str, sources: Sequence[_Source], source: _Source, form: Form) -> Iterator[Failed]:
         """The failed records of a file, each whole."""
         before = _Counted(sources, source, self._open)
-        again = _Again(source, self._open)
-        lines = _Lines(lambda: self._open(source.digest))
-        for outcome in self._failed(job, source.name):
-            if _LONG_LINE.match(outcome.message or "") and outcome.line is not None:
-                yield Failed(0, b"", lines.copy(outcome.line))
-            elif _is_cut(outcome):
-                place = outcome.record - before.records
-                yield Failed(place, again.original(place))
-            else:
-                yield Failed(outcome.record - before.records if form.counts else 0, outcome.original or b"")
+        with (
+            closing(_Again(source, self._open)) as again,
+            closing(_Lines(lambda: self._open(source.digest))) as lines,
+        ):
+            for outcome in self._failed(job, source.name):
+                if _LONG_LINE.match(outcome.message or "") and outcome.line is not None:
+                    yield Failed(0, b"", lines.copy(outcome.line))
+                elif _is_cut(outcome):
+                    place = outcome.record - before.records
+                    yield Failed(place, again.original(place))
+                else:
+                    yield Failed(outcome.record - before.records if form.counts else 0, outcome.original or b"")
 
     def _table(self, job: str, sources: Sequence[_Source], source: _Source) -> Iterator[bytes]:
         path = self._path(source.digest)
@@ -216,6 +219,9 @@ class _Again:
                 raise RecordsLost(f"the file that record {place} came in now has fewer records")
         return self._block.originals(place - self._block.end.record + len(self._block.records))
 
+    def close(self) -> None:
+        self._blocks.close()
+
 
 class _Lines:
     """Lines of a file by their number, in rising order, without ever holding one."""
@@ -241,13 +247,17 @@ class _Lines:
                 self._line += 1
                 return
 
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
     def _more(self) -> bool:
         if not self._rest and self._file is not None:
             self._rest = self._file.read(_LINE_STEP)
         return bool(self._rest)
 
 
-def _blocks(source: _Source, open: Callable[[str], BinaryIO]) -> Iterator[Block]:
+def _blocks(source: _Source, open: Callable[[str], BinaryIO]) -> Generator[Block, None, None]:
     with open(source.digest) as file:
         try:
             yield from source.reader.blocks(file, source.options)

@@ -65,16 +65,10 @@ def as_json(input: Input, records: Iterator[Failed]) -> Iterator[bytes]:
 
 
 def as_marc_json(input: Input, records: Iterator[Failed]) -> Iterator[bytes]:
-    """On lines where they stood on lines."""
+    """On lines where they stood on lines; what began with no bracket and no line was one record."""
     with input.open() as file:
         head = file.read(_HEAD).removeprefix(BOM).lstrip()
-    if head.startswith(b"{"):
-        return as_lines(input, (record._replace(original=_on_one_line(record.original)) for record in records))
-    return as_json(input, records)
-
-
-def _on_one_line(original: bytes) -> bytes:
-    return original if b"\n" not in original else orjson.dumps(orjson.loads(original))
+    return as_lines(input, records) if head.startswith(b"{") else as_json(input, records)
 
 
 def _as_table(reader: DelimitedReader) -> Callable[[Input, Iterator[Failed]], Iterator[bytes]]:
