@@ -21,8 +21,7 @@ from server.readers.bulk_sheets import (
     NumberedRow,
     SheetBlock,
     action_of,
-    is_header,
-    may_be_header,
+    headers_in,
     read_header,
 )
 from server.readers.plain_sheet import from_line
@@ -40,13 +39,16 @@ class FoundBlock:
     block: SheetBlock
     last: int
     records: int = 0
+    commented: bool = False  # whether any of its rows is none
     hierarchies: dict[str, int] = field(default_factory=dict)  # each that a row names, with the first such line
     searched: set[str] = field(default_factory=set)  # attributes that rows are looked up by
     actions: bytearray | None = None  # an index into ACTIONS for each record, where rows choose their own
     lines: list[tuple[int, int]] = field(default_factory=list)  # (record, line) wherever the distance changes
 
-    def add(self, numbers: Sequence[int], rows: Sequence[list[Cell]]) -> None:
-        """Records that follow those known so far."""
+    def add(self, lines: list[int], filled: list[list[Cell]]) -> None:
+        """Rows that follow those known so far."""
+        numbers, rows = self.block.records(lines, filled)
+        self.commented |= len(numbers) < len(lines)
         if not numbers:
             return
         self.last = numbers[-1]
@@ -141,8 +143,7 @@ def _blocks_of(book: BulkBook, sheet: str, most: int) -> list[FoundBlock]:
     found: list[FoundBlock] = []
     coming = _Coming(book.pieces(sheet))
     for numbers, rows in coming:
-        heads = [at for at, cells in enumerate(rows) if may_be_header(cells) and is_header(cells)]
-        for at, end in pairwise([-1, *heads, len(rows)]):
+        for at, end in pairwise([-1, *headers_in(rows), len(rows)]):
             if at >= 0:
                 if len(found) == most:
                     raise LayoutWrong(
@@ -153,7 +154,7 @@ def _blocks_of(book: BulkBook, sheet: str, most: int) -> list[FoundBlock]:
             below = at + 1
             if found:
                 first = bisect_left(numbers, found[-1].block.first, below, end)
-                found[-1].add(*found[-1].block.records(numbers[first:end], rows[first:end]))
+                found[-1].add(numbers[first:end], rows[first:end])
             else:
                 for line, cells in zip(numbers[below:end], rows[below:end], strict=True):
                     _check_before(sheet, line, cells)
@@ -226,6 +227,7 @@ class BlockReader:
         self._block = found.block
         self._last = found.last
         self._total = found.records
+        self._commented = found.commented
         self._take = _taker(found.block.places)
         places, metas = found.block.places, tuple(found.block.metas.values())
         self._width = max((*places, *metas)) + 1
@@ -242,8 +244,7 @@ class BlockReader:
         record = start.record
         for lines, rows in self._taken(max(self._block.first, start.line + 1), size):
             record += len(rows)
-            shaped = self._shaped(lines, rows)
-            bad = sum(row.__class__ is BadRecord for row in shaped)
+            shaped, bad = self._shaped(lines, rows)
             records = _Records(self._block, shaped)
             end = Position(record, lines[-1])
             share = record / max(record, self._total)
@@ -267,19 +268,21 @@ class BlockReader:
             return
         for lines, rows in self._book.pieces(self._block.sheet, first):
             end = bisect_right(lines, self._last)
-            yield self._block.records(lines[:end], rows[:end])
+            piece = (lines, rows) if end == len(lines) else (lines[:end], rows[:end])
+            yield self._block.records(*piece) if self._commented else piece
             if end < len(lines) or lines[-1] == self._last:
                 return
 
-    def _shaped(self, lines: Sequence[int], rows: list[list[Cell]]) -> Sequence[Row | BadRecord]:
+    def _shaped(self, lines: Sequence[int], rows: list[list[Cell]]) -> tuple[Sequence[Row | BadRecord], int]:
+        """Rows as the mapping takes them, and how many of them are bad."""
         if min(map(len, rows)) < self._width:
             rows = [row + [""] * (self._width - len(row)) for row in rows]
-        if not self._as_they_are or max(map(len, rows)) > self._width:
-            return [self._shape(line, row) for line, row in zip(lines, rows, strict=True)]
+        plain = self._as_they_are and max(map(len, rows)) == self._width
         shaped: list[Row | BadRecord] = [*rows]
-        for at in [at for at, row in enumerate(rows) if CLEAR in row]:
+        doubtful = [at for at, row in enumerate(rows) if CLEAR in row] if plain else range(len(rows))
+        for at in doubtful:
             shaped[at] = self._shape(lines[at], rows[at])
-        return shaped
+        return shaped, sum(shaped[at].__class__ is BadRecord for at in doubtful)
 
     def _shape(self, line: int, cells: list[Cell]) -> Row | BadRecord:
         block = self._block

@@ -21,7 +21,7 @@ HEADER_ROWS = 3  # at most: group titles, field titles, attribute names
 CLEAR = " "  # a cell that empties its attribute
 
 _SPACES = frozenset(sign for sign in map(chr, range(0x3001)) if sign.isspace())
-_BEFORE_HEADERS = _SPACES | {"e", "E"}
+_BEFORE_HEADERS = _SPACES | {"", "e", "E"}
 _ENTITY = re.compile(r"\s*entity\s*[:=]", re.I).match
 _PAIR = re.compile(r",\s*(?=[A-Za-z_ ]+\s*[:=])")
 _RESOURCE = re.compile(r"[A-Za-z]\w*/[A-Za-z0-9][\w-]*").fullmatch
@@ -87,9 +87,10 @@ class Instructions:
     warnings: list[str] = field(default_factory=list)
 
 
-def may_be_header(cells: Sequence[Cell]) -> bool:
-    """A quick look that is surely false for most rows."""
-    return cells[0] == "" or str(cells[0])[:1] in _BEFORE_HEADERS
+def headers_in(rows: Sequence[Sequence[Cell]]) -> list[int]:
+    """Which of these filled rows begin a block."""
+    # a quick look first: most rows begin with something else
+    return [at for at, cells in enumerate(rows) if str(cells[0])[:1] in _BEFORE_HEADERS and is_header(cells)]
 
 
 def is_header(cells: Sequence[Cell]) -> bool:

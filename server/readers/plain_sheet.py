@@ -24,7 +24,7 @@ _BEGIN = re.compile(rb"<sheetData\s*(/?)>")
 _END = b"</sheetData>"
 _STRANGE_ENCODING = re.compile(rb"""<\?xml[^>]*encoding\s*=\s*["'](?!utf-8["'])""", re.I)
 _EMPTY_ROWS = re.compile(r"(?:<row [^<>]*/>|\s)*").fullmatch
-_UNCLEAN = ("&", "_x", "> ", " <", "\n", "\t")
+_UNCLEAN = ("&", "\n", "\t", "<t> ", " </t>")  # in the XML of texts that are not what they seem
 
 _ROW = re.compile(r'<row r="([1-9][0-9]{0,6})"(?: [^<>]*)?/?>').match
 _FORMULA = r"(?:<f[^<>]*(?:/>|>[^<]*</f>))"
@@ -117,10 +117,8 @@ class _Sheet:
         self._last = 0
 
     def read(self, text: str) -> Piece:
-        if "\r" in text or "<!" in text:
-            raise NotPlain
         end = text.rfind("</row>") + len("</row>") if "</row>" in text else 0
-        if not _EMPTY_ROWS(text, end):
+        if "\r" in text or not _EMPTY_ROWS(text, end):
             raise NotPlain
         if not end:
             return [], []
@@ -138,22 +136,25 @@ class _Sheet:
         firsts, *columns, odd, strange = zip(*found, strict=True)
         if any(strange):
             raise NotPlain
-        rows = self._rows(columns, any(sign in text for sign in _UNCLEAN), len(found))
+        unclean = any(sign in text for sign in _UNCLEAN) or ("_" in text and "_x" in text)
+        rows, blank = self._rows(columns, unclean, len(found))
         odds = [index for index, row in enumerate(odd) if row] if any(odd) else []
         numbers = list(map(int, firsts)) if not odds else [int(first or 0) for first in firsts]
         for index in odds:
             numbers[index], rows[index] = self._slowly(odd[index])
         if len(odds) * 100 > _MANY_ODD * len(found):
             self._learn(odd[odds[-1]], 0)
-        return _filled(numbers, rows)
+        return _filled(numbers, rows) if blank or odds else (numbers, rows)
 
-    def _rows(self, columns: Sequence[tuple[str, ...]], unclean: bool, count: int) -> list[list[Cell]]:
+    def _rows(self, columns: Sequence[tuple[str, ...]], unclean: bool, count: int) -> tuple[list[list[Cell]], bool]:
+        """Cells by rows, and whether there may be blank ones; a row that differs is one so far."""
         if not columns:
-            return [[] for _ in range(count)]
+            return [[] for _ in range(count)], True
+        made = [_converted(*pair, unclean, self._reading) for pair in zip(self._columns, columns, strict=True)]
         cells: list[Sequence[Cell] | repeat[Cell]] = [repeat("")] * (self._columns[-1].place + 1)
-        for column, written in zip(self._columns, columns, strict=True):
-            cells[column.place] = _converted(column, written, unclean, self._reading)
-        return list(map(list, zip(*cells, strict=False)))
+        for column, values in zip(self._columns, made, strict=True):
+            cells[column.place] = values
+        return list(map(list, zip(*cells, strict=False))), all("" in values for values in made)
 
     def _slowly(self, text: str) -> tuple[int, list[Cell]]:
         """One row, cell by cell."""

@@ -76,7 +76,7 @@ def shared_texts(stream: IO[bytes]) -> list[str]:
         except UnicodeDecodeError as error:
             raise NotPlain from error
         end = piece.rfind("</si>") + len("</si>") if "</si>" in piece else 0
-        if "\r" in piece or "<!" in piece or not _EMPTY_TEXTS(piece, end):
+        if "\r" in piece or not _EMPTY_TEXTS(piece, end):
             raise NotPlain
         for preserved, text, rich, strange in _TEXT(piece):
             if strange:
