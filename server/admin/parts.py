@@ -6,11 +6,11 @@ from server.admin.batches import BatchesPages
 from server.admin.control_files import ControlFilesPages
 from server.admin.failed import FailedPages
 from server.admin.home import HomePages
+from server.admin.keys import KeyPages
 from server.admin.models import ModelsPages
 from server.admin.processes import ProcessesPages
 from server.admin.records import RecordsPages
 from server.admin.records_row import RecordsRowPages
-from server.admin.keys import KeyPages
 from server.admin.schedules import SchedulePages
 from server.admin.site import MakePages
 from server.admin.system import SystemPages

@@ -7,6 +7,7 @@ from urllib.parse import quote
 import orjson
 
 from server.mapping.export import Field
+from server.mapping.structured import PARTS
 
 SHORT = 80
 LONG = 20_000
@@ -58,10 +59,11 @@ def _is(field: Field, type_: str) -> bool:
 
 def _parts(field: Field, value: object) -> str:
     """A person's name and a postal address in the order of their parts."""
-    if not isinstance(value, dict) or not (_is(field, "person-name") or _is(field, "postal-address")):
+    type_ = field.name.type if field.name is not None else ""
+    if not isinstance(value, dict) or type_ not in PARTS:
         return ""
-    between = " " if _is(field, "person-name") else ", "
-    return between.join(str(part) for part in value.values() if part)
+    between = " " if type_ == "person-name" else ", "
+    return between.join(str(value[part]) for part in PARTS[type_] if value.get(part))
 
 
 def _address(field: Field, text: str) -> str | None:

@@ -1,8 +1,7 @@
 """Whole tables on their way out, as JSON Lines or CSV."""
 
 import csv
-import io
-from typing import Literal
+from typing import Any, Literal
 
 import orjson
 
@@ -17,8 +16,10 @@ class TableText:
 
     def __init__(self, shape: Export, format: Format) -> None:
         self._shape = shape
+        self._keys = shape.keys
         self._line = self._csv if format == "csv" else self._json
-        self.head = _cells(shape.keys) if format == "csv" else ""
+        self._writer = csv.writer(_Echo())
+        self.head = self._cells(shape.keys) if format == "csv" else ""
 
     def line(self, row: Row) -> str:
         return self._line(self._shape.row(row.id, row.values))
@@ -27,13 +28,18 @@ class TableText:
         return orjson.dumps(row).decode() + "\n"
 
     def _csv(self, row: dict[str, object]) -> str:
-        return _cells([_cell(row.get(key)) for key in self._shape.keys])
+        return self._cells([_cell(row.get(key)) for key in self._keys])
+
+    def _cells(self, values: list[object] | list[str]) -> str:
+        written: Any = self._writer.writerow(values)
+        return str(written)
 
 
-def _cells(values: list[object] | list[str]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerow(values)
-    return text.getvalue()
+class _Echo:
+    """A file that gives back what is written: `writerow` answers with the text of the row."""
+
+    def write(self, text: str) -> str:
+        return text
 
 
 def _cell(value: object) -> object:
