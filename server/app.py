@@ -13,6 +13,7 @@ from server.admin.site import Facts, Site
 from server.dialects import BY_SESSION, DIALECTS, MakeDialect
 from server.engine.engine import Engine
 from server.metrics import Metrics
+from server.metrics.described import DESCRIBED as METRICS
 from server.web.access_log import AccessLog, access_logger, protocol_logger
 from server.web.auth import Gate, KeyGate, OpenGate, Throttle
 from server.web.dialect import Dialect
@@ -46,7 +47,7 @@ def make_app(engine: Engine, dialects: Sequence[MakeDialect] = DIALECTS, facts: 
     readers = SessionGate(gate, sign_in)
     metrics = Metrics(engine, readers)
     described = [make(engine, readers if make in BY_SESSION else gate) for make in dialects]
-    docs = Docs(readers, [dialect.described for dialect in described], engine.public_url)
+    docs = Docs(readers, [*(dialect.described for dialect in described), METRICS], engine.public_url)
     spoken: list[Dialect] = [*described, site, metrics, docs]
     app = web.Application(middlewares=[metrics.middleware, catch_errors(spoken)])
     site.attach(app)

@@ -88,7 +88,7 @@ WHOLE: Schema = {"type": "integer"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
 NUMBER: Schema = {"type": "number"}
 FLAG: Schema = {"type": "boolean"}
-BYTES: Schema = {"type": "string", "contentMediaType": OCTETS}
+BYTES: Schema = {"type": "string", "format": "binary", "contentMediaType": OCTETS}
 ANY: Schema = {}
 
 

@@ -36,7 +36,7 @@ _LOG_SORTS = {"source_record_order": "order", "source_record_title": "title", "t
 _AUTHORITY, _HOLDINGS = "z", "uvxy"
 
 _TEXT, _WHOLE = Property(), Property("integer")
-_PROFILE = Schema(
+PROFILE = Schema(
     {
         "id": Property(required=True),
         "name": _TEXT,
@@ -45,22 +45,22 @@ _PROFILE = Schema(
     },
     open=True,
 )
-_NEW_JOB = Schema(
+NEW_JOB = Schema(
     {
         "sourceType": Property(("FILES", "ONLINE", "COMPOSITE"), required=True),
         "userId": Property(required=True),
         "files": Property(ListOf(Schema({"name": Property(required=True)}, open=True))),
-        "jobProfileInfo": Property(_PROFILE),
+        "jobProfileInfo": Property(PROFILE),
         "parentJobId": _TEXT,
         "jobPartNumber": _WHOLE,
         "totalJobParts": _WHOLE,
     },
     open=True,
 )
-_STATUS = Schema(
+STATUS = Schema(
     {"status": Property(tuple(UI_STATUS), required=True), "errorStatus": Property(_ERROR_STATUSES)}, open=True
 )
-_JOB = Schema(
+JOB = Schema(
     {
         "id": Property(required=True),
         "status": Property(tuple(UI_STATUS), required=True),
@@ -70,7 +70,7 @@ _JOB = Schema(
     },
     open=True,
 )
-_RECORDS = Schema(
+RECORDS = Schema(
     {
         "id": Property(required=True),
         "recordsMetadata": Property(
@@ -91,7 +91,7 @@ _RECORDS = Schema(
     },
     open=True,
 )
-_IDS = Schema({"ids": Property(ListOf("text"), required=True)}, open=True)
+IDS = Schema({"ids": Property(ListOf("text"), required=True)}, open=True)
 
 PROFILES: Sequence[Document] = (
     {
@@ -156,7 +156,7 @@ class LogPage(NamedTuple):
 
 
 def new_job(body: bytes) -> NewJob:
-    found = read(body, _NEW_JOB)
+    found = read(body, NEW_JOB)
     names = [file["name"] for file in found.get("files", ())]
     return NewJob(
         found["sourceType"], found["userId"], names, found.get("parentJobId"), _profile(found.get("jobProfileInfo"))
@@ -164,7 +164,7 @@ def new_job(body: bytes) -> NewJob:
 
 
 def profile(body: bytes) -> Mapping[str, object]:
-    return _profile(read(body, _PROFILE)) or {}
+    return _profile(read(body, PROFILE)) or {}
 
 
 def _profile(found: Document | None) -> dict[str, object] | None:
@@ -174,23 +174,23 @@ def _profile(found: Document | None) -> dict[str, object] | None:
 
 
 def new_status(body: bytes) -> Update:
-    found = read(body, _STATUS)
+    found = read(body, STATUS)
     return Update(status=found["status"], error_status=found.get("errorStatus"))
 
 
 def job_update(body: bytes) -> Update:
-    found = read(body, _JOB)
+    found = read(body, JOB)
     return Update(found.get("fileName"), found.get("userId"), found["status"], found.get("errorStatus"))
 
 
 def records(body: bytes) -> Posted:
-    found = read(body, _RECORDS)
+    found = read(body, RECORDS)
     metadata = found["recordsMetadata"]
     return Posted(found["id"], body, len(found.get("initialRecords", ())), metadata["last"], metadata.get("total"))
 
 
 def ids(body: bytes) -> Sequence[str]:
-    found: Sequence[str] = read(body, _IDS)["ids"]
+    found: Sequence[str] = read(body, IDS)["ids"]
     return found
 
 

@@ -74,7 +74,7 @@ def _definition_schema(file: Mapping[str, Property], statuses: tuple[str, ...]) 
 FILE, LATER_FILE = Schema(_FILE), Schema(_LATER_FILE)
 DEFINITION = _definition_schema(_FILE, _STATUSES)
 LATER_DEFINITION = _definition_schema(_LATER_FILE, (*_STATUSES, "ERROR"))
-_EXTENSION = Schema(
+EXTENSION = Schema(
     {
         "id": _TEXT,
         "extension": Property(required=True),
@@ -92,20 +92,20 @@ _PROFILE = Schema(
         "hidden": Property("boolean"),
     }
 )
-_PROCESS = Schema(
+PROCESS = Schema(
     {
         "uploadDefinition": Property(Schema(open=True), required=True),
         "jobProfileInfo": Property(_PROFILE, required=True),
     }
 )
-_ASSEMBLE = Schema(
+ASSEMBLE = Schema(
     {
         "key": Property(required=True),
         "uploadId": Property(required=True),
         "tags": Property(ListOf("text"), required=True),
     }
 )
-_LOGIN = Schema({"username": Property(required=True), "password": Property(required=True), "tenant": _TEXT})
+LOGIN = Schema({"username": Property(required=True), "password": Property(required=True), "tenant": _TEXT})
 
 
 class NewFileIn(NamedTuple):
@@ -148,12 +148,12 @@ def replacement(body: bytes, schema: Schema, *, keeps_files: bool) -> Replacemen
 
 
 def extension(body: bytes) -> ExtensionValues:
-    found = read(body, _EXTENSION)
+    found = read(body, EXTENSION)
     return ExtensionValues(found["extension"], found["importBlocked"], tuple(found.get("dataTypes", ())))
 
 
 def profile(body: bytes) -> JobProfile:
-    found = read(body, _PROCESS)["jobProfileInfo"]
+    found = read(body, PROCESS)["jobProfileInfo"]
     return JobProfile(
         id=found["id"],
         name=found.get("name", ""),
@@ -163,12 +163,12 @@ def profile(body: bytes) -> JobProfile:
 
 
 def assembly(body: bytes) -> Assembly:
-    found = read(body, _ASSEMBLE)
+    found = read(body, ASSEMBLE)
     return Assembly(found["key"], found["uploadId"], found["tags"])
 
 
 def credentials(body: bytes) -> Credentials:
-    found = read(body, _LOGIN)
+    found = read(body, LOGIN)
     return Credentials(found["username"], found["password"])
 
 

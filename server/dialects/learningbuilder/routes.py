@@ -17,8 +17,8 @@ PREFIX = "/API/WorkflowImportQueue"
 SCOPE = "learningbuilder"
 FILE_NAME = "rows.jsonl"  # fileName describes the import; it names no file
 
-_CALL = PREFIX + "/CreateBatch"
-_IN_ANY_CASE = "/{api:(?i:API)}/{workflowimportqueue:(?i:WorkflowImportQueue)}/{createbatch:(?i:CreateBatch)}"
+CALL = PREFIX + "/CreateBatch"
+IN_ANY_CASE = "/{api:(?i:API)}/{workflowimportqueue:(?i:WorkflowImportQueue)}/{createbatch:(?i:CreateBatch)}"
 
 
 class QueueApi:
@@ -27,7 +27,7 @@ class QueueApi:
         self._gate = gate
 
     def routes(self) -> Iterable[web.RouteDef]:
-        for path in (_CALL, _IN_ANY_CASE):
+        for path in (CALL, IN_ANY_CASE):
             yield web.post(path, self.create_batch, expect_handler=expect_later)
 
     async def create_batch(self, request: web.Request) -> web.Response:

@@ -53,6 +53,9 @@ _PROCESS = Parameter("process", "Only those of the import process with this id."
 _WHEN = "A date or a time, UTC where it names no zone."
 
 
+_STREAM: Schema = {"type": "string", "contentMediaType": "text/event-stream", "contentSchema": ref("Event")}
+
+
 def _after(of: str) -> Parameter:
     return Parameter("after", f"Only those behind this {of}: the last of the page before.", _NUMBER)
 
@@ -235,7 +238,7 @@ EVENTS = Operation(
             "A job that is quick may show only its end.",
             (
                 Content(
-                    "text/event-stream", TEXT, "id: 2026-03-01T09:30:00.000000Z\r\nevent: ended\r\ndata: {…}\r\n\r\n"
+                    "text/event-stream", _STREAM, "id: 2026-03-01T09:30:00.000000Z\r\nevent: ended\r\ndata: {…}\r\n\r\n"
                 ),
             ),
         ),

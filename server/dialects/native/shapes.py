@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from server.engine.documents import BATCH_STATES, JOB_MODES, JOB_STATES, LOG_LEVELS, OUTCOME_STATUSES
 from server.web.described import (
-    ANY,
     COUNT,
     FLAG,
     TEXT,
@@ -141,7 +140,6 @@ SCHEMAS: Mapping[str, Schema] = {
             "destinations": listed(_DESTINATION),
         }
     ),
-    "Anything": ANY,
 }
 
 KEYS: Mapping[str, Schema] = {

@@ -1,0 +1,98 @@
+"""Every endpoint is described, nothing else is, and the descriptions make a valid OpenAPI document."""
+
+import re
+from dataclasses import replace
+from itertools import chain
+from typing import Any
+
+import pytest
+from jsonschema_rs import Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from server.dialects import DIALECTS
+from server.metrics.described import DESCRIBED as METRICS
+from server.web.described import Operation
+from server.web.openapi import document
+
+DESCRIBED = [*(make(None, None).described for make in DIALECTS), METRICS]  # type: ignore[arg-type]
+DOCUMENT = document(DESCRIBED, version="0", server="/")
+OPERATIONS = [(api, operation) for api in DESCRIBED for operation in api.operations]
+EACH = pytest.mark.parametrize(("api", "operation"), OPERATIONS, ids=[f"{o.method} {o.path}" for _, o in OPERATIONS])
+BODILESS = {204, 304, 412, 416}
+
+
+def spellings(operation: Operation) -> set[tuple[str, str]]:
+    return {(operation.method, path) for path in (operation.path, *operation.also)}
+
+
+@pytest.mark.parametrize("make", DIALECTS, ids=lambda make: make.name)
+def test_every_route_is_described_and_every_description_has_its_route(make: Any) -> None:
+    dialect = make(None, None)
+    routed = {(route.method, route.path) for route in dialect.routes()}
+    described = set(chain.from_iterable(map(spellings, dialect.described.operations)))
+    any_method = {path for method, path in routed if method == "*"}
+    assert {(method, path) for method, path in described if path not in any_method} == {
+        (method, path) for method, path in routed if method != "*"
+    }
+    assert any_method <= {path for _, path in described}
+
+
+def test_the_document_is_valid() -> None:
+    errors = [
+        f"{'/'.join(map(str, error.path))}: {error.message}"
+        for error in OpenAPIV31SpecValidator(DOCUMENT).iter_errors()
+    ]
+    assert errors == []
+
+
+def test_nothing_is_described_twice() -> None:
+    first = DESCRIBED[0]
+    with pytest.raises(ValueError, match="is described twice"):
+        document([first, first], version="0", server="/")
+    with pytest.raises(ValueError, match="two APIs describe HaploPushReply, HaploRefusal"):
+        document([first, replace(first, operations=())], version="0", server="/")
+
+
+def test_every_schema_is_used() -> None:
+    used = set(re.findall(r"#/components/schemas/(\w+)", repr(DOCUMENT)))
+    assert used == DOCUMENT["components"]["schemas"].keys()
+
+
+@EACH
+def test_every_answer_that_has_a_body_has_a_schema_and_an_example(api: Any, operation: Operation) -> None:
+    assert min(operation.answers) < 300
+    for status, answer in operation.answers.items():
+        assert answer.description
+        assert bool(answer.contents) or status in BODILESS or operation.path.startswith("/data-import/parts/")
+    for content in chain.from_iterable(answer.contents for answer in operation.answers.values()):
+        check(content, operation)
+
+
+@EACH
+def test_every_example_of_what_is_sent_fits(api: Any, operation: Operation) -> None:
+    for content in operation.body.contents if operation.body else ():
+        check(content, operation)
+    for parameter in operation.parameters:
+        if parameter.example is not None:
+            fits(parameter.schema, parameter.example)
+        assert parameter.example is not None or not parameter.required
+        assert parameter.required or parameter.where != "path"
+    named = {parameter.name for parameter in operation.parameters if parameter.where == "path"}
+    assert named == set(re.findall(r"\{(\w+)\}", operation.path))
+
+
+@EACH
+def test_keys_are_described(api: Any, operation: Operation) -> None:
+    assert set(operation.keys or ()) <= DOCUMENT["components"]["securitySchemes"].keys()
+
+
+def check(content: Any, operation: Operation) -> None:
+    if content.example is None:
+        assert not content.media.endswith("json"), operation.path
+        return
+    fits(content.schema, content.example)
+
+
+def fits(schema: Any, example: object) -> None:
+    whole = {**schema, "components": DOCUMENT["components"]}
+    Draft202012Validator(whole).validate(example)
