@@ -90,9 +90,9 @@ class Reissue:
         return [offer for file in files if (offer := _offer(control, file)) is not None]
 
     def pieces(self, batch: Batch, role: str) -> Iterator[bytes]:
-        """The failed records of one file; raises BatchFileNotFound. Blocks: for threads."""
-        if batch.job is None:
-            raise NothingToReissue("the batch has not run, so no record has failed")
+        """The failed records of one file; raises BatchFileNotFound, or NothingToReissue. Blocks: for threads."""
+        if batch.job is None or next(self._failed(batch.job, None), None) is None:
+            raise NothingToReissue("no record of this batch has failed")
         if batch.control is None:
             return self._bulk(batch, batch.job, role)
         control = self._control(batch.control)
