@@ -91,8 +91,8 @@ class Inspection:
         except EOFError:
             trouble = "the process that checked was ended before it was done; the log may say more"
         except Exception as error:
-            log.exception("a check could not be made")
             trouble = f"{type(error).__name__}: {error}"
+            log.error("a check could not be made", reason=trouble)
         self.last = Report(begun.began, self._clock(), begun.deep, found, trouble)
         self.underway = None
 

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, func, literal_column, select, tuple_
+from sqlalchemy import ColumnElement, Connection, func, literal, literal_column, select, tuple_
 
 from storage.queues.base import Job
 from storage.queues.jobs import in_order
@@ -43,7 +43,8 @@ def coming(connection: Connection, now: datetime, limit: int, after: Place | Non
     """Jobs of every mode that are due later, by time."""
     page: tuple[ColumnElement[bool], ...] = (jobs.c.due > now,)
     if after is not None:
-        page = (jobs.c.due >= max(now, after.due), tuple_(jobs.c.due, jobs.c.id) > tuple_(after.due, after.id))
+        place = tuple_(literal(after.due, jobs.c.due.type), after.id)  # as the column has it
+        page = (jobs.c.due >= max(now, after.due), tuple_(jobs.c.due, jobs.c.id) > place)
     return in_order(connection, _QUEUED, *page, by=[jobs.c.due, jobs.c.id], limit=limit)
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,19 @@ from storage.queues.base import Job
 
 SCOPES = ("haplo-batch", "haplo-standard", "folio", "learningbuilder", "voss", "native", "admin")
 TOKEN = re.compile(r'name="csrf" value="([^"]+)"')
+
+
+class MovedClock:
+    """The time of day, moved by hand."""
+
+    def __init__(self) -> None:
+        self._ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self._ahead
+
+    def move(self, **by: float) -> None:
+        self._ahead += timedelta(**by)
 
 
 @dataclass
@@ -82,6 +96,10 @@ class AdminHouse:
         browser = await self.visitor()
         assert (await browser.sign_in(self.keys["admin"])).status == 303
         return browser
+
+    async def signed(self) -> "Signed":
+        boss = await self.boss()
+        return Signed(boss.address, boss.session, boss.token, self)
 
 
 @dataclass

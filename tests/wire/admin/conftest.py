@@ -69,5 +69,4 @@ async def admin(tmp_path: Path, imports: Path) -> AsyncIterator[AdminHouse]:
 @pytest.fixture
 async def site(admin: AdminHouse) -> Signed:
     """A signed-in visitor: `get`, `post`, `send`, and the engine behind the site."""
-    boss = await admin.boss()
-    return Signed(boss.address, boss.session, boss.token, admin)
+    return await admin.signed()
