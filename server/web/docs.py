@@ -24,6 +24,7 @@ _OWN = Path(__file__).with_name("reference")
 _VENDOR = "swagger_ui"  # only its files are used: importing it would cost start-up time
 _VENDOR_FILES = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
 _OWN_FILES = ("start.js",)
+_KINDS = {".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript", ".png": "image/png"}
 
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (
@@ -73,14 +74,14 @@ class Docs:
             await self._admit(request)
         except KeyMissing:
             raise web.HTTPSeeOther(SIGN_IN) from None
-        return web.FileResponse(_OWN / "page.html", headers=HEADERS)
+        return _served(_OWN / "page.html")
 
     async def asset(self, request: web.Request) -> web.StreamResponse:
         await self._admit(request)
         path = await asyncio.to_thread(asset_path, request.match_info["name"])
         if path is None:
             raise web.HTTPNotFound
-        return web.FileResponse(path, headers=HEADERS)
+        return _served(path)
 
     def _made(self) -> bytes:
         return orjson.dumps(document(self._descriptions, version=version("penstock"), server=self._server))
@@ -97,6 +98,10 @@ class Docs:
 
     def fail(self, request: web.Request, status: int, message: str) -> web.Response:
         return web.Response(status=status, text=message)
+
+
+def _served(path: Path) -> web.FileResponse:
+    return web.FileResponse(path, headers={**HEADERS, hdrs.CONTENT_TYPE: _KINDS[path.suffix]})
 
 
 def asset_path(name: str) -> Path | None:
