@@ -67,13 +67,13 @@ def number(value: float) -> str:
     return f"{value:,.0f}".replace(",", "\u202f")
 
 
-def moment(value: datetime | None) -> Markup:
-    """In UTC, to the second; the whole of it for programs."""
+def moment(value: datetime | str | None) -> Markup:
+    """In UTC, to the second, and broken between date and time alone; texts are those of the record store."""
     if value is None:
         return Markup("&ndash;")
-    value = value.astimezone(UTC)
-    return Markup('<time datetime="{}">{} UTC</time>').format(
-        f"{value:%Y-%m-%dT%H:%M:%SZ}", f"{value:%Y-%m-%d %H:%M:%S}"
+    at = (datetime.fromisoformat(value) if isinstance(value, str) else value).astimezone(UTC)
+    return Markup('<time datetime="{}"><span>{}</span> <span>{} UTC</span></time>').format(
+        f"{at:%Y-%m-%dT%H:%M:%SZ}", f"{at:%Y-%m-%d}", f"{at:%H:%M:%S}"
     )
 
 

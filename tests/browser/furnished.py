@@ -24,7 +24,7 @@ FOLIO = "/data-import/uploadDefinitions"
 LOAD = "/api/tool/BulkLoad/?method=bulkload_spreadsheet&hierarchy=sys&nowait=true&format=json"
 PROFILE = {"id": "e34d7b92-9b83-11eb-a8b3-0242ac130003", "name": "Default", "dataType": "MARC"}
 LONG = "The delivery of the second half of the third quarter, sent again because the first one was cut off " * 2
-NAMES = ("Ada Moss", "Ben Okafor", "Chloé Dubois", "Dewi Llewellyn-Vaughan", "Émile 李", "Fatima al-Rashid")
+NAMES = ("Ada Moss", "Ben Okafor", "Chloé Dubois", "Dewi Llewellyn-Vaughan", "Émile Zając", "Fatima al-Rashid")
 SLOW_ROWS = 60_000
 
 

@@ -16,7 +16,7 @@ from server.admin.parts import PARTS
 from server.admin.site import Site
 
 START = "/admin/"
-EXAMPLES = 3  # pages of one kind that are looked at; links of all are followed
+EXAMPLES = 2  # pages of one kind that are looked at; links of all are followed
 FOLLOWED = 12
 NO_PAGES = ("/admin/static/", "/admin/sign-in")
 
@@ -33,9 +33,7 @@ class Links(HTMLParser):
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         values = dict(attributes)
         self.ids.add(values.get("id") or "")
-        for name in ("href", "src", "action") if (values.get("method") or "get") == "get" else ():
-            if values.get(name):
-                self.found.append(values[name] or "")
+        self.found += [found for name in ("href", "src") if (found := values.get(name))]
 
 
 class Kinds:
@@ -80,10 +78,11 @@ def walk(client: Client, *first: str, kinds: Kinds | None = None) -> Walk:
     waiting = [(address, "the walk") for address in (*first, START)]
     asked: set[str] = set()
     for address, origin in waiting:  # grows
-        if address in asked or (seen[kind := kinds.of(address)] >= FOLLOWED and address not in first):
+        wanted, kind = address in first, kinds.of(address)
+        if address in asked or (seen[kind] >= FOLLOWED and not wanted):
             continue
         asked.add(address)
-        seen[kind] += 1
+        seen[kind] += not wanted
         answer = client.get(address)
         found.met.add(kinds.route(address))
         if answer.status >= 400:
@@ -91,7 +90,7 @@ def walk(client: Client, *first: str, kinds: Kinds | None = None) -> Walk:
         elif answer.status >= 300:
             waiting.append((urljoin(address, answer.headers["Location"]), address))
         elif answer.headers["Content-Type"].startswith("text/html") and address.startswith(START):
-            if seen[kind] <= EXAMPLES or address in first:
+            if wanted or seen[kind] <= EXAMPLES:
                 found.pages.append(address)
             waiting += [(link, address) for link in _links(answer, address, found.dead)]
     return found
