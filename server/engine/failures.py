@@ -5,21 +5,22 @@ A cause is known by the digest of its words. With very many failed records, caus
 
 import asyncio
 import re
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
 from storage.catalog.base import Catalog, Outcome, OutcomeStatus
 from storage.catalog.sql import journal
-from storage.queues.base import Job
+from storage.queues.base import FINAL, Job
 
-ALL = 20_000  # failed records up to which every one is counted
+ALL = 10_000  # failed records up to which every one is counted
 STRETCHES = 20  # evenly spread over a larger job; so many records are counted in each:
 STRETCH = ALL // STRETCHES
 _STEP = 2_000
 _FAILED: Sequence[OutcomeStatus] = ("failed",)
 _MOST_CAUSES = 50
+_MOST_KNOWN = 32
 
 _VALUE = re.compile(r"^((?:Invalid|Value in input data cannot be mapped|Missing or invalid)[^:\n]*): .*$", re.MULTILINE)
 _QUOTED = re.compile(r"""(?<!\w)'(?:[^'\\\n]|\\.)*'(?!\w)|"(?:[^"\\\n]|\\.)*\"""")
@@ -60,6 +61,7 @@ class FailedPage:
 class Failures:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
+        self._known: OrderedDict[str, Causes] = OrderedDict()  # of jobs that have ended: nothing is added to those
 
     async def page(self, job: Job, *, cause: str | None = None, after: int = -1, limit: int = 50) -> FailedPage:
         """The failed records behind `after`, all of them or those of a cause; a search looks at `ALL` at most."""
@@ -71,7 +73,15 @@ class Failures:
         return FailedPage(found[:limit], found[limit - 1].record if len(found) > limit else None)
 
     async def causes(self, job: Job) -> Causes:
-        return await asyncio.to_thread(self._causes, job)
+        if job.id in self._known:
+            self._known.move_to_end(job.id)
+            return self._known[job.id]
+        causes = await asyncio.to_thread(self._causes, job)
+        if job.state in FINAL:
+            self._known[job.id] = causes
+            if len(self._known) > _MOST_KNOWN:
+                self._known.popitem(last=False)
+        return causes
 
     def _of_cause(self, job: str, cause: str, after: int, limit: int) -> FailedPage:
         wanted: list[int] = []
@@ -110,7 +120,7 @@ class Failures:
             return
         last = -1
         for stretch in range(STRETCHES):
-            start = max(last, job.counts.read * stretch // STRETCHES - 1)
+            start = max(last, (job.counts.read - STRETCH) * stretch // (STRETCHES - 1) - 1)
             for record, message in self._messages(job.id, start, STRETCH):
                 last = record
                 yield record, message
