@@ -20,7 +20,7 @@ from server.engine.ledger import ERRAND
 from server.engine.transaction_states import PARTS, Part, RowState, State
 
 LINES = 200
-FIRST_LINES = 50
+FIRST_LINES = 20
 FIRST_FAILED = 10
 ROWS = 50
 MOST_JOBS = 20
