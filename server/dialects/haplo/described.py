@@ -154,7 +154,7 @@ _PUSH = Operation(
     Body((Content(OCTETS, BYTES, '[{"email": "ada@example.org"}]'),), description="The file, of whatever type."),
     description="Answered once the import has ended. Other methods are answered too, with 400.",
 )
-_CHANGED = record({"kind": choice(("object", "dictionary")), "destination": TEXT, "ref": TEXT, "new": FLAG})
+_CHANGED = record({"kind": TEXT, "destination": TEXT, "ref": TEXT, "new": FLAG})
 
 DESCRIBED = Description(
     "haplo",

@@ -46,10 +46,9 @@ _LIMIT = Parameter(
     "limit",
     f"How many at most; {USUAL_LIMIT} where it is left out.",
     {"type": "integer", "minimum": 1, "maximum": MOST},
-    example=2,
 )
 _BEFORE = Parameter("before", "Only those made before this one: the last of the page before.", _WORDS)
-_PROCESS = Parameter("process", "Only those of the import process with this id.", _WORDS, example="people-feed")
+_PROCESS = Parameter("process", "Only those of the import process with this id.", _WORDS)
 _WHEN = "A date or a time, UTC where it names no zone."
 
 
@@ -105,12 +104,12 @@ BATCHES = Operation(
     "List batches of all APIs, newest first",
     {200: _page("batches", "BatchSummary", A_SUMMARY, f"{PREFIX}/batches?before={BATCH_ID}"), **_COMMON},
     (
-        Parameter("api", "Only those of one API.", _WORDS, example="haplo-batch"),
+        Parameter("api", "Only those of one API.", _WORDS),
         Parameter("state", "Only those in one state.", choice(BATCH_STATES)),
         _PROCESS,
         Parameter("text", "Only those with this text in their comment, identifier or creation path.", _WORDS),
-        Parameter("created_from", f"Only those made then or later. {_WHEN}", _WORDS, example="2026-01-01"),
-        Parameter("created_before", f"Only those made earlier. {_WHEN}", _WORDS, example="2026-12-31T00:00:00Z"),
+        Parameter("created_from", f"Only those made then or later. {_WHEN}", _WORDS),
+        Parameter("created_before", f"Only those made earlier. {_WHEN}", _WORDS),
         _BEFORE,
         _LIMIT,
     ),
@@ -252,7 +251,6 @@ EVENTS = Operation(
             "The id of the last event that was heard: every end since then is told first. Browsers send it themselves.",
             _WORDS,
             "header",
-            example="2026-03-01T09:30:00.000000Z",
         ),
     ),
     description=(
