@@ -25,7 +25,7 @@ LOAD = "/api/tool/BulkLoad/?method=bulkload_spreadsheet&hierarchy=sys&nowait=tru
 PROFILE = {"id": "e34d7b92-9b83-11eb-a8b3-0242ac130003", "name": "Default", "dataType": "MARC"}
 LONG = "The delivery of the second half of the third quarter, sent again because the first one was cut off " * 2
 NAMES = ("Ada Moss", "Ben Okafor", "Chloé Dubois", "Dewi Llewellyn-Vaughan", "Émile Zając", "Fatima al-Rashid")
-SLOW_ROWS = 60_000
+SLOW_ROWS = 400_000
 
 
 @dataclass
@@ -284,10 +284,11 @@ def held(house: House) -> None:
     """One that runs, and is held in the middle of it; behind it one that waits, and one that was cancelled."""
     client = Client(house.server.address, {"Authorization": f"apikey {house.keys['pusher']}"})
     path = "/API/WorkflowImportQueue/CreateBatch?fileName=All%20members&importProcessId=12&creationPath=HUB"
-    content = lines([{"number": 1000 + number, "name": "A Member"} for number in range(SLOW_ROWS)])
+    content = b"".join(b'{"number": %d}\n' % number for number in range(1000, 1000 + SLOW_ROWS))
     running = client.send_octets(path, content).json()["queueBatchId"]
-    wait_for("a part of the rows", lambda: house.site.rows("members") > 1000)
+    wait_for("a part of the rows", lambda: house.site.job(running).get("fraction"))
     wait_for("a moment without a transaction", lambda: _holds(house, house.server.worker()))
+    assert house.site.job(running)["state"] == "running", "it ended before it was held"
     waiting, unwanted = (client.send_octets(path, lines([{"number": 1}])).json()["queueBatchId"] for _ in "ab")
     visitor = house.visitor()
     visitor.post(f"/admin/batches/{unwanted}/cancel")

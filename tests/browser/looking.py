@@ -27,7 +27,8 @@ STICKING_OUT = """() => {
   for (const element of document.body.querySelectorAll("*")) {
     const box = element.getBoundingClientRect();
     const hidden = getComputedStyle(element).clipPath !== "none" || element.matches(".skip");
-    if (box.width && (box.right > width + 1 || box.left < -1) && !hidden && !scrolled(element))
+    const room = element.matches("table") ? element.parentElement.getBoundingClientRect().right : width;
+    if (box.width && (box.right > room + 1 || box.left < -1) && !hidden && !scrolled(element))
       found.push(element.outerHTML.slice(0, 120));
   }
   return found.slice(0, 5);
