@@ -287,9 +287,20 @@ secrets = Table(
     Column("created", Moment, nullable=False),
 )
 
+proposals = Table(
+    "proposals",
+    metadata,
+    Column("batch", Number, ForeignKey("batches.id"), primary_key=True, autoincrement=False),
+    Column("found", JSON(none_as_null=True)),
+    Column("decision", Text),
+    Column("decided", Moment),
+    Column("imported", Text),  # the identifier of the batch that imports it
+    Column("dropped", JSON(none_as_null=True)),  # files that were let go
+)
+
 TABLES = (
     *(keys, control_files, batches, batch_files, job_log, outcomes),
     *(upload_definitions, file_definitions, tenants, file_extensions, sessions, staged_uploads, staged_parts),
     *(job_executions, job_rounds, record_chunks),
-    *(uploaded_files, bulk_loads, transactions, secrets),
+    *(uploaded_files, bulk_loads, transactions, secrets, proposals),
 )

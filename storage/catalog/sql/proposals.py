@@ -1,0 +1,58 @@
+"""Imports that wait for somebody's word, as functions of a `Connection`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from storage.catalog.base import BatchFile
+from storage.catalog.tables import batch_files, proposals
+from storage.schema import columns_of, one
+
+Decision = Literal["confirmed", "abandoned"]
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalRow:
+    """`found` is what the dry run saw, `imported` the identifier of the batch that imports it.
+
+    `dropped` describes the files that were let go; None: they are still there.
+    """
+
+    batch: int
+    found: Mapping[str, object] | None
+    decision: Decision | None
+    decided: datetime | None
+    imported: str | None
+    dropped: Sequence[Mapping[str, object]] | None
+
+
+def add(connection: Connection, batch: int) -> None:
+    connection.execute(insert(proposals).values(batch=batch))
+
+
+def get(connection: Connection, batch: int) -> ProposalRow | None:
+    query = select(*columns_of(proposals, ProposalRow)).where(proposals.c.batch == batch)
+    return one(ProposalRow, connection.execute(query).one_or_none())
+
+
+def show(connection: Connection, batch: int, found: Mapping[str, object]) -> None:
+    """What a dry run saw; of a later run of the same batch, the later one's."""
+    connection.execute(update(proposals).where(proposals.c.batch == batch).values(found=dict(found)))
+
+
+def decide(
+    connection: Connection, batch: int, decision: Decision, decided: datetime, imported: str | None = None
+) -> bool:
+    """Only once; says whether this was it."""
+    open_ = update(proposals).where(proposals.c.batch == batch, proposals.c.decision.is_(None))
+    return connection.execute(open_.values(decision=decision, decided=decided, imported=imported)).rowcount == 1
+
+
+def drop_files(connection: Connection, batch: int, files: Sequence[BatchFile]) -> None:
+    """The batch has no files any more; what they were is kept."""
+    told = [{"name": f.name, "filename": f.filename, "digest": f.digest, "size": f.size} for f in files]
+    connection.execute(update(proposals).where(proposals.c.batch == batch).values(dropped=told))
+    connection.execute(delete(batch_files).where(batch_files.c.batch == batch))
