@@ -1,5 +1,6 @@
 """The page of a batch: what came, what was made of it, its log, its files."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -64,7 +65,7 @@ class BatchPages:
             jobs=[one for one in jobs if one.mode != ERRAND],
             errands=[one for one in jobs if one.mode == ERRAND],
             files=await self._engine.batches.files(batch),
-            control=_pretty(await self._engine.browsing.control(batch)),
+            control=await asyncio.to_thread(_pretty, await self._engine.browsing.control(batch)),
             maker=await self._maker(batch),
             copied_from=batch.properties.get(COPIED_FROM),
             copies=copies_of(batch),

@@ -49,6 +49,7 @@ ACTIONS: Mapping[str, Action] = {
         states=ENDED,
         notice="batch-copied",
         kind="quiet",
+        warning="What its API does at the end of a batch, such as mails, is not done for a copy.",
     ),
     "load-again": Action(
         label="Load again…",

@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePath
-from typing import BinaryIO
+from typing import BinaryIO, ParamSpec, TypeVar
 
 import orjson
 from sqlalchemy import Connection
@@ -35,6 +35,9 @@ from storage.catalog.base import ORIGINAL_BYTES, Batch, BatchFile, Catalog, Outc
 from storage.catalog.sql import batches as sql
 from storage.catalog.sql import journal
 from storage.errors import BlobMissing
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 XLSX = "xlsx-with-name-row"
 _WORKBOOK = "Excel workbook"
@@ -129,12 +132,12 @@ class Reissue:
     def _table(self, job: str, sources: Sequence[_Source], source: _Source) -> Iterator[bytes]:
         path = self._path(source.digest)
         before = _Counted(sources, source, self._open)
-        names, _ = apart(table_rows, path, source.options, (0,))
+        names, _ = _apart(table_rows, path, source.options, (0,))
 
         def originals() -> Iterator[bytes]:
             for page in _pages(self._failed(job, source.name)):
                 cut = [outcome.record - before.records for outcome in page if _is_cut(outcome)]
-                again = iter(apart(table_rows, path, source.options, cut)[1] if cut else ())
+                again = iter(_apart(table_rows, path, source.options, cut)[1] if cut else ())
                 for outcome in page:
                     yield next(again) if _is_cut(outcome) else outcome.original or b"[]"
 
@@ -144,7 +147,7 @@ class Reissue:
         file = next((file for file in self._files(batch) if file.name == role), None)
         if file is None:
             raise BatchFileNotFound(role)
-        headers = apart(bulk_headers, self._path(file.digest))
+        headers = _apart(bulk_headers, self._path(file.digest))
 
         def rows() -> Iterator[BulkRow]:
             for outcome in self._failed(job):
@@ -188,6 +191,13 @@ class Reissue:
     def _path(self, digest: str) -> Path:
         with self._open(digest):
             return self._blobs.path(digest)
+
+
+def _apart(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    try:
+        return apart(function, *args, **kwargs)
+    except FileBroken as error:
+        raise RecordsLost(str(error)) from error
 
 
 class _Counted:

@@ -28,7 +28,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 MEMORY = 2 << 30  # bytes of address space
-_SECONDS = 300.0
+_SECONDS = 300  # of work
 _TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml"
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _LINKS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -49,20 +49,17 @@ class BulkRow:
 
 
 def apart(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """The result of a function, called in a process of its own under the cap. Blocks."""
-    pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_settle_in)
-    try:
-        return pool.submit(function, *args, **kwargs).result(_SECONDS)
-    except (BrokenProcessPool, MemoryError):
-        raise FileBroken("The workbook cannot be opened again: it needs too much memory") from None
-    except TimeoutError:
-        raise FileBroken("The workbook cannot be opened again: it takes too long") from None
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+    """The result of a function, called in a process of its own under the caps. Blocks."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_settle_in) as pool:
+        try:
+            return pool.submit(function, *args, **kwargs).result()
+        except (BrokenProcessPool, MemoryError):
+            raise FileBroken("The workbook cannot be opened again: it needs too much memory, or too long") from None
 
 
 def _settle_in() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
 
 
 def table_rows(path: Path, options: Mapping[str, object], records: Sequence[int]) -> tuple[list[str], list[bytes]]:

@@ -1,10 +1,13 @@
 """Failed records: by cause, and as a file that fails in the same way when it is imported again."""
 
+import asyncio
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import aiohttp
 import openpyxl
 import pytest
 from admin_house import Signed
@@ -330,3 +333,32 @@ async def test_a_search_for_a_cause_says_how_far_it_looked(site: Signed, monkeyp
     assert "0 of them have this cause" in page.text
     further = await site.get(page.links["Search on"])
     assert "Record 5" in further.text
+
+
+async def test_a_record_that_cannot_be_read_again_breaks_the_download_off(site: Signed) -> None:
+    content = b"name,email\nA,\n" * 20_000 + f"{LONG},\n".encode()
+    batch = await imported(site, of_people("csv-with-name-row")(""), {"data0": content}, "people.csv")
+    (file,) = await site.engine.batches.files(batch)
+    assert (await downloaded(site, batch))[0].endswith(f"{LONG},\n".encode())
+    _, path = await site.engine.batches.stored(batch.identifier, file.id)
+    await asyncio.to_thread(shorten, path, 100_000)
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await downloaded(site, batch)
+
+
+def shorten(path: Path, size: int) -> None:
+    path.chmod(0o600)
+    with path.open("r+b") as file:
+        file.truncate(size)
+
+
+@pytest.mark.parametrize("reads", ["csv-with-name-row", "xlsx-with-name-row"])
+async def test_a_file_that_is_gone_is_a_clear_answer(site: Signed, reads: str) -> None:
+    content = b"name,email\nA,\n" if reads.startswith("csv") else saved(["name", "email"], ["A"])
+    batch = await imported(site, of_people(reads)(""), {"data0": content}, "people")
+    (file,) = await site.engine.batches.files(batch)
+    _, path = await site.engine.batches.stored(batch.identifier, file.id)
+    await asyncio.to_thread(path.unlink)
+    page = await site.get(f"/admin/batches/{batch.identifier}/failed/download")
+    assert page.status == 409
+    assert "the file that the records came in is gone" in page.text.lower()

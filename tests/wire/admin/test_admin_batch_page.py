@@ -2,9 +2,14 @@
 
 import asyncio
 import re
+from datetime import UTC, datetime
 
 import pytest
 from admin_house import Signed
+from sqlalchemy import Connection
+
+from storage.catalog.sql import batches
+from storage.queues.base import Counts
 
 GOOD = {"email": "ada@example.org", "name": "Ada", "age": 36}
 ODD = {"email": "bob@example.org", "name": "Bob", "age": "many"}  # is imported, with a message
@@ -196,3 +201,37 @@ async def test_what_a_client_sent_is_shown_as_text(site: Signed) -> None:
     page = await site.get(f"/admin/batches/{batch.identifier}")
     assert nasty not in page.body
     assert nasty in page.text
+
+
+async def test_a_running_batch_shows_how_far_it_is(site: Signed) -> None:
+    path = await ready(site, GOOD)
+    await site.engine.stop_dispatcher()
+    await site.post(f"{path}/dry-run")
+    batch = await site.engine.batches.get(None, path.rpartition("/")[2])
+    storage = site.engine._storage
+    assert await storage.queue.claim("nobody", datetime.now(UTC), 60.0) is not None
+
+    def work(connection: Connection) -> None:
+        assert storage.queue.progress(connection, str(batch.job), "nobody", Counts(read=7, created=7), 0, 0.25)
+        assert batches.move(connection, batch.id, ["scheduled"], "running")
+
+    await storage.catalog.write(work)
+    page = await site.get(path)
+    for words in ("running", "25 %", "read 7", "rows/s", "A dry run: data is checked, not imported."):
+        assert words in page.text
+    assert 'id="state" data-live' in page.body
+    asked = await site.post(f"{path}/cancel")
+    assert asked.to == f"{path}?notice=cancel-asked"
+    assert "Asked to stop; it does at its next checkpoint." in (await site.get(path)).text
+
+
+async def test_a_batch_without_files_has_a_page_too(site: Signed) -> None:
+    (key,) = [key for key in await site.engine.keys.list() if "admin" in key.scopes]
+    batch = await site.engine.batches.create("cli", process="people", comment="", state="ready", key=key)
+    page = await site.get(f"/admin/batches/{batch.identifier}")
+    for words in ("No file has come yet.", "admin key", "Nothing yet: the log begins when the batch runs."):
+        assert words in page.text
+    assert page.headings[0] == "Batch"
+    for more in ("log", "failed"):
+        assert (await site.get(f"/admin/batches/{batch.identifier}/{more}")).status == 200
+    assert (await site.get(f"/admin/batches/{batch.identifier}/failed/download")).status == 404
