@@ -4,11 +4,10 @@
 AXE=axe-core@4.14.0
 
 ensure_browser() {
-    wanted="chromium:chromium node:nodejs npm:npm"
     missing=""
-    for pair in $wanted; do
-        command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair##*:}"
-    done
+    command -v chromium >/dev/null || missing="$missing chromium fonts-liberation"
+    command -v node >/dev/null || missing="$missing nodejs"
+    command -v npm >/dev/null || missing="$missing npm"
     [ -z "$missing" ] || install_packages $missing || {
         echo "$0: the browser tests need Debian's$missing; as root: apt-get install -y$missing" >&2
         return 0
