@@ -35,7 +35,7 @@ class XlsxReader:
             sheet = _sheet(book, options.get("sheet", 1))
             rows = chain.from_iterable(zip(*piece, strict=True) for piece in book.pieces(sheet))
             names = _names(next(rows, (0, []))[1])
-            yield from _blocks(rows, names, start, size)
+            yield from _blocks(rows, names, start, size, book.height(sheet))
 
 
 def _sheet(book: Workbook, wanted: object) -> str:
@@ -55,14 +55,17 @@ def _names(row: list[Cell]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _blocks(rows: Iterator[NumberedRow], names: tuple[str, ...], start: Position, size: int) -> Iterator[Block]:
+def _blocks(
+    rows: Iterator[NumberedRow], names: tuple[str, ...], start: Position, size: int, height: int
+) -> Iterator[Block]:
     record = start.record
     rest = (numbered for numbered in rows if numbered[0] > start.line)
     while taken := list(islice(rest, size)):
         lines = [number for number, _ in taken]
         record += len(taken)
         fitted = [_fit(row, number, len(names)) for number, row in taken]
-        yield table_block(names, fitted, lines, _Originals(taken), Position(record, lines[-1]))
+        share = lines[-1] / max(lines[-1], height)
+        yield table_block(names, fitted, lines, _Originals(taken), Position(record, lines[-1]), share)
 
 
 class _Originals:

@@ -5,12 +5,26 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import openpyxl
 import pytest
 
 from server.engine.extent import Extent
 from server.readers import READERS
 
 ROWS = [{"code": f"c{number:06}", "name": "n" * (number % 50)} for number in range(20_000)]
+
+
+def workbook(first_row: int = 1) -> bytes:
+    book = openpyxl.Workbook(write_only=True)
+    sheet = book.create_sheet("all")
+    for _ in range(first_row - 1):
+        sheet.append([])
+    sheet.append(["code", "name"])
+    for row in ROWS[:2000]:
+        sheet.append([row["code"], row["name"]])
+    content = io.BytesIO()
+    book.save(content)
+    return content.getvalue()
 
 
 def xml() -> bytes:
@@ -27,6 +41,8 @@ CASES: Mapping[str, tuple[str, Mapping[str, object], bytes]] = {
     "xml": ("xml-text-of-children", {"recordElement": "r"}, xml()),
     "csv": ("csv-with-name-row", {}, csv("utf-8")),
     "csv-of-two-byte-letters": ("csv-with-name-row", {"charset": "utf-16"}, csv("utf-16")),
+    "workbook": ("xlsx-with-name-row", {}, workbook()),
+    "workbook-that-begins-late": ("xlsx-with-name-row", {}, workbook(first_row=30)),
 }
 
 
@@ -52,7 +68,7 @@ def test_it_grows_to_the_end(case: str) -> None:
     assert found[-1] == pytest.approx(1, abs=0.001)
 
 
-@pytest.mark.parametrize("case", ["lines", "csv"])
+@pytest.mark.parametrize("case", ["lines", "csv", "workbook"])
 def test_half_of_the_records_is_about_half(case: str) -> None:
     read, options, content = CASES[case]
     found = known(fractions(read, options, content))
