@@ -179,7 +179,7 @@ def _placed(problem: str, path: Path, document: object, at: Positions) -> Remark
     if message != problem:
         return Remark(message, at.line_of(problem.where if isinstance(problem, Fault) else ""))
     where = _named_place(problem, document)
-    return Remark(problem, None if where is None else at.line(where))
+    return Remark(problem.removeprefix(f"{path.parent.parent}/"), None if where is None else at.line(where))
 
 
 def _named_place(problem: str, document: object) -> Sequence[str | int] | None:

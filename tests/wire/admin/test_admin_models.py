@@ -157,7 +157,7 @@ async def test_a_model_that_a_process_would_break_over_is_refused(site: Signed) 
     del document["destinations"][0]["names"]["age"]
     page = await save(site, json.dumps(document), replaces=version)
     assert page.status == 400
-    assert "short.json: columns.years" in page.text
+    assert "processes/short.json: columns.years" in page.text
     assert path.read_text() == text
 
 
