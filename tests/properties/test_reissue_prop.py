@@ -13,6 +13,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from server.engine.reissue import XLSX
 from server.engine.reissue_forms import FORMS, Failed, Input
 from server.engine.reissue_workbooks import table_rows, table_sheets, workbook
 from server.readers import READERS
@@ -127,3 +128,7 @@ def _trimmed(row: list[Any]) -> list[tuple[type, Any]]:
     while row and row[-1] == "":
         row = row[:-1]
     return [(type(cell), cell) for cell in row]
+
+
+def test_every_reader_has_a_form() -> None:
+    assert {*FORMS, XLSX} == READERS.keys()
