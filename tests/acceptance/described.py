@@ -19,12 +19,17 @@ class Furnished:
     def __init__(self, site: Site) -> None:
         self.key = site.run("keys", "create", "everything", "--scope", "admin").strip()
         self.address = "http://" + site.serve().address
+        native, standard = self._native(site), self._waiting()
         self.known: Mapping[str, Mapping[str, str]] = {
+            "/API/": {"importProcessId": "load", "fileName": "Ours", "creationPath": "OURS"},
+            "/api/haplo-data-import-batch": self._haplo(),
+            "/api/haplo-data-import-standard-api": {"kind": "load", "batch": standard},
             "/api/push-data": {"url": "entries"},
-            "/api/v1": self._native(site),
+            "/api/v1": native,
             "/api/tool": (transaction := self._voss()),
             "/api/data/BulkLoad": {"pkid": transaction["load"]},
             "/api/data/Schedule": {"pkid": transaction["schedule"]},
+            "/authn": {"username": "everything", "password": self.key},
             "/data-import": (definition := self._folio()),
             "/change-manager": {"job": definition["job"]},
             "/metadata-provider": {"job": definition["job"]},
@@ -39,9 +44,9 @@ class Furnished:
         return {"x-okapi-token": self.key, "x-okapi-tenant": TENANT}
 
     def real(self, path: str) -> Mapping[str, str]:
-        """Things that there are, for the names in a path."""
+        """Things that there are, by the names that requests below this path have for them."""
         found = [things for prefix, things in self.known.items() if path.startswith(prefix)]
-        return {name: value for things in found for name, value in things.items() if "{" + name + "}" in path}
+        return {name: value for things in found for name, value in things.items()}
 
     def _ask(self, method: str, path: str, **more: Any) -> requests.Response:
         answer = requests.request(
@@ -60,6 +65,21 @@ class Furnished:
         file = self._ask("GET", f"/api/v1/batches/{batch}").json()["files"][0]["id"]
         return {"batch": batch, "file": str(file), "job": job["id"], "table": "entries", "id": "1", "process": "load"}
 
+    def _haplo(self) -> Mapping[str, str]:
+        control = {"dataImportControlFileVersion": 0, "model": "example:load", "files": {"DEFAULT": {"read": "json"}}}
+        instructions = [
+            {"action": "new", "destination": "entry"},
+            {"source": "text", "destination": "entry", "name": "text"},
+        ]
+        file = json.dumps(control | {"instructions": instructions})
+        prefix = "/api/haplo-data-import-batch"
+        digest = self._ask("POST", f"{prefix}/control", files={"file": file}).text
+        return {"control": digest, "batch": self._ask("POST", f"{prefix}/batch", data={"control": digest}).text}
+
+    def _waiting(self) -> str:
+        """A batch that takes files."""
+        return self._ask("POST", "/api/haplo-data-import-standard-api/batch", data={"kind": "load"}).text
+
     def _voss(self) -> Mapping[str, str]:
         self._ask("POST", "/api/uploadfiles/", files={"uploadedfile": ("Loads.xlsx", _workbook())})
         load = {"bulkload_file": "Loads.xlsx", "execute_immediately": False, "execute_timezone": 0}
@@ -70,6 +90,10 @@ class Furnished:
         loads = self._ask("GET", "/api/data/BulkLoad/").json()["resources"]
         return {
             "pkid": transaction,
+            "transactions": transaction,
+            "bulkload_file": "Loads.xlsx",
+            "filename": "Loads.xlsx",
+            "hierarchy": "sys",
             "schedule": schedules[0]["data"]["pkid"],
             "load": loads[0]["data"]["pkid"],
         }
@@ -83,6 +107,8 @@ class Furnished:
             "file": made["fileDefinitions"][0]["id"],
             "job": made["fileDefinitions"][0]["jobExecutionId"],
             "extension": extensions[0]["id"],
+            "uploadDefinitionId": made["id"],
+            "fileId": made["fileDefinitions"][0]["id"],
         }
 
 

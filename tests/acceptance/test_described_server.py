@@ -1,7 +1,7 @@
 """schemathesis against a running server: no fault, no status that is not described, every answer as its schema says."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -91,7 +91,7 @@ def test_what_is_described_is_what_is_answered(
     )
     def ask(case: Case, exists: bool) -> None:
         if exists:
-            case.path_parameters.update(real)
+            name_what_there_is(case, real)
         with_right_password(case, furnished.key)
         assume(len(case.as_transport_kwargs()["url"]) + len(urlencode(case.query or {}, doseq=True)) < LONGEST_LINE)
         case.call_and_validate(
@@ -103,6 +103,13 @@ def test_what_is_described_is_what_is_answered(
         )
 
     ask()
+
+
+def name_what_there_is(case: Case, real: Mapping[str, str]) -> None:
+    """Wherever the request has one of these names."""
+    for place in (case.path_parameters, case.query, case.body):
+        if isinstance(place, dict):
+            place.update({name: value for name, value in real.items() if name in place})
 
 
 def with_right_password(case: Case, key: str) -> None:
