@@ -63,7 +63,8 @@ class Inspection:
         self._tables = tables
         self._clock = clock
         self._task: asyncio.Task[None] | None = None
-        self._process: BaseProcess | None = None
+        self._process: BaseProcess | None = None  # once it runs
+        self._closing = False
         self.underway: Underway | None = None
         self.last: Report | None = None
 
@@ -80,6 +81,7 @@ class Inspection:
             await asyncio.wait({self._task})
 
     async def close(self) -> None:
+        self._closing = True
         if self._process is not None:
             self._process.kill()
         await self.wait()
@@ -99,15 +101,19 @@ class Inspection:
     async def _apart(self, deep: bool) -> Found:
         tables = await asyncio.to_thread(self._tables)
         ours, theirs = _SPAWN.Pipe(duplex=False)
-        self._process = _SPAWN.Process(target=inspect, args=(theirs, self._data_dir, tables, deep), daemon=True)
+        process = _SPAWN.Process(target=inspect, args=(theirs, self._data_dir, tables, deep), daemon=True)
         try:
-            await asyncio.to_thread(self._process.start)
-            theirs.close()
+            await asyncio.to_thread(process.start)
+            theirs.close()  # or its end would never be seen
+            self._process = process
+            if self._closing:
+                process.kill()
             answer = await asyncio.to_thread(ours.recv)
         finally:
-            ours.close()
-            await asyncio.to_thread(_bury, self._process)
             self._process = None
+            theirs.close()
+            ours.close()
+            await asyncio.to_thread(_bury, process)
         if isinstance(answer, Found):
             return answer
         raise RuntimeError(str(answer))
