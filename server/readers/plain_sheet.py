@@ -2,7 +2,7 @@
 
 Most rows of a sheet look alike, so a pattern for a whole row is learned from one of them and found again in all the
 text at once; rows that differ are taken apart cell by cell. Everything that is not surely read as the workbook library
-would read it (dates, errors, unusual XML) raises NotPlain: then the library reads the sheet.
+would read it (durations, errors, unusual XML) raises NotPlain: then the library reads the sheet.
 """
 
 import re
@@ -13,7 +13,7 @@ from itertools import repeat
 from operator import lt
 from typing import IO
 
-from server.readers.plain_text import Cell, NotPlain, as_number, cleaned, number
+from server.readers.plain_text import Cell, NotPlain, as_number, cleaned, moment, number
 
 STEP = 1 << 20
 WIDEST = 1024  # columns; wider sheets are left to the library
@@ -39,10 +39,14 @@ Piece = tuple[list[int], list[list[Cell]]]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What cells refer to. `plain_styles` are those under which a number is a number; `truths` what 0 and 1 become."""
+    """What cells refer to. Under `plain_styles` a number is a number, under `date_styles` a moment.
+
+    `truths` are what 0 and 1 become.
+    """
 
     texts: Sequence[str]
     plain_styles: frozenset[str]
+    date_styles: frozenset[str] = frozenset()
     truths: tuple[Cell, Cell] = (False, True)
 
 
@@ -54,7 +58,7 @@ class _Column:
     place: int  # from 0
     kind: str  # one of _FORMS
     declared: bool  # whether the kind is written
-    style: str
+    style: str | None
     preserved: bool = False  # a text that is not to be trimmed
     formula: bool = False
     style_last: bool = False
@@ -213,8 +217,16 @@ def _value(match: re.Match[str], reading: Reading) -> Cell:
         return cleaned(value, True)
     if kind == "b" and value in ("0", "1"):
         return reading.truths[value == "1"]
-    if kind in ("n", None) and (early or late or "0") in reading.plain_styles:
+    if kind in ("n", None):
+        return _number_or_moment(value, early or late, reading)
+    raise NotPlain
+
+
+def _number_or_moment(value: str, style: str | None, reading: Reading) -> Cell:
+    if style is None or style in reading.plain_styles:
         return number(value)
+    if style in reading.date_styles:
+        return moment(value)
     raise NotPlain
 
 
@@ -225,9 +237,13 @@ def _text_at(index: str, texts: Sequence[str]) -> str:
 
 
 def _column(match: re.Match[str], place: int, reading: Reading) -> _Column:
-    kind, style = match[4] or "n", match[3] or match[5] or "0"
-    if kind not in _FORMS or (kind == "n" and style not in reading.plain_styles):
+    kind, style = match[4] or "n", match[3] or match[5]
+    if kind not in _FORMS:
         raise NotPlain
+    if kind == "n" and style is not None and style not in reading.plain_styles:
+        if style not in reading.date_styles:
+            raise NotPlain
+        kind = _MOMENT
     return _Column(
         letters=match[1],
         place=place,
@@ -240,6 +256,7 @@ def _column(match: re.Match[str], place: int, reading: Reading) -> _Column:
     )
 
 
+_MOMENT = "n as a moment"
 _FORMS = {
     "s": "<v>([0-9]{1,9})</v>",
     "n": r"<v>(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)</v>",
@@ -259,11 +276,13 @@ def _row_pattern(columns: Sequence[_Column], reading: Reading) -> Callable[[str]
 def _cell_pattern(column: _Column, reading: Reading) -> str:
     """Optional, and empty where the cell has nothing but a style."""
     style = '(?: s="[0-9]{1,5}")?'
-    if column.kind == "n":  # the usual style first; without any, a number has the style 0
-        plain = (column.style, *sorted(reading.plain_styles - {column.style}))
-        style = f'(?: s="(?:{"|".join(plain)})")' + ("?" if "0" in plain else "")
-    kind = f' t="{column.kind}"' if column.declared else ""
-    form = _FORMS[column.kind].replace("<t>", '<t xml:space="preserve">' if column.preserved else "<t>")
+    if column.kind in ("n", _MOMENT):  # the usual style first
+        alike = reading.plain_styles if column.kind == "n" else reading.date_styles
+        styles = "|".join(sorted(alike, key=lambda one: (one != column.style, one)))
+        style = f'(?: s="(?:{styles})")' + ("?" if column.kind == "n" else "")
+    written = column.kind.partition(" ")[0]
+    kind = f' t="{written}"' if column.declared else ""
+    form = _FORMS[written].replace("<t>", '<t xml:space="preserve">' if column.preserved else "<t>")
     head = rf'<c r="{column.letters}\1"'
     attributes = kind + style if column.style_last else style + kind
     formula = _FORMULA if column.formula else ""
@@ -279,6 +298,9 @@ def _converted(column: _Column, written: tuple[str, ...], unclean: bool, reading
     if column.kind == "b":
         no, yes = reading.truths
         return [yes if text == "1" else text and no for text in written]
+    if column.kind == _MOMENT:
+        moments = {text: text and moment(text) for text in set(written)}  # many days stand there more than once
+        return [moments[text] for text in written]
     try:
         whole = list(map(int, written))
     except ValueError:

@@ -1,5 +1,6 @@
 """Texts and numbers in the XML of an .xlsx workbook, as the workbook library would read them; and its shared texts."""
 
+import datetime
 import re
 from collections.abc import Iterator
 from typing import IO
@@ -10,6 +11,9 @@ STEP = 1 << 20
 _LONGEST_TEXT = 4 << 20
 
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?").fullmatch
+_FIRST_DAY, _LAST_DAY = 61, 2958465  # what comes before counts a day that never was
+_EPOCH = datetime.datetime(1899, 12, 30)
+_DAY = 86_400_000  # milliseconds
 _REFERENCE = re.compile(r"&(?:(amp|lt|gt|quot|apos)|#([0-9]{1,7})|#x([0-9A-Fa-f]{1,6}));|&")
 _NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 _ESCAPE = re.compile("_x([0-9A-Fa-f]{4})_")
@@ -39,6 +43,19 @@ def as_number(text: str) -> int | float:
     """Whole numbers as such, as far as a spreadsheet's numbers are exact."""
     value = float(text)
     return int(value) if value.is_integer() and abs(value) < 1 << 53 else value
+
+
+def moment(text: str) -> str:
+    """A date, where the number is whole, or date and time."""
+    days = number(text)
+    if not _FIRST_DAY <= days <= _LAST_DAY:
+        raise NotPlain
+    if isinstance(days, int):
+        return (_EPOCH + datetime.timedelta(days)).date().isoformat()
+    since = days * _DAY
+    if since % 1 == 0.5:
+        raise NotPlain  # there are two ways to round it
+    return (_EPOCH + datetime.timedelta(milliseconds=round(since))).isoformat()
 
 
 def cleaned(text: str, preserved: bool) -> str:

@@ -3,7 +3,7 @@
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO
 from xml.etree import ElementTree
@@ -23,6 +23,10 @@ _KINDS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/"
 _TARGET = re.compile(r"(?:/xl/)?(worksheets/[\w.-]+\.xml|sharedStrings\.xml|styles\.xml)").fullmatch
 
 _PLAIN_FORMATS = frozenset([*range(5), *range(9, 14), *range(37, 41), 48, 49])  # those built in that show no time
+_DATE_FORMATS = frozenset([*range(14, 23), 45, 47])
+_DATE_FORMAT = re.compile(
+    r'(?:\[\$[^][;"]*\])?[dmyhsDMYHS](?:[dmyhsDMYHS/\-.,: ]|\\[\-.,:/ ])*(?:(?:\\? )?AM/PM)?(?:;@)?'
+).fullmatch
 _PLAIN_FORMAT = re.compile(r'General|GENERAL|[#0?.,%+\-() _"€$£*@;\\]*(?:E[+-][#0?]+)?').fullmatch
 
 
@@ -37,7 +41,9 @@ class PlainWorkbook:
         if len(set(names)) < len(names) or _main_parts(self._tree("_rels/.rels")) != ["xl/workbook.xml"]:
             raise NotPlain
         self._parts = _parts(self._tree("xl/_rels/workbook.xml.rels"))
-        self._sheets = _sheets(self._tree("xl/workbook.xml"), self._parts)
+        workbook = self._tree("xl/workbook.xml")
+        self._sheets = _sheets(workbook, self._parts)
+        self._modern = all(more.get("date1904") in (None, "0", "false") for more in workbook.iter(f"{_MAIN}workbookPr"))
         if not set(self._sheets.values()) <= set(names):
             raise NotPlain
 
@@ -59,8 +65,8 @@ class PlainWorkbook:
             with self._opened(name) as stream:
                 texts = shared_texts(stream)
         styles = self._of_kind("styles")
-        plain = frozenset("0") if styles is None else _plain_styles(self._tree(styles))
-        return Reading(texts, plain, self._truths)
+        plain, dates = (frozenset("0"), frozenset[str]()) if styles is None else _styles(self._tree(styles))
+        return Reading(texts, plain, dates if self._modern else frozenset(), self._truths)
 
     def _of_kind(self, kind: str) -> str | None:
         found = [name for other, name in self._parts.values() if other == kind]
@@ -119,16 +125,14 @@ def _sheets(workbook: ElementTree.Element, parts: Mapping[str, tuple[str, str]])
     return found
 
 
-def _plain_styles(styles: ElementTree.Element) -> frozenset[str]:
-    """Those under which a number is not a date."""
+def _styles(styles: ElementTree.Element) -> tuple[frozenset[str], frozenset[str]]:
+    """Those under which a number is one, and those under which it is a date, a time or both."""
     own = {format.get("numFmtId"): format.get("formatCode", "") for format in styles.iter(f"{_MAIN}numFmt")}
     listed = styles.find(f"{_MAIN}cellXfs")
-    if listed is None or not len(listed):
-        return frozenset("0")
-    found: set[str] = set()
-    for index, style in enumerate(listed):
-        id = style.get("numFmtId", "0")
-        plain = _PLAIN_FORMAT(own[id]) if id in own else id.isdecimal() and int(id) in _PLAIN_FORMATS
-        if plain:
-            found.add(str(index))
-    return frozenset(found)
+    ids = ["0"] if listed is None or not len(listed) else [style.get("numFmtId", "0") for style in listed]
+
+    def those(built_in: frozenset[int], of_its_own: Callable[[str], object]) -> frozenset[str]:
+        fits = (of_its_own(own[id]) if id in own else id.isdecimal() and int(id) in built_in for id in ids)
+        return frozenset(str(index) for index, fit in enumerate(fits) if fit)
+
+    return those(_PLAIN_FORMATS, _PLAIN_FORMAT), those(_DATE_FORMATS, _DATE_FORMAT)

@@ -61,7 +61,7 @@ NUMBERS = [
 ]
 
 
-def archive(rows, *, texts=(), styles=STYLES, before="", sheets=("Data",), data="<sheetData>{}</sheetData>"):
+def archive(rows, *, texts=(), styles=STYLES, before="", sheets=("Data",), data="<sheetData>{}</sheetData>", modern=""):
     """A workbook written by hand; each of its sheets has the same rows."""
     files = {
         "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"><Override '
@@ -69,7 +69,7 @@ def archive(rows, *, texts=(), styles=STYLES, before="", sheets=("Data",), data=
         '"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"/></Types>',
         "_rels/.rels": '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
         f'<Relationship Id="rId1" Type="{LINK}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
-        "xl/workbook.xml": f'<workbook xmlns="{MAIN}" xmlns:r="{LINK}"><sheets>'
+        "xl/workbook.xml": f'<workbook xmlns="{MAIN}" xmlns:r="{LINK}"><workbookPr{modern}/><sheets>'
         + "".join(f'<sheet name="{name}" sheetId="{n}" r:id="rId{n}"/>' for n, name in enumerate(sheets, 1))
         + "</sheets></workbook>",
         "xl/_rels/workbook.xml.rels": '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
@@ -146,6 +146,11 @@ def inline(text, keep=False):
 
 
 STYLE = st.sampled_from(["", ' s="0"', ' s="1"', ' s="3"'])
+SERIAL = st.one_of(
+    st.integers(61, 2958465),
+    st.floats(61, 80_000, exclude_max=True),
+    st.integers(10**8, 10**9).map(lambda n: n / 86400),
+)
 BLANK = st.sampled_from(["/>", ' s="1"/>', ' s="2" />', "></c>"])
 PLAIN = st.one_of(
     st.builds(inline, st.sampled_from(TEXTS), st.booleans()),
@@ -156,13 +161,16 @@ PLAIN = st.one_of(
     st.builds(' t="s" s="2"><v>{}</v></c>'.format, st.integers(0, 3)),
     st.builds(' t="str"><f>A1&amp;"x"</f><v>{}</v></c>'.format, st.sampled_from(TEXTS[2:])),
     st.builds('><f t="shared" si="0"/><v>{}</v></c>'.format, st.sampled_from(NUMBERS)),
+    st.builds(' s="{}"><v>{}</v></c>'.format, st.sampled_from(DATES), SERIAL),
     BLANK,
 )
 ODD = st.sampled_from(
     [
         ' t="e"><v>#N/A</v></c>',
-        ' s="2"><v>45000</v></c>',
-        ' s="4" t="n"><v>45000.5</v></c>',
+        ' s="2"><v>0.5</v></c>',
+        ' s="2"><v>60</v></c>',
+        ' s="4" t="n"><v>-3.5</v></c>',
+        ' s="2"><v>2958466</v></c>',
         ' t="d"><v>2024-02-29</v></c>',
         "><v>text</v></c>",
         ' t="s"><v>99</v></c>',
@@ -273,6 +281,49 @@ def test_a_number_is_a_date_where_its_style_says_so(style):
     assert as_read(content) == as_the_library_reads(content)
     (((kind, _),),) = as_read(content).values()
     assert kind is (str if str(style) in DATES else int)
+    read_without_the_library(content)
+
+
+@pytest.mark.parametrize("built_in", [*range(50), 58])
+def test_formats_of_every_workbook(built_in):
+    content = archive(
+        [row(1, "><v>1</v></c>", ' s="0"><v>45000.25</v></c>')],
+        styles=f'<cellXfs><xf numFmtId="{built_in}"/></cellXfs>',
+    )
+    assert as_read(content) == as_the_library_reads(content)
+
+
+@pytest.mark.parametrize("modern", ["", ' date1904="0"', ' date1904="1"', ' date1904="true"'])
+@pytest.mark.parametrize(
+    "format",
+    [
+        "yyyy\\-mm\\-dd",
+        "dd.mm.yyyy hh:mm",
+        "[$-409]d-mmm-yy;@",
+        "[$-F800]dddd\\,\\ mmmm\\ dd",
+        "h:mm AM/PM",
+        "[h]:mm",
+        "mm:ss.0",
+        "YYYY-MM-DD",
+        "s",
+        "\\d0",
+        "0\\d",
+        "&quot;d&quot;0",
+        "[Red]0",
+        "[Red]d",
+        "E",
+        "d;0",
+        ";d",
+        "General",
+        "#,##0.00 €",
+        "0.0E+00",
+    ],
+)
+def test_formats_of_its_own(format, modern):
+    styles = f'<numFmts><numFmt numFmtId="164" formatCode="{format}"/></numFmts><cellXfs><xf numFmtId="164"/></cellXfs>'
+    cells = ("><v>45000</v></c>", ' s="0"><v>45000</v></c>', ' s="0"><v>45000.25</v></c>')
+    content = archive([row(1, *cells)], styles=styles, modern=modern)
+    assert as_read(content) == as_the_library_reads(content)
 
 
 def test_an_empty_row_that_closes_at_once_is_plain():
