@@ -64,7 +64,7 @@ class ControlFilesPages:
 
     async def _ask(self, request: web.Request) -> web.StreamResponse:
         """Empty, or with the skeleton that the query asks for."""
-        skeleton = skeleton_for(self._engine.authoring, request.query) if "model" in request.query else None
+        skeleton = skeleton_for(self._engine.authoring, request) if "model" in request.query else None
         text = "" if skeleton is None else skeleton.text
         return await self._form(request, {"text": text, "comment": skeleton.comment if skeleton else ""})
 

@@ -70,7 +70,7 @@ class ModelsPages:
         return await self._editor.change(request, model.name, source.text, source.version)
 
     async def _skeleton(self, request: web.Request) -> web.StreamResponse:
-        skeleton = skeleton_for(self._engine.authoring, request.query)
+        skeleton = skeleton_for(self._engine.authoring, request)
         return await self._site.page(
             request,
             "model_skeleton.html",
@@ -82,7 +82,7 @@ class ModelsPages:
 
     async def _download(self, request: web.Request) -> web.StreamResponse:
         """A control file to start from."""
-        skeleton = skeleton_for(self._engine.authoring, request.query)
+        skeleton = skeleton_for(self._engine.authoring, request)
         headers = {"Content-Disposition": 'attachment; filename="control.json"'}
         return web.Response(body=skeleton.text.encode(), content_type="application/json", headers=headers)
 

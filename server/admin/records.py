@@ -6,7 +6,6 @@ from typing import get_args
 from urllib.parse import quote, urlencode
 
 from aiohttp import hdrs, web
-from multidict import MultiMapping
 
 from server.admin.control_files import place
 from server.admin.site import HEADERS, Site
@@ -60,7 +59,7 @@ class RecordsPages:
         go_to = request.query.get("id", "").strip()
         if go_to:
             raise web.HTTPSeeOther(f"{path_of(view.name)}/{number(go_to)}")
-        asked = _asked(view, request.query)
+        asked = _asked(view, request)
         page = await self._page(view, asked, request.query)
         cells = [(row, [shown(field, field.read(row.values)) for field in asked.fields]) for row in page.rows]
         return await self._site.page(
@@ -119,7 +118,8 @@ def _format(text: str) -> Format:
     raise RequestInvalid(f"the format {text[:40]!r} is not known, should be one of {', '.join(FORMATS)}")
 
 
-def _asked(view: TableView, query: MultiMapping[str]) -> Asked:
+def _asked(view: TableView, request: web.Request) -> Asked:
+    query = request.query
     given = {column: query.get(f"is-{column}", "") for columns in view.searches for column in columns}
     by = next((columns for columns in view.searches if all(given[column] for column in columns)), ())
     chosen = set(query.getall("column", []))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 import orjson
-from multidict import MultiMapping
+from aiohttp import web
 
 from server.engine.authoring import Authoring
 from server.mapping.model import Destination, Model, Name
@@ -39,8 +39,9 @@ class Skeleton:
         return urlencode(pairs)
 
 
-def skeleton_for(authoring: Authoring, query: MultiMapping[str]) -> Skeleton:
+def skeleton_for(authoring: Authoring, request: web.Request) -> Skeleton:
     """Raises ModelNotFound."""
+    query = request.query
     model = authoring.model(query.get("model", ""))
     reader = query.get("reader", "json")
     reader = reader if reader in OFFERED else "json"
