@@ -7,7 +7,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from playwright.async_api import Browser, ConsoleMessage, Page, Request, Response, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page, Request, Response, async_playwright, expect
+
+expect.set_options(timeout=20_000)  # of a browser on a busy machine
 
 WIDE, NARROW = 1280, 390
 Scheme = Literal["light", "dark"]

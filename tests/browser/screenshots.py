@@ -9,6 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from answers import EXPECTED, answers
 from furnished import House, open_furnished, open_house
 from looking import VIEWS, WIDE, View, Watch, chromium, flaws, in_view, sign_in
 from playwright.async_api import Browser, Page
@@ -45,26 +46,36 @@ async def _house(browser: Browser, house: House, folder: Path, prefix: str) -> l
     wrong = [f"dead link: {line}" for line in found.dead]
     if not prefix:
         wrong += [f"no page leads to {route}" for route in sorted(kinds.pages() - found.met)]
-    context, watch = await browser.new_context(viewport={"width": WIDE, "height": 900}), Watch()
+    context, watch = await browser.new_context(viewport={"width": WIDE, "height": 900}), Watch(expected=list(EXPECTED))
     page = await context.new_page()
     watch.over(page)
-    for address in ("/admin/sign-in", *found.pages):
+    await page.goto(f"{house.url}/admin/sign-in")
+    wrong += await _take(page, folder, f"{prefix}sign-in")
+    await sign_in(page, house.url, house.keys["boss"])
+    for address in found.pages:
         await page.goto(house.url + address)
-        for view in VIEWS:
-            await in_view(page, view)
-            wrong += [f"{address} {view}: {flaw}" for flaw in await flaws(page)]
-            await _take(page, view, folder / f"{prefix}{_name(address, names)} {view}.png")
-        if address == "/admin/sign-in":
-            await sign_in(page, house.url, house.keys["boss"])
+        wrong += await _take(page, folder, prefix + _name(address, names))
+    async for name in answers(page, house.url):
+        wrong += await _take(page, folder, f"{prefix}answer {name}")
     await context.close()
     return wrong + watch.unexpected()
 
 
-async def _take(page: Page, view: View, path: Path) -> None:
-    """In a window as high as the page: what sticks to the window is as long as the page then."""
+async def _take(page: Page, folder: Path, name: str) -> list[str]:
+    """A picture of each view, and what is wrong with it."""
+    wrong = []
+    for view in VIEWS:
+        await in_view(page, view)
+        wrong += [f"{page.url} {view}: {flaw}" for flaw in await flaws(page)]
+        await _as_high_as_it_is(page, view)
+        await page.screenshot(path=folder / f"{name} {view}.png", full_page=True)
+    return wrong
+
+
+async def _as_high_as_it_is(page: Page, view: View) -> None:
+    """What sticks to the window is as long as the page then."""
     height = await page.evaluate("document.documentElement.scrollHeight")
     await page.set_viewport_size({"width": view.width, "height": max(900, height)})
-    await page.screenshot(path=path)
 
 
 def _name(address: str, names: dict[str, str]) -> str:
