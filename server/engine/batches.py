@@ -210,30 +210,11 @@ class Batches:
         return batch
 
     async def list(
-        self,
-        *,
-        api: str | None = None,
-        states: Collection[BatchState] = (),
-        process: str | None = None,
-        text: str | None = None,
-        created_from: datetime | None = None,
-        created_before: datetime | None = None,
-        before: int | None = None,
-        limit: int = 50,
+        self, *, api: str | None = None, text: str | None = None, before: int | None = None, limit: int = 50
     ) -> Sequence[Batch]:
-        """Newest first; `before` is the number (not the identifier) of the last batch of the page before."""
+        """Newest first."""
         return await self._catalog.read(
-            lambda connection: sql.find(
-                connection,
-                api=api,
-                states=states,
-                process=process,
-                text=text,
-                created_from=created_from,
-                created_before=created_before,
-                before=before,
-                limit=limit,
-            )
+            lambda connection: sql.find(connection, api=api, text=text, before=before, limit=limit)
         )
 
     async def identifiers(self, ids: Collection[int]) -> Mapping[int, str]:

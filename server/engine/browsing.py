@@ -14,6 +14,7 @@ from storage.catalog.base import Catalog, LogLine
 from storage.catalog.base import Level as Level
 from storage.catalog.sql import batch_search, journal
 from storage.catalog.sql.batch_search import WINDOW as WINDOW
+from storage.catalog.sql.batch_search import Searched as Searched
 from storage.catalog.sql.batch_search import Wanted as Wanted
 from storage.errors import BlobMissing
 from storage.queues import jobs
@@ -55,6 +56,10 @@ class Browsing:
             return BatchPage(found.batches, known, found.further, found.looked)
 
         return await self._catalog.read(read)
+
+    async def matching(self, wanted: Wanted, *, before: int | None = None, limit: int = 50) -> Searched:
+        """The same batches without their jobs."""
+        return await self._catalog.read(lambda connection: batch_search.search(connection, wanted, before, limit))
 
     async def control(self, batch: Batch) -> bytes | None:
         """The control file a batch runs with; None where it has none, or its bytes are gone."""

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from storage.queues.base import FINAL, Job, first_job_id
+from storage.queues.base import Job, first_job_id
 from storage.queues.jobs import in_order
 from storage.queues.tables import jobs
 
@@ -45,7 +45,7 @@ def ended(
     connection: Connection, modes: Collection[str], since: datetime, after: str | None = None, limit: int = 200
 ) -> list[Job]:
     """In the order they ended; `after` is the last job of the page before, and `since` its end."""
-    conditions = [jobs.c.finished >= since, jobs.c.mode.in_(modes), jobs.c.state.in_(FINAL)]
+    conditions = [jobs.c.finished >= since, jobs.c.mode.in_(modes)]
     if after is not None:
         conditions.append((jobs.c.finished > since) | (jobs.c.id > after))
     return in_order(connection, *conditions, by=(jobs.c.finished, jobs.c.id), limit=limit)

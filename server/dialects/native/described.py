@@ -107,7 +107,7 @@ BATCHES = Operation(
         Parameter("api", "Only those of one API.", _WORDS),
         Parameter("state", "Only those in one state.", choice(BATCH_STATES)),
         _PROCESS,
-        Parameter("text", "Only those with this text in their comment, identifier or creation path.", _WORDS),
+        Parameter("text", "Only those with this text in comment, identifier, a file's name or creation path.", _WORDS),
         Parameter("created_from", f"Only those made then or later. {_WHEN}", _WORDS),
         Parameter("created_before", f"Only those made earlier. {_WHEN}", _WORDS),
         _BEFORE,

@@ -6,6 +6,7 @@ from aiohttp import hdrs, web
 
 from server.dialects.native import described, wire
 from server.dialects.native.errors import ParameterWrong
+from server.engine.browsing import Wanted
 from server.engine.documents import (
     BATCH_STATES,
     JOB_STATES,
@@ -71,21 +72,21 @@ class BatchApi:
         yield self._desk.get(described.FILE, self.file)
 
     async def list(self, request: web.Request, query: wire.Query) -> web.Response:
-        limit = query.limit()
-        found = await self._engine.batches.list(
+        wanted = Wanted(
             api=query.text("api"),
-            states=query.choices("state", BATCH_STATES),
+            state=query.choice("state", BATCH_STATES),
             process=query.text("process"),
             text=query.text("text"),
             created_from=query.moment("created_from"),
             created_before=query.moment("created_before"),
-            before=await _number(self._engine, query, "before"),
-            limit=limit + 1,
         )
-        shown, following = cut(
-            [batch_summary(batch) for batch in found], limit, lambda last: query.link(request.path, before=last["id"])
-        )
-        return answer(wire.page("batches", shown, following))
+        before = await _number(self._engine, query, "before")
+        found = await self._engine.browsing.matching(wanted, before=before, limit=query.limit())
+        following = None
+        if found.further is not None:
+            names = await self._engine.batches.identifiers([found.further])
+            following = query.link(request.path, before=names[found.further])
+        return answer(wire.page("batches", [batch_summary(batch) for batch in found.batches], following))
 
     async def show(self, request: web.Request, query: wire.Query) -> web.Response:
         identifier = request.match_info["batch"]

@@ -54,6 +54,9 @@ class Query:
             raise ParameterWrong(name, value, f"at most {LONGEST_TEXT:,} printable characters")
         return value or None
 
+    def choice(self, name: str, words: Sequence[Word]) -> Word | None:
+        return next(iter(self.choices(name, words)), None)
+
     def choices(self, name: str, words: Sequence[Word]) -> Sequence[Word]:
         """The one that is asked for, or none."""
         value = self._given.get(name, "")

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, func, insert, or_, select, tuple_, update
+from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
 from storage.catalog.base import Batch, BatchFile, BatchState, NewBatch
 from storage.catalog.tables import batch_files, batches
@@ -73,8 +73,6 @@ def find(
     process: str | None = None,
     tenant: str | None = None,
     text: str | None = None,
-    created_from: datetime | None = None,
-    created_before: datetime | None = None,
     before: int | None = None,
     limit: int = 50,
 ) -> list[Batch]:
@@ -89,23 +87,9 @@ def find(
     if text:
         places = (batches.c.comment, batches.c.identifier, batches.c.properties["creation_path"].as_string())
         query = query.where(or_(*(place.icontains(text, autoescape=True) for place in places)))
-    if created_from is not None or created_before is not None:
-        return many(Batch, connection.execute(_within(query, created_from, created_before, before).limit(limit)))
     if before is not None:
         query = query.where(batches.c.id < before)
     return many(Batch, connection.execute(query.order_by(batches.c.id.desc()).limit(limit)))
-
-
-def _within(query: Select[Any], begin: datetime | None, end: datetime | None, before: int | None) -> Select[Any]:
-    """In the order of the index on time: by id, a page about last year would read everything since."""
-    if begin is not None:
-        query = query.where(batches.c.created >= begin)
-    if end is not None:
-        query = query.where(batches.c.created < end)
-    if before is not None:
-        last = select(batches.c.created).where(batches.c.id == before).scalar_subquery()
-        query = query.where(tuple_(batches.c.created, batches.c.id) < tuple_(last, before))
-    return query.order_by(batches.c.created.desc(), batches.c.id.desc())
 
 
 def identifiers(connection: Connection, ids: Collection[int]) -> dict[int, str]:
