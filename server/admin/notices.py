@@ -15,4 +15,7 @@ NOTICES = {
     "batch-copied": "This is the copy.",
     "batch-cancelled": "The batch is cancelled.",
     "cancel-asked": "The import was asked to stop; it does at its next checkpoint.",
+    "import-confirmed": "Confirmed: this batch imports what was checked.",
+    "import-abandoned": "Abandoned: nothing was imported.",
+    "check-again": "The files are checked again.",
 }

@@ -8,7 +8,9 @@ from server.admin.failed import FailedPages
 from server.admin.home import HomePages
 from server.admin.keys import KeyPages
 from server.admin.models import ModelsPages
+from server.admin.new_import import NewImportPages
 from server.admin.processes import ProcessesPages
+from server.admin.proposal import ProposalPages
 from server.admin.records import RecordsPages
 from server.admin.records_row import RecordsRowPages
 from server.admin.schedules import SchedulePages
@@ -17,6 +19,8 @@ from server.admin.system import SystemPages
 
 PARTS: tuple[MakePages, ...] = (
     HomePages,
+    NewImportPages,
+    ProposalPages,
     SchedulePages,
     KeyPages,
     SystemPages,

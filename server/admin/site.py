@@ -1,7 +1,7 @@
 """The site as a whole: its pages, who may see them, and what every page has."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import quote, urlencode
@@ -136,9 +136,9 @@ class Site:
         self._check(request, form.fields.get(TOKEN))
         return form
 
-    async def files(self, request: web.Request) -> Form:
+    async def files(self, request: web.Request, fields: Collection[str] = ("file",)) -> Form:
         """A form with files, to be used as `async with`; the token is a field, or the header X-CSRF-Token."""
-        form = await receive_form(self.engine.uploads, request, repeated=True)
+        form = await receive_form(self.engine.uploads, request, file_fields=fields, repeated=True)
         try:
             self._check(request, form.fields.get(TOKEN) or request.headers.get("X-CSRF-Token"))
         except BaseException:

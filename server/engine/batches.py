@@ -7,6 +7,7 @@ ready ─────┘        └─────────┴─▶ cancelle
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -157,7 +158,6 @@ class Batches:
         async with upload:
             definition = self._definitions.process(process)
             control = row_control(definition.control, self._definitions.models[definition.model])
-            await upload.publish()
             new = NewBatch(
                 identifier=new_identifier(),
                 api=api,
@@ -168,25 +168,52 @@ class Batches:
                 properties=properties or {},
             )
             plan = Plan(lane=api, attempts=self._attempts, payload={"after": list(after)})
-            batch = await self._keep(
-                orjson.dumps(control, option=orjson.OPT_SORT_KEYS),
-                lambda connection, digest: self._submit(connection, _with(new, digest), upload, plan),
-            )
-            await upload.settle()
+            content = orjson.dumps(control, option=orjson.OPT_SORT_KEYS)
+            return await self.submit(new, [("rows", upload)], plan, content)
+
+    async def submit(
+        self,
+        new: NewBatch,
+        uploads: Sequence[tuple[str, Upload]],
+        plan: Plan,
+        content: bytes,
+        also: Callable[[Connection, Batch], None] = lambda _connection, _batch: None,
+    ) -> Batch:
+        """A batch with its files by role, made and scheduled in one transaction, of which `also` is a part.
+
+        `content` is its control file. The uploads are used up, whatever happens.
+        """
+        async with AsyncExitStack() as stack:
+            for _, upload in uploads:
+                await stack.enter_async_context(upload)
+            for _, upload in uploads:
+                await upload.publish()
+
+            def commit(connection: Connection, digest: str) -> Batch:
+                batch = self._submit(connection, _with(new, digest), uploads, plan)
+                also(connection, batch)
+                return batch
+
+            batch = await self._keep(content, commit)
+            for _, upload in uploads:
+                await upload.settle()
             return batch
 
-    def _submit(self, connection: Connection, new: NewBatch, upload: Upload, plan: Plan) -> Batch:
+    def _submit(
+        self, connection: Connection, new: NewBatch, uploads: Sequence[tuple[str, Upload]], plan: Plan
+    ) -> Batch:
         batch = sql.add(connection, new)
-        sql.add_file(
-            connection,
-            batch.id,
-            name="rows",
-            filename=upload.filename,
-            digest=upload.digest,
-            size=upload.size,
-            created=new.created,
-        )
-        job = self._schedule(connection, batch.api, batch.identifier, "uploading", plan)
+        for role, upload in uploads:
+            sql.add_file(
+                connection,
+                batch.id,
+                name=role,
+                filename=upload.filename,
+                digest=upload.digest,
+                size=upload.size,
+                created=new.created,
+            )
+        job = self.put(connection, batch.api, batch.identifier, "uploading", plan)
         return replace(batch, state="scheduled", job=job.id)
 
     async def of_job(self, job: Job) -> Batch:
@@ -201,7 +228,7 @@ class Batches:
         """Hands the batch to the queue; of two calls at once, one gets BatchWrongState."""
         # clients rely on the order of their batches (Haplo: jobs run one after the other in the background)
         plan = plan or Plan(mode=mode, lane=api, attempts=self._attempts)
-        return await self._catalog.write(lambda connection: self._schedule(connection, api, identifier, wanted, plan))
+        return await self._catalog.write(lambda connection: self.put(connection, api, identifier, wanted, plan))
 
     async def get(self, api: str | None, identifier: str) -> Batch:
         batch = await self._catalog.read(lambda connection: sql.with_identifier(connection, identifier, api))
@@ -235,7 +262,8 @@ class Batches:
         except BlobMissing:
             raise BatchFileNotFound(f"{file}: its bytes are gone, `penstock fsck` says more") from None
 
-    def _schedule(self, connection: Connection, api: str, identifier: str, wanted: BatchState, plan: Plan) -> Job:
+    def put(self, connection: Connection, api: str, identifier: str, wanted: BatchState, plan: Plan) -> Job:
+        """What `schedule` does, as a part of somebody's transaction."""
         batch = sql.with_identifier(connection, identifier, api)
         if batch is None:
             raise BatchNotFound(identifier)

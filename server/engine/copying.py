@@ -7,6 +7,7 @@ from server.engine.errors import BatchNotFound, BatchWrongState, RequestInvalid
 from server.engine.secrets import new_identifier
 from storage.catalog.base import Batch, Catalog, Key, NewBatch
 from storage.catalog.sql import batches as sql
+from storage.catalog.sql import proposals
 
 ENDED = ("complete", "dry-run", "error", "cancelled")
 COPIED_FROM = "copied_from"
@@ -33,18 +34,7 @@ class Copying:
         if batch.control is None:
             raise RequestInvalid("this batch has no control file: its workbook says what to do; load it again instead")
         copy = sql.add(connection, self._new(batch, key))
-        for file in sql.files_for_run(connection, batch.id):
-            sql.add_file(
-                connection,
-                copy.id,
-                name=file.name,
-                filename=file.filename,
-                digest=file.digest,
-                size=file.size,
-                created=copy.created,
-                state="ready",
-            )
-        sql.set_properties(connection, batch.id, _with_copy(batch, copy.identifier))
+        link_copy(connection, batch, copy)
         return copy
 
     def _new(self, batch: Batch, key: Key) -> NewBatch:
@@ -61,6 +51,25 @@ class Copying:
             properties={name: value for name, value in batch.properties.items() if name not in _OWN}
             | {COPIED_FROM: batch.identifier},
         )
+
+
+def link_copy(connection: Connection, batch: Batch, copy: Batch) -> None:
+    """Gives a new batch the files of another, which remembers it. Raises RequestInvalid where they are gone."""
+    files = sql.files_for_run(connection, batch.id)
+    if not files and proposals.has_dropped(connection, batch.id):
+        raise RequestInvalid("the files of this batch are gone: it was abandoned; send them again")
+    for file in files:
+        sql.add_file(
+            connection,
+            copy.id,
+            name=file.name,
+            filename=file.filename,
+            digest=file.digest,
+            size=file.size,
+            created=copy.created,
+            state=copy.state,
+        )
+    sql.set_properties(connection, batch.id, _with_copy(batch, copy.identifier))
 
 
 def copies_of(batch: Batch) -> list[str]:

@@ -35,6 +35,7 @@ from server.engine.leftovers import Leftovers
 from server.engine.mail import KIND as MAIL
 from server.engine.mail import Mail, MailServer
 from server.engine.overview import Overview
+from server.engine.proposals import LET_GO, Proposals
 from server.engine.pushes import Pushes
 from server.engine.queue_rows import QueueRow, rows_of
 from server.engine.readiness import Readiness
@@ -44,6 +45,7 @@ from server.engine.reissue import Reissue
 from server.engine.schedules import Schedules
 from server.engine.sessions import Sessions
 from server.engine.staged_uploads import StagedUploads
+from server.engine.summaries import Summaries
 from server.engine.transactions import TransactionRules, Transactions
 from server.engine.upload_definitions import DefinitionRules, UploadDefinitions
 from server.engine.uploads import Uploads
@@ -109,6 +111,19 @@ class Engine:
         self.pushes = Pushes(self.batches, self.jobs)
         rules = definitions or DefinitionRules()
         leftovers = Leftovers(storage.catalog, storage.blobs, refers_to)
+        self.proposals = Proposals(
+            storage.catalog,
+            storage.queue,
+            self.batches,
+            self.jobs,
+            self.definitions,
+            self.control_files,
+            leftovers,
+            clock,
+            self._limits.attempts,
+        )
+        self.errands.add(LET_GO, self.proposals.let_go)
+        self.summaries = Summaries(storage.catalog, storage.blobs, self.definitions, self.control_files)
         self.job_executions = JobExecutions(storage, clock, self._limits.attempts)
         self.upload_definitions = UploadDefinitions(storage.catalog, leftovers, clock, rules, self.job_executions)
         self.staged_uploads = StagedUploads(storage.catalog, storage.blobs, self.uploads, leftovers, clock)

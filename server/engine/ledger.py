@@ -3,7 +3,7 @@
 The end of a job and the state of its batch are written together, where the work was committed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from server.engine.account import Account
 from server.engine.clock import Clock
 from storage.catalog.base import Batch, BatchFile, BatchState, Catalog, Level, LogLine
-from storage.catalog.sql import batches, journal
+from storage.catalog.sql import batches, journal, proposals
 from storage.errors import Superseded
 from storage.queues import jobs as sql
 from storage.queues.base import Counts, FinalState, Job, JobQueue, NewJob
@@ -83,6 +83,12 @@ class Ledger:
     def forget_after(self, record: int, position: int) -> None:
         """Drops what a chunk said that never committed; it will be done again."""
         self._write_own(lambda connection: journal.forget_from(connection, self._job.id, record, position))
+
+    def show(self, found: Mapping[str, object]) -> None:
+        """What a dry run saw, for the proposal that its batch is."""
+        batch = self._job.batch
+        if batch is not None:
+            self._write_own(lambda connection: proposals.show(connection, batch, found))
 
     def end(self, account: Account, state: FinalState, error: str | None = None) -> None:
         now = self._clock()

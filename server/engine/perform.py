@@ -17,6 +17,7 @@ from server.engine.definitions import check_control, tables_of
 from server.engine.ledger import CANCELLED, Ledger, moment
 from server.engine.processors import PROCESSORS, Joined
 from server.engine.run import Cancelled, Interrupted, Mapper, Run, Source, blocks_of, check_whole_files
+from server.engine.samples import Samples
 from server.engine.worker import Order, Signals, Verdict, WorkerConfig, serve_orders
 from server.logs import configure_logs
 from server.mapping.compile import compile_control
@@ -116,6 +117,7 @@ class _Performance:
                 self._account = Account.restore(begun)
                 number = (begun.position or {}).get("number")
                 self._ledger.forget_after(number if isinstance(number, int) else 0, self._account.position)
+            samples = self._samples(work)
             run = Run(
                 sources=work.sources(),
                 mapper=work.mapper,
@@ -125,10 +127,21 @@ class _Performance:
                 pause=self._pause,
                 chunk_records=self._order.chunk_records,
                 detailed=bool(self._job.payload.get("detailed")),
+                samples=samples,
             )
-            run(begun)
+            try:
+                run(begun)
+            finally:
+                if samples is not None:
+                    self._ledger.show(samples.found())
         finally:
             session.close()
+
+    def _samples(self, work: "_Prepared") -> Samples | None:
+        wanted = self._job.payload.get("samples")
+        if not isinstance(wanted, int) or work.model is None:
+            return None
+        return Samples(work.model, self._order.models, wanted)
 
     def _start(self, work: "_Prepared") -> None:
         self._account.log(self._first_line())
@@ -144,7 +157,8 @@ class _Performance:
         control = parse_control(document)
         program = compile_control(control, model, self._order.models)
         mapper = Mapper(program, None if program.setup_messages else plan(control, model, self._order.models))
-        return _Prepared(tables_of(model, program), lambda: self._sources(control), mapper, program.setup_messages)
+        tables = tables_of(model, program)
+        return _Prepared(tables, lambda: self._sources(control), mapper, program.setup_messages, model=model)
 
     def _by_sheets(self, order: BulkOrder, opened: ExitStack) -> "_Prepared":
         """A bulk load says in its sheets what is in them; each block brings its own mapper."""
@@ -226,6 +240,7 @@ class _Prepared:
     mapper: Mapper
     messages: Sequence[str]
     remarks: Sequence[str] = ()
+    model: Model | None = None  # that of the control file, where there is one
 
 
 def _records(source: Source) -> Iterator[object]:

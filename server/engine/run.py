@@ -5,17 +5,18 @@ under keys, so that a chunk done again after a crash overwrites what it said the
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO, Protocol
 
 from server.engine.account import Account
 from server.engine.extent import Extent
+from server.engine.samples import Before, Samples
 from server.mapping.flat import FlatPlan, Rows
 from server.mapping.scope import Change, Lookup, Result, RunFault, Scope
 from server.readers.base import START, BadRecord, Block, FileBroken, Position, Reader
 from storage.catalog.base import ORIGINAL_BYTES, Outcome, OutcomeStatus
 from storage.errors import RowRefused
-from storage.records.base import Checkpoint, Chunk, Scalar, Session, Upserts
+from storage.records.base import Checkpoint, Chunk, Scalar, Session, Upserts, Written
 
 
 class Interrupted(Exception):
@@ -59,6 +60,7 @@ class Run:
     """`keep` is told what to write to the catalog before a chunk commits; `pause` raises when the run should stop.
 
     A chunk has `chunk_records` plain records, or a fifth where each needs statements of its own: others wait as long.
+    With `samples`, the first records of each kind are kept for somebody to look at.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Run:
         pause: Callable[[], None],
         chunk_records: int = 1000,
         detailed: bool = False,
+        samples: Samples | None = None,
     ) -> None:
         self._sources = sources
         self._mapper = mapper
@@ -81,6 +84,7 @@ class Run:
         self._pause = pause
         self._chunk_records = chunk_records
         self._detailed = detailed
+        self._samples = samples
         self._extent = Extent([source.weight for source in sources])
 
     def __call__(self, begun: Checkpoint | None) -> None:
@@ -96,12 +100,14 @@ class Run:
 
     def _read(self, index: int, source: Source, start: Position, number: int) -> int:
         mapper = source.mapper or self._mapper
-        work = _Work(mapper, self._account, source.name, self._detailed)
+        work = _Work(mapper, self._account, source.name, self._detailed, self._samples)
         plain = mapper.flat is not None and not self._detailed
         size = self._chunk_records if plain else max(1, self._chunk_records // 5)
         with source.open() as file:
             for block in _blocks_in(source, file, start, size):
                 self._pause()
+                if self._samples is not None:
+                    self._samples.look(source.name, block)
                 prepared = work.prepare(block, number)
                 number += work.length(block)
                 checkpoint = Checkpoint(position={"file": index, "number": number, **block.end._asdict()})
@@ -139,12 +145,15 @@ def _blocks_in(source: Source, file: BinaryIO, start: Position, size: int) -> It
 class _Work:
     """The records of one file on their way into a chunk."""
 
-    def __init__(self, mapper: Mapper, account: Account, file: str, detailed: bool) -> None:
+    def __init__(
+        self, mapper: Mapper, account: Account, file: str, detailed: bool, samples: Samples | None = None
+    ) -> None:
         self._program = mapper.program
         self._flat = mapper.flat
         self._account = account
         self._file = file
         self._detailed = detailed
+        self._samples = samples
         self._cells: tuple[Sequence[str], Rows] | None = None
         self.fault: RunFault | None = None  # the control file's own; what came before it in the chunk still counts
 
@@ -184,12 +193,22 @@ class _Work:
         if not rows or flat is None:
             return
         try:
-            written = chunk.upsert_many(Upserts(flat.destination.table, flat.columns, flat.key, rows))
-        except RowRefused:
+            written = self._written(chunk, Upserts(flat.destination.table, flat.columns, flat.key, rows))
+        except (RowRefused, _Unseen):
             # one of them is bad: each alone, so that it fails alone
             self._each(chunk, block, number, [int(str(row[-1])) - number for row in rows])
         else:
             self._account.count_many(written)
+
+    def _written(self, chunk: Chunk, upserts: Upserts) -> Written:
+        """Raises _Unseen, and then nothing is written, where some of the rows are to be shown one by one."""
+        if self._samples is None:
+            return chunk.upsert_many(upserts)
+        with chunk.record():
+            written = chunk.upsert_many(upserts)
+            if self._samples.lack(written):
+                raise _Unseen
+        return written
 
     def _each(self, chunk: Chunk, block: Block, number: int, indexes: Sequence[int]) -> None:
         for index in indexes:
@@ -202,11 +221,14 @@ class _Work:
         scope = _RecordScope(chunk, self._account, number)
         changes: Sequence[Change] = ()
         status: OutcomeStatus = "failed"
+        before: Before = ()
         try:
             with chunk.record():
                 result = self._map(record, scope)
                 changes = result.changes
                 status = _status(result)
+                if self._samples is not None:
+                    before = self._samples.before(status, changes, chunk)
                 _apply(chunk, changes, number)
         except RowRefused as error:
             status, changes = "failed", ()
@@ -215,8 +237,10 @@ class _Work:
             status, changes = "failed", ()
             self.fault = error
         self._account.count(status)
-        if scope.messages or (self._detailed and changes):
-            self._account.outcomes.append(self._outcome(block, number, index, status, scope.messages, changes))
+        sample = None if self._samples is None else self._samples.take(status, record, changes, before)
+        if scope.messages or sample or (self._detailed and changes):
+            outcome = self._outcome(block, number, index, status, scope.messages, changes)
+            self._account.outcomes.append(replace(outcome, detail={"sample": sample}) if sample else outcome)
 
     def _map(self, record: object, scope: "_RecordScope") -> Result:
         if isinstance(record, BadRecord):
@@ -243,6 +267,10 @@ class _Work:
             original=block.originals(index)[:ORIGINAL_BYTES],
             detail={"changed": [_described(change) for change in changes]} if self._detailed else None,
         )
+
+
+class _Unseen(Exception):
+    """Among rows that were written together are some that are to be shown."""
 
 
 class _RecordScope:

@@ -11,12 +11,13 @@ from storage.catalog.base import BatchFile
 from storage.catalog.tables import batch_files, proposals
 from storage.schema import columns_of, one
 
-Decision = Literal["confirmed", "abandoned"]
+Decision = Literal["confirmed", "abandoned", "repeated"]
 
 
 @dataclass(frozen=True, slots=True)
 class ProposalRow:
-    """`found` is what the dry run saw, `imported` the identifier of the batch that imports it.
+    """`found` is what the dry run saw, `imported` the identifier of the batch that came of it: the import, or another
+    dry run.
 
     `dropped` describes the files that were let go; None: they are still there.
     """
@@ -49,6 +50,12 @@ def decide(
     """Only once; says whether this was it."""
     open_ = update(proposals).where(proposals.c.batch == batch, proposals.c.decision.is_(None))
     return connection.execute(open_.values(decision=decision, decided=decided, imported=imported)).rowcount == 1
+
+
+def has_dropped(connection: Connection, batch: int) -> bool:
+    """Whether its files were let go."""
+    row = get(connection, batch)
+    return row is not None and bool(row.dropped)
 
 
 def drop_files(connection: Connection, batch: int, files: Sequence[BatchFile]) -> None:

@@ -1,0 +1,58 @@
+"""Whether a file is what its reader expects, as far as its beginning tells: so that people hear it in plain words."""
+
+from collections.abc import Mapping
+
+from server.readers.sniff import Guess, sniff
+
+_FAMILIES: Mapping[str, str] = {
+    "csv-with-name-row": "a table of text (CSV)",
+    "tsv-with-name-row": "a table of text (TSV)",
+    "xlsx-with-name-row": "an Excel workbook",
+    "json-lines": "JSON Lines",
+    "json": "JSON",
+    "marc-json": "JSON",
+    "xml-text-of-children": "XML",
+    "xml-attributes": "XML",
+    "marc-xml": "MARCXML",
+    "marc": "binary MARC",
+}
+_ALSO: Mapping[str, tuple[str, ...]] = {
+    "csv-with-name-row": ("tsv-with-name-row",),
+    "tsv-with-name-row": ("csv-with-name-row",),
+    "xml-text-of-children": ("xml-attributes", "marc-xml"),
+    "xml-attributes": ("xml-text-of-children", "marc-xml"),
+    "marc-json": ("json", "json-lines"),
+}
+_SEPARATORS = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "vertical bars"}
+
+
+def misfit(filename: str, head: bytes, entry: Mapping[str, object]) -> str | None:
+    """What is odd about a file for this entry of a control file; None where it may well fit. `head`: see `sniff`."""
+    read = str(entry.get("read"))
+    if not head.strip():
+        return f"{filename} is empty: no records can come of it."
+    guess = sniff(filename, head)
+    if read not in _FAMILIES or guess is None:
+        return None
+    if guess.read != read and guess.read not in _ALSO.get(read, ()) and not _is_one_line(guess, read):
+        return f"{filename} looks like {_FAMILIES[guess.read]}, but is read as {_FAMILIES[read]} ({read})."
+    return _separated(filename, head, guess, entry)
+
+
+def _is_one_line(guess: Guess, read: str) -> bool:
+    """One JSON object may be a document, or JSON Lines of one line."""
+    return read == "json-lines" and guess.read == "json" and bool(guess.options)
+
+
+def _separated(filename: str, head: bytes, guess: Guess, entry: Mapping[str, object]) -> str | None:
+    expected = str(entry.get("separator", "\t" if entry.get("read") == "tsv-with-name-row" else ","))
+    seems = str(guess.options.get("separator", "\t" if guess.read == "tsv-with-name-row" else ","))
+    first = head.split(b"\n", 1)[0]
+    if guess.read not in ("csv-with-name-row", "tsv-with-name-row") or seems == expected:
+        return None
+    if expected.encode() in first or seems.encode() not in first:
+        return None
+    return (
+        f"{filename} seems to have {_SEPARATORS.get(seems, seems)} between its columns, "
+        f"but is read with {_SEPARATORS.get(expected, repr(expected))}."
+    )

@@ -1,0 +1,155 @@
+"""What the dry run of a proposed import came to: counts with samples, columns, and what speaks against it."""
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection
+
+from server.engine.control_files import ControlFiles
+from server.engine.definitions import Definitions
+from server.engine.fitting import misfit
+from server.engine.proposals import SHOWN, Proposal
+from server.engine.samples import KINDS, digest_of
+from server.mapping.columns import ColumnUse, Matched, match_columns
+from server.mapping.flows import Flow
+from server.mapping.model import Model
+from server.readers.sniff import HEAD
+from storage.blobs.base import BlobStore
+from storage.catalog.base import BatchFile, Catalog, Outcome, OutcomeStatus
+from storage.catalog.sql import journal
+from storage.errors import BlobMissing
+
+_FIRST_LINES = 200  # of the log, in which we look for what is wrong with the whole
+_MOST_REMARKS = 20
+_OF_RECORD = re.compile(r" \(record \d+\)\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Records that came to the same, the first few of them shown."""
+
+    status: OutcomeStatus
+    count: int
+    samples: Sequence[Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class SeenColumn:
+    name: str
+    first: str
+    use: ColumnUse
+
+
+@dataclass(frozen=True, slots=True)
+class SeenFile:
+    """`columns` were found in its first `looked_at` records; `more`: there are too many to show."""
+
+    file: BatchFile
+    columns: Sequence[SeenColumn]
+    looked_at: int
+    more: bool
+    misfit: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """`changed`: what is not as it was when the dry run ran; `remarks`: what it said about the import as a whole."""
+
+    kinds: Sequence[Kind]
+    files: Sequence[SeenFile]
+    matched: Matched
+    changed: Sequence[str]
+    remarks: Sequence[str]
+
+    @property
+    def missing(self) -> Sequence[Flow]:
+        """What the control file reads and no file has; where no column is known, nothing is told."""
+        return self.matched.missing if any(file.columns for file in self.files) else ()
+
+
+class Summaries:
+    def __init__(
+        self, catalog: Catalog, blobs: BlobStore, definitions: Definitions, control_files: ControlFiles
+    ) -> None:
+        self._catalog = catalog
+        self._blobs = blobs
+        self._definitions = definitions
+        self._control_files = control_files
+
+    async def of(self, proposal: Proposal) -> Summary:
+        """Of a dry run that has ended."""
+        kinds, remarks = await self._catalog.read(lambda connection: _outcomes(connection, proposal))
+        content = await self._control_files.content(proposal.batch.control or "")
+        control: Mapping[str, Any] = orjson.loads(content) if content else {}
+        found: Mapping[str, Any] = proposal.row.found or {}
+        model = self._definitions.models.get(str(control.get("model")))
+        seen = {file["name"]: file for file in found.get("files", ())}
+        matched = _matched(control, model, seen)
+        misfits = await asyncio.to_thread(self._misfits, proposal.files, control)
+        files = [_file(file, seen.get(file.name, {}), matched, misfits.get(file.id)) for file in proposal.files]
+        return Summary(kinds, files, matched, list(self._changed(proposal, found, model)), remarks)
+
+    def _misfits(self, files: Sequence[BatchFile], control: Mapping[str, Any]) -> dict[int, str]:
+        entries = control.get("files", {})
+        found: dict[int, str] = {}
+        for file in files:
+            entry = entries.get(file.name, entries.get("DEFAULT"))
+            told = misfit(file.filename or file.name, self._head(file.digest), entry) if entry else None
+            if told is not None:
+                found[file.id] = told
+        return found
+
+    def _head(self, digest: str) -> bytes:
+        try:
+            with self._blobs.open(digest) as file:
+                return file.read(HEAD)
+        except BlobMissing:
+            return b""
+
+    def _changed(self, proposal: Proposal, found: Mapping[str, Any], model: Model | None) -> Sequence[str]:
+        changed: list[str] = []
+        if model is None:
+            changed.append("The model that it imports into is not there any more.")
+        elif "model" in found and found["model"] != digest_of(model):
+            changed.append(f"The model {model.name} was changed after this check: what follows may not hold any more.")
+        process = proposal.batch.process
+        if process is not None and process not in self._definitions.processes:
+            changed.append(f"The process {process} is not there any more; its control file as it was is used.")
+        elif process is not None and self._definitions.process(process).control_digest != proposal.batch.control:
+            changed.append(f"The process {process} was changed after the files came; as it was then, it is used here.")
+        return changed
+
+
+def _outcomes(connection: Connection, proposal: Proposal) -> tuple[list[Kind], list[str]]:
+    job = proposal.job
+    kinds = [
+        Kind(
+            status,
+            getattr(job.counts, status),
+            journal.list_outcomes(connection, job.id, statuses=[status], limit=SHOWN),
+        )
+        for status in KINDS
+    ]
+    lines = journal.log(connection, job.id, limit=_FIRST_LINES)
+    remarks = [line.message for line in lines if line.level == "error" and not _OF_RECORD.search(line.message)]
+    return kinds, remarks[:_MOST_REMARKS]
+
+
+def _matched(control: Mapping[str, Any], model: Model | None, seen: Mapping[str, Mapping[str, Any]]) -> Matched:
+    if model is None:
+        return Matched({}, (), ())
+    return match_columns(
+        control, model, list(dict.fromkeys(name for file in seen.values() for name in file["columns"]))
+    )
+
+
+def _file(file: BatchFile, seen: Mapping[str, Any], matched: Matched, told: str | None) -> SeenFile:
+    unknown = ColumnUse((), (), asked=False)
+    columns = [
+        SeenColumn(name, first, matched.uses.get(name, unknown)) for name, first in seen.get("columns", {}).items()
+    ]
+    return SeenFile(file, columns, seen.get("looked_at", 0), bool(seen.get("more")), told)
