@@ -276,12 +276,21 @@ def shown(settings: Settings) -> dict[str, dict[str, str]]:
     """The settings in force by section, as people may see them: secrets are masked."""
     return {
         section: {
-            name: MASK if name in SECRET and getattr(values, name) is not None else _shown(getattr(values, name))
-            for name in type(values).model_fields
+            field.alias or name: MASK if name in SECRET and getattr(values, name) else _plainly(getattr(values, name))
+            for name, field in type(values).model_fields.items()
         }
         for section in Settings.model_fields
         if type(values := getattr(settings, section)).model_fields
     }
+
+
+def _plainly(value: object) -> str:
+    """For reading, not for copying into the file: no quotes, and thousands set apart."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 10_000:
+        return f"{value:,}".replace(",", "\u202f")
+    return (
+        ", ".join(map(str, value)) if isinstance(value, tuple) else value if isinstance(value, str) else _shown(value)
+    )
 
 
 def section_fields(section: str) -> dict[str, tuple[str, object]]:

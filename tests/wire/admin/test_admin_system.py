@@ -27,7 +27,7 @@ async def test_the_program_the_data_and_the_settings_are_shown(tmp_path: Path, i
         assert "catalog.db " in page.text
         assert "Files received 2, " in page.text  # and the control file
         assert f"Form of catalog {REVISION}" in page.text
-        assert "host 'mail.example.org'" in page.text
+        assert "host mail.example.org" in page.text
         assert f"password {MASK}" in page.text
         assert "h0rse" not in page.body
         assert "ok Every part answers." in page.text
