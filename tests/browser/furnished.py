@@ -259,16 +259,14 @@ def pushed(house: House) -> None:
     assert answer.status == 200, answer.body
 
 
-def members_csv(*, wrong: bool = True) -> bytes:
-    """Ten members; with `wrong`, three that cannot be imported, for two reasons."""
-    rows = [f"{number},{NAMES[number % 6]},new{number}@example.org,{number}.50" for number in range(30, 40)]
-    if wrong:
-        rows += [
-            "fifty,No Number,n@example.org,1",
-            ",Nobody at all,x@example.org,2",
-            "sixty,None Either,y@example.org,3",
-        ]
-    return ("number,name,email,fee\n" + "\n".join(rows) + "\n").encode()
+HEADER = b"number,name,email,fee\n"
+BAD = b"fifty,No Number,n@example.org,1\n,Nobody at all,x@example.org,2\nsixty,None Either,y@example.org,3\n"
+
+
+def members_csv(start: int = 30) -> bytes:
+    """Ten members, and three that cannot be imported, for two reasons."""
+    rows = [f"{n},{NAMES[n % 6]},new{n}@example.org,{n}.50\n" for n in range(start, start + 10)]
+    return HEADER + "".join(rows).encode() + BAD
 
 
 def proposed(house: House) -> None:

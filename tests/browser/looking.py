@@ -5,6 +5,7 @@ import shutil
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from playwright.async_api import Browser, ConsoleMessage, Page, Request, Response, async_playwright, expect
@@ -118,3 +119,16 @@ def lines(violations: Sequence[Any]) -> Iterator[str]:
     for violation in violations:
         for node in violation["nodes"]:
             yield f"{violation['impact']} {violation['id']}: {violation['help']}: {node['html'][:160]}"
+
+
+async def open_failed(page: Page) -> None:
+    await page.get_by_role("link", name="by cause, and as a file").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Failed records")
+
+
+async def download(page: Page, folder: Path) -> bytes:
+    """What the first button of the page sends."""
+    async with page.expect_download() as coming:
+        await page.get_by_role("link", name="-failed.").click()
+    await (await coming.value).save_as(folder / "failed")
+    return (folder / "failed").read_bytes()

@@ -6,12 +6,11 @@ from pathlib import Path
 import pytest
 from client import Sent
 from conftest import Visit
-from furnished import STANDARD, House, members_csv
-from playwright.async_api import Page, expect
+from furnished import BAD, HEADER, STANDARD, House, members_csv
+from looking import download, open_failed
+from playwright.async_api import expect
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-BAD = b"fifty,No Number,n@example.org,1\n,Nobody at all,x@example.org,2\nsixty,None Either,y@example.org,3\n"
 
 
 async def test_a_batch_ends_before_ones_eyes(house: House, visit: Visit) -> None:
@@ -46,7 +45,7 @@ async def test_failed_records_come_back_as_they_were_sent(
     await page.goto(f"{house.url}/admin/batches/{imported(house, 'To be corrected')}")
     await open_failed(page)
     await expect(page.get_by_role("main")).to_contain_text("3 of 13 records failed")
-    assert await download(page, tmp_path) == b"number,name,email,fee\n" + BAD
+    assert await download(page, tmp_path) == HEADER + BAD
 
 
 async def test_causes_lead_to_their_records(house: House, visit: Visit) -> None:
@@ -84,16 +83,3 @@ def imported(house: House, comment: str) -> str:
     house.client().send_form(f"{STANDARD}/schedule", batch=batch)
     assert house.ended(batch) == "complete"
     return batch
-
-
-async def open_failed(page: Page) -> None:
-    await page.get_by_role("link", name="by cause, and as a file").click()
-    await expect(page.get_by_role("heading", level=1)).to_have_text("Failed records")
-
-
-async def download(page: Page, folder: Path) -> bytes:
-    """What the first button of the page sends."""
-    async with page.expect_download() as coming:
-        await page.get_by_role("link", name="-failed.").click()
-    await (await coming.value).save_as(folder / "failed")
-    return (folder / "failed").read_bytes()
