@@ -83,34 +83,29 @@ class Engine:
         self._clock = clock
         self._limits = jobs or JobLimits()
         self._dispatcher: Dispatcher | None = None
+        self._leftovers = Leftovers(storage.catalog, storage.blobs, refers_to)
         self.definitions = Definitions(imports, built_in=(source_records.MODEL,))
         self.keys = Keys(storage.catalog, clock, everybody=no_auth)
         self.events = Events()
-        self.figures = Figures(storage, clock)
         self.uploads = Uploads(storage.blobs, uploads, events=self.events)
         self.batches = Batches(
             storage.catalog, storage.queue, storage.blobs, self.definitions, clock, self._limits.attempts
         )
         self.jobs = Jobs(storage.catalog, storage.queue, clock)
-        self.authoring = Authoring(self.definitions, clock)
-        self.control_files = ControlFiles(storage.catalog, storage.blobs)
-        self.catalogue = Catalogue(storage.records, storage.catalog, self.definitions, self.jobs)
-        self.browsing = Browsing(storage.catalog, storage.blobs)
-        self.copying = Copying(storage.catalog, clock)
-        self.failures = Failures(storage.catalog)
-        self.reissue = Reissue(storage.catalog, storage.blobs)
-        self.feed = Feed(storage.catalog, clock)
-        self.records = Records(storage.records, self.definitions)
-        rules_of_loads = transactions or TransactionRules()
-        self.transactions = Transactions(
-            storage.catalog, storage.queue, self.jobs, clock, rules_of_loads, self._limits.attempts
-        )
-        callbacks = Callbacks(self.transactions.told, CallbackRules(rules_of_loads.callbacks == "anywhere"))
-        self.errands = Errands(storage, clock, {MAIL: Mail(self.batches, self.jobs, mail), CALLBACK: callbacks})
-        self.readiness = Readiness(storage, self.definitions, self.uploads, self.errands, lambda: self._dispatcher)
+        self._build_for_imports(transactions or TransactionRules(), mail)
+        self._build_for_uploads_in_steps(definitions or DefinitionRules())
+        self._build_for_pages()
+        self._build_for_operators()
+
+    def _build_for_imports(self, loads: TransactionRules, mail: MailServer | None) -> None:
+        """Runs of every kind, and what follows them."""
+        storage, clock = self._storage, self._clock
         self.pushes = Pushes(self.batches, self.jobs)
-        rules = definitions or DefinitionRules()
-        leftovers = Leftovers(storage.catalog, storage.blobs, refers_to)
+        self.transactions = Transactions(storage.catalog, storage.queue, self.jobs, clock, loads, self._limits.attempts)
+        callbacks = Callbacks(self.transactions.told, CallbackRules(loads.callbacks == "anywhere"))
+        self.errands = Errands(storage, clock, {MAIL: Mail(self.batches, self.jobs, mail), CALLBACK: callbacks})
+        self.schedules = Schedules(storage.catalog, self.jobs, clock)
+        self.control_files = ControlFiles(storage.catalog, storage.blobs)
         self.proposals = Proposals(
             storage.catalog,
             storage.queue,
@@ -118,21 +113,42 @@ class Engine:
             self.jobs,
             self.definitions,
             self.control_files,
-            leftovers,
+            self._leftovers,
             clock,
             self._limits.attempts,
         )
         self.errands.add(LET_GO, self.proposals.let_go)
-        self.summaries = Summaries(storage.catalog, storage.blobs, self.definitions, self.control_files)
+
+    def _build_for_uploads_in_steps(self, rules: DefinitionRules) -> None:
+        """Files that are announced, sent, perhaps in parts, and processed later."""
+        storage, clock, leftovers = self._storage, self._clock, self._leftovers
         self.job_executions = JobExecutions(storage, clock, self._limits.attempts)
         self.upload_definitions = UploadDefinitions(storage.catalog, leftovers, clock, rules, self.job_executions)
         self.staged_uploads = StagedUploads(storage.catalog, storage.blobs, self.uploads, leftovers, clock)
         self.file_extensions = FileExtensions(storage.catalog, clock, storage.free_bytes)
-        self.schedules = Schedules(storage.catalog, self.jobs, clock)
+        self.sessions = Sessions(storage.catalog, clock, rules.access_seconds, rules.refresh_seconds)
+
+    def _build_for_pages(self) -> None:
+        """What people look at, and write about imports."""
+        storage, clock = self._storage, self._clock
+        self.authoring = Authoring(self.definitions, clock)
+        self.catalogue = Catalogue(storage.records, storage.catalog, self.definitions, self.jobs)
+        self.browsing = Browsing(storage.catalog, storage.blobs)
+        self.copying = Copying(storage.catalog, clock)
+        self.failures = Failures(storage.catalog)
+        self.reissue = Reissue(storage.catalog, storage.blobs)
+        self.feed = Feed(storage.catalog, clock)
+        self.records = Records(storage.records, self.definitions)
+        self.summaries = Summaries(storage.catalog, storage.blobs, self.definitions, self.control_files)
+
+    def _build_for_operators(self) -> None:
+        """How the server is."""
+        storage, clock = self._storage, self._clock
+        self.figures = Figures(storage, clock)
+        self.readiness = Readiness(storage, self.definitions, self.uploads, self.errands, lambda: self._dispatcher)
         self.overview = Overview(storage, clock, self.events, self.uploads.limits.min_free_bytes)
         self.holdings = Holdings(storage, clock)
         self.inspection = Inspection(storage.data_dir, lambda: list(self.definitions.tables().values()), clock)
-        self.sessions = Sessions(storage.catalog, clock, rules.access_seconds, rules.refresh_seconds)
 
     async def sweep(self) -> int:
         """Removes what a dead process left in flight; how many bodies."""
