@@ -8,6 +8,7 @@ import re
 from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 
 from storage.catalog.base import Catalog, Outcome, OutcomeStatus
@@ -128,10 +129,8 @@ class Failures:
     def _messages(self, job: str, after: int, most: int) -> Iterator[tuple[int, str]]:
         """In several short looks: a long one would hold back the catalog's write-ahead log."""
         while most > 0:
-            step, behind = min(_STEP, most), after
-            rows = self._catalog.read_now(
-                lambda c, behind=behind, step=step: journal.messages(c, job, "failed", after=behind, limit=step)
-            )
+            step = min(_STEP, most)
+            rows = self._catalog.read_now(partial(journal.messages, job=job, status="failed", after=after, limit=step))
             yield from ((record, message or "") for record, message in rows)
             if len(rows) < step:
                 return
