@@ -164,6 +164,13 @@ class Feed:
 
     async def _told(self, listener: Listener, after: datetime | None) -> AsyncIterator[News]:
         """The watcher has begun: what ends between its first look and ours is heard of twice rather than not at all."""
+        try:
+            async for news in self._caught_up(listener, after):
+                yield news
+        except StorageError as error:  # the stream ends; whoever comes back goes on where it was
+            _log.warning("the feed could not tell what happened meanwhile: %s", error)
+
+    async def _caught_up(self, listener: Listener, after: datetime | None) -> AsyncIterator[News]:
         told: set[str] = set()
         if after is not None:
             async for news in self._since(after):
@@ -193,8 +200,8 @@ class Feed:
         while True:
             try:
                 await self._look()
-            except StorageError as error:  # readiness says so too; those who listen wait
-                _log.warning("the feed cannot read the catalog: %s", error)
+            except Exception as error:  # those who listen wait for the next look
+                _log.warning("the feed could not look at the jobs: %s", error)
             await asyncio.sleep(_LOOK_EVERY)
 
     async def _look(self) -> None:

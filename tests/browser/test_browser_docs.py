@@ -1,4 +1,4 @@
-"""The described API in a browser: all of it from this server, under its content policy."""
+"""The described API in a browser: it renders under its content policy, and a request can be tried out."""
 
 import pytest
 from conftest import Visit
@@ -8,13 +8,15 @@ from playwright.async_api import expect
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_every_api_can_be_read_up_on(house: House, visit: Visit) -> None:
-    page = await visit(house)
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    await page.goto(f"{house.url}/docs")
-    for api in ("haplo", "folio", "learningbuilder", "voss", "native"):
-        await expect(page.locator(f"#operations-tag-{api}")).to_be_visible()
-    await page.locator("#operations-tag-native").click()
-    await expect(page.locator("[data-path='/api/v1/batches']")).to_be_visible()
-    assert [url for url in asked if not url.startswith((house.url, "data:"))] == []
+async def test_the_described_api_is_browsed_and_tried_out(furnished: House, visit: Visit) -> None:
+    page = await visit(furnished)
+    await page.goto(f"{furnished.url}/docs")
+    await expect(page.locator(".opblock-tag")).to_have_count(6)
+    await page.locator(".opblock-tag[data-tag=native]").click()
+    operation = page.locator(".opblock").filter(has_text="List batches of all APIs").first
+    await operation.locator(".opblock-summary-control").click()
+    await operation.get_by_role("button", name="Try it out").click()
+    await operation.get_by_role("button", name="Execute").click()
+    answer = operation.locator(".live-responses-table").first
+    await expect(answer.locator(".response-col_status").nth(1)).to_contain_text("200")
+    await expect(answer).to_contain_text('"batches"')

@@ -30,9 +30,9 @@ class EventApi:
             response = EventSourceResponse(ping_interval=HEARTBEAT_SECONDS, send_timeout=PATIENCE_SECONDS)
             await response.prepare(request)
             async with response:
-                await response.send("{}", id=wire.place(stream.place), event="listening")
                 with suppress(ConnectionError, TimeoutError):
                     async with asyncio.timeout(LONGEST_SECONDS):
+                        await response.send("{}", id=wire.place(stream.place), event="listening")
                         await _send(response, stream.news, job)
         return response
 

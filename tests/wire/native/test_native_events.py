@@ -8,11 +8,13 @@ from typing import Any
 import aiohttp
 import pytest
 from native_house import PATH, bearer, get, imported, next_event, refused, scheduled
-from replay import House
+from replay import House, MakeHouse
 
 from server.dialects.native import events
 from server.engine import feed
 from server.engine.batches import Plan
+from server.engine.receiving import UploadLimits
+from storage.errors import StorageError
 
 ADA, BOB = {"email": "ada@example.org", "name": "Ada"}, {"email": "bob@example.org", "name": "Bob"}
 
@@ -141,3 +143,42 @@ async def test_an_id_that_is_no_event_of_ours_is_refused(house: House) -> None:
     found = await get(house, f"{PATH}/events", 400, **{"Last-Event-ID": "17"})
     assert found["error"]["code"] == "parameter_wrong"
     assert "Last-Event-ID is '17'" in found["error"]["message"]
+
+
+async def test_a_catalog_that_cannot_be_read_for_a_moment_is_waited_for(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = feed.sql.look
+    failures = [StorageError("the disk failed"), RuntimeError("something else")]
+
+    def failing(*arguments: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return look(*arguments)
+
+    async with listening(house) as (answer, _):
+        monkeypatch.setattr(feed.sql, "look", failing)
+        _, job = await scheduled(house, ADA)
+        assert (await next_event(answer, "ended"))[2]["id"] == job
+    assert not failures
+
+
+async def test_a_catalog_that_fails_while_the_past_is_told_ends_the_stream(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_arguments: Any, **_more: Any) -> Any:
+        raise StorageError("the disk failed")
+
+    monkeypatch.setattr(feed.sql, "ended", failing)
+    async with listening(house, "2026-03-01T09:30:00Z") as (answer, _):
+        assert await asyncio.wait_for(answer.content.read(), 10) == b""
+
+
+async def test_a_place_is_good_after_a_restart(make_house: MakeHouse, limits: UploadLimits) -> None:
+    first = await make_house(limits)
+    async with listening(first) as (_, place):
+        pass
+    _, job = await imported(first, ADA)
+    await first.stop()
+    async with listening(await make_house(limits), place) as (answer, _):
+        assert (await next_event(answer, "ended"))[2]["id"] == job
