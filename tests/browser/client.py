@@ -88,6 +88,10 @@ class Visitor(Client):
         assert found is not None, "nobody is signed in"
         self._token = found[1]
 
+    def send(self, path: str, **fields: "str | Sent") -> Answer:
+        """A form of the site, with its token."""
+        return self.send_form(path, csrf=self._token, **fields)
+
     def post(self, path: str, **fields: "str | Sent") -> str:
         """Where the answer sends to."""
-        return self.send_form(path, csrf=self._token, **fields).headers.get("Location", "")
+        return self.send(path, **fields).headers.get("Location", "")

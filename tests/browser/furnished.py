@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import sqlite3
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -16,7 +15,10 @@ from pathlib import Path
 import openpyxl
 from client import Client, Sent, Visitor, by_password
 from definitions import MODELS, PROCESSES
-from running import PENSTOCK, Server, Site, wait_for
+from running import Server, Site, wait_for
+
+from server.cli.init import write_example
+from server.engine.keys import SCOPES
 
 BATCH = "/api/haplo-data-import-batch"
 STANDARD = "/api/haplo-data-import-standard-api"
@@ -34,7 +36,7 @@ class House:
 
     site: Site
     server: Server
-    keys: Mapping[str, str]  # secrets by name
+    keys: dict[str, str]  # secrets by name
     batches: dict[str, str]  # identifiers by what became of them
 
     @property
@@ -55,22 +57,27 @@ class House:
 @contextmanager
 def open_house(folder: Path) -> Iterator[House]:
     """As `penstock init` makes it, with a few more models and processes, and two keys."""
-    subprocess.run([PENSTOCK, "init", folder], check=True, capture_output=True, timeout=60)
+    write_example(folder)
     site = Site(folder, "")
     site.configure(jobs={"stall_seconds": 3600, "chunk_records": 1000}, limits={"min_free_bytes": 0})
     for name, document in MODELS.items():
         site.define("models", name, document)
     for name, document in PROCESSES.items():
         site.define("processes", name, document)
-    boss = site.run("keys", "create", "boss", "--scope", "admin").strip()
-    scopes = ("haplo-batch", "haplo-standard", "haplo-push", "folio", "learningbuilder", "voss", "native")
-    words = [word for scope in scopes for word in ("--scope", scope)]
-    site.key = site.run("keys", "create", "all the systems that push", *words).strip()
-    house = House(site, site.serve(), {"boss": boss, "pusher": site.key}, {})
+    house = House(site, site.serve(), {"boss": site.run("keys", "create", "boss", "--scope", "admin").strip()}, {})
+    scopes = {f"scope-{scope}": "on" for scope in SCOPES if scope != "admin"}
+    made = house.visitor().send("/admin/keys/new", name="all the systems that push", **scopes).body.decode()
+    house.keys["pusher"] = made.partition('id="secret">')[2].partition("<")[0]
     try:
         yield house
     finally:
         _end(house)
+
+
+def addresses(house: House) -> list[str]:
+    """Pages to be looked at whatever the walk meets first: batches in all states, a check that waits for its word."""
+    proposal = [f"/admin/new-import/{house.batches['proposed']}"] if "proposed" in house.batches else []
+    return [*(f"/admin/batches/{batch}" for batch in house.batches.values()), *proposal]
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from answers import EXPECTED, answers
-from furnished import House, open_furnished, open_house
+from furnished import House, addresses, open_furnished, open_house
 from looking import VIEWS, WIDE, View, Watch, chromium, flaws, in_view, sign_in
 from playwright.async_api import Browser, Page
 from walking import Kinds, walk
@@ -42,7 +42,7 @@ async def _all(folder: Path) -> list[str]:
 
 async def _house(browser: Browser, house: House, folder: Path, prefix: str) -> list[str]:
     kinds, names = Kinds(), {batch: name for name, batch in house.batches.items()}
-    found = walk(house.visitor(), *(f"/admin/batches/{batch}" for batch in names), kinds=kinds)
+    found = walk(house.visitor(), *addresses(house), kinds=kinds, examples=1 if prefix else 2)
     wrong = [f"dead link: {line}" for line in found.dead]
     if not prefix:
         wrong += [f"no page leads to {route}" for route in sorted(kinds.pages() - found.met)]

@@ -3,23 +3,24 @@
 import pytest
 from answers import EXPECTED, answers
 from conftest import Visit
-from furnished import House
+from furnished import House, addresses
 from looking import SCHEMES, VIEWS, Scheme, Watch, flaws, in_view, lines
 from walking import Kinds, walk
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+on_one_loop = pytest.mark.asyncio(loop_scope="session")
 
 RUN = "async () => (await axe.run({resultTypes: ['violations']})).violations"
 SERIOUS = ("serious", "critical")
 
 
+@on_one_loop
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("scheme", SCHEMES)
 async def test_no_page_has_a_serious_violation(
     furnished: House, visit: Visit, watch: Watch, axe: str, scheme: Scheme
 ) -> None:
     page, found = await visit(furnished), []
-    for address in walk(furnished.visitor(), *first_pages(furnished)).pages:
+    for address in walk(furnished.visitor(), *addresses(furnished)).pages:
         await page.goto(furnished.url + address)
         await page.evaluate(axe)
         for view in (view for view in VIEWS if view.scheme == scheme):
@@ -30,6 +31,7 @@ async def test_no_page_has_a_serious_violation(
     assert [line for line in found if any(f": {impact} " in line for impact in SERIOUS)] == []
 
 
+@on_one_loop
 async def test_no_answer_of_a_form_has_a_serious_violation(house: House, visit: Visit, watch: Watch, axe: str) -> None:
     page, found = await visit(house), []
     watch.expected += EXPECTED
@@ -43,6 +45,7 @@ async def test_no_answer_of_a_form_has_a_serious_violation(house: House, visit: 
     assert [line for line in found if any(f": {impact} " in line for impact in SERIOUS)] == []
 
 
+@on_one_loop
 async def test_signing_in_has_no_violation(house: House, visit: Visit, axe: str) -> None:
     page = await visit(house)
     await page.get_by_role("button", name="Sign out").click()
@@ -54,11 +57,6 @@ async def test_signing_in_has_no_violation(house: House, visit: Visit, axe: str)
 
 def test_every_page_can_be_reached_and_no_link_is_dead(furnished: House) -> None:
     kinds = Kinds()
-    found = walk(furnished.visitor(), kinds=kinds)
+    found = walk(furnished.visitor(), *addresses(furnished), kinds=kinds)
     assert found.dead == []
     assert kinds.pages() - found.met == set()
-
-
-def first_pages(house: House) -> list[str]:
-    """A page for each state of a batch."""
-    return [f"/admin/batches/{batch}" for batch in house.batches.values()]

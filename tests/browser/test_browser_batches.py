@@ -1,6 +1,7 @@
 """Batches in a browser: one ends before one's eyes, failures are looked at and downloaded, another is copied."""
 
 import re
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from looking import download, open_failed
 from playwright.async_api import expect
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+NUMBERS = count(1000, 10)  # of members that nobody has seen before
 
 
 async def test_a_batch_ends_before_ones_eyes(house: House, visit: Visit) -> None:
@@ -74,7 +77,7 @@ def uploaded(house: House, comment: str) -> str:
     """A batch with its file, not yet scheduled."""
     client = house.client()
     batch = client.send_form(f"{STANDARD}/batch", comment=comment, kind="members").body.decode()
-    client.send_form(f"{STANDARD}/file", batch=batch, name="data", file=Sent("members.csv", members_csv()))
+    client.send_form(f"{STANDARD}/file", batch=batch, name="data", file=Sent("members.csv", members_csv(next(NUMBERS))))
     return batch
 
 

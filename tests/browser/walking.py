@@ -16,8 +16,7 @@ from server.admin.parts import PARTS
 from server.admin.site import Site
 
 START = "/admin/"
-EXAMPLES = 2  # pages of one kind that are looked at; links of all are followed
-FOLLOWED = 12
+FOLLOWED = 12  # of one kind
 NO_PAGES = ("/admin/static/", "/admin/sign-in")
 
 
@@ -72,8 +71,8 @@ class Walk:
     dead: list[str] = field(default_factory=list)
 
 
-def walk(client: Client, *first: str, kinds: Kinds | None = None) -> Walk:
-    """From `first` on; those are always looked at."""
+def walk(client: Client, *first: str, kinds: Kinds | None = None, examples: int = 1) -> Walk:
+    """From `first` on; those are always looked at, of all others some examples of each kind."""
     kinds, found, seen = kinds or Kinds(), Walk(), Counter[object]()
     waiting = [(address, "the walk") for address in (*first, START)]
     asked: set[str] = set()
@@ -90,7 +89,7 @@ def walk(client: Client, *first: str, kinds: Kinds | None = None) -> Walk:
         elif answer.status >= 300:
             waiting.append((urljoin(address, answer.headers["Location"]), address))
         elif answer.headers["Content-Type"].startswith("text/html") and address.startswith(START):
-            if wanted or seen[kind] <= EXAMPLES:
+            if wanted or seen[kind] <= examples:
                 found.pages.append(address)
             waiting += [(link, address) for link in _links(answer, address, found.dead)]
     return found
