@@ -1,6 +1,7 @@
 """What a dry run shows of its files: their columns, and the first few records of each kind. Bounded, whatever comes."""
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -114,7 +115,8 @@ class Samples:
 
 def text_of(value: object) -> str:
     """As it may be shown: a text as it is, anything else as JSON; shortened."""
-    text = value if isinstance(value, str) else orjson.dumps(value, default=str).decode("utf-8", "replace")
+    text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+    text = text[: LONGEST + 1].encode("utf-8", "replace").decode()
     return text if len(text) <= LONGEST else text[:LONGEST] + "…"
 
 
