@@ -47,7 +47,9 @@ async def answers(page: Page, url: str) -> AsyncIterator[str]:
     yield "model with mistakes"
     await page.goto(f"{url}/admin/system")
     await page.get_by_role("button", name="Check now").click()
-    await expect(page.get_by_role("button", name="Check now")).to_be_visible()
+    await expect(page.get_by_role("button", name="Check now")).to_be_visible(
+        timeout=90_000
+    )  # it has the lowest priority
     yield "system checked"
     await page.goto(f"{url}/admin/batches/nothing")
     yield "nothing here"

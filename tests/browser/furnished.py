@@ -279,7 +279,10 @@ def members_csv(start: int = 30) -> bytes:
 def proposed(house: House) -> None:
     """An import of the site itself that waits to be confirmed."""
     where = house.visitor().post(
-        "/admin/new-import", process="members", comment="Members of the spring", file=Sent("members.csv", members_csv())
+        "/admin/new-import",
+        process="members",
+        comment="Members of the spring",
+        file=Sent("members.csv", members_csv(35)),
     )
     house.batches["proposed"] = where.partition("?")[0].rpartition("/")[2]
     house.ended(house.batches["proposed"])

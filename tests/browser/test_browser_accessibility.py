@@ -32,6 +32,7 @@ async def test_no_page_has_a_serious_violation(
 
 
 @on_one_loop
+@pytest.mark.timeout(180)
 async def test_no_answer_of_a_form_has_a_serious_violation(house: House, visit: Visit, watch: Watch, axe: str) -> None:
     page, found = await visit(house), []
     watch.expected += EXPECTED
