@@ -30,6 +30,8 @@ This is the first start: a key was made. It is shown only now, so keep it.
 Try it (the batch that this makes takes the files in imports/sample/; README.md goes on from here):
 
     curl --user haplo:{secret} -d kind=example-standard-api {address}/api/haplo-data-import-standard-api/batch
+
+Look at it: {address}/ asks for a key of its own: .venv/bin/penstock keys create me --scope admin
 """
 
 
