@@ -3,7 +3,9 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+import threading
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,11 @@ from admin_house import AdminHouse, Signed, open_admin
 from admin_pages import Page
 from openpyxl import Workbook
 
+from server.engine.perform import Performer
 from server.engine.proposals import Proposal
 from server.engine.receiving import UploadLimits
+from server.engine.worker import Order, Signals
+from storage.opening import open_storage
 from storage.records.base import Row
 
 NAMES = {
@@ -356,7 +361,8 @@ async def test_what_is_abandoned_leaves_no_file(site: Signed, admin: AdminHouse)
     blob = blob_of(admin.data_dir, GOOD_AND_BAD)
     assert blob.exists()
     assert (await decide(site, identifier, "abandon")).to.endswith("?notice=import-abandoned")
-    await until(lambda: not blob.exists())
+    await let_go(site, identifier)
+    assert not blob.exists()
     page = await site.get(f"/admin/new-import/{identifier}")
     assert "Nothing was imported, and the files were removed" in page.text
     assert (await site.engine.batches.get("admin", identifier)).state == "cancelled"
@@ -370,10 +376,7 @@ async def test_files_that_another_batch_needs_stay(site: Signed, admin: AdminHou
     kept, _ = await summary(site, "csv", "things.csv", GOOD_AND_BAD)
     dropped, _ = await summary(site, "csv", "same.csv", GOOD_AND_BAD)
     await decide(site, dropped, "abandon")
-    for _ in range(400):
-        if (await site.engine.proposals.get(dropped)).row.dropped:
-            break
-        await asyncio.sleep(0.05)
+    await let_go(site, dropped)
     assert not (await site.engine.proposals.get(dropped)).files
     assert blob_of(admin.data_dir, GOOD_AND_BAD).exists()
     assert (await imported(site, await decide(site, kept, "confirm"))).created == 3
@@ -529,6 +532,52 @@ async def test_while_it_waits_the_page_follows_and_lets_go(waiting: AdminHouse) 
     assert "data-live" not in page.body
 
 
+class StopAfter(threading.Event):
+    """Asks a run to stop once it has looked so often."""
+
+    def __init__(self, looks: int) -> None:
+        super().__init__()
+        self._looks = looks
+
+    def is_set(self) -> bool:
+        self._looks -= 1
+        return self._looks < 0
+
+
+async def test_a_check_that_is_interrupted_shows_the_same_in_the_end(waiting: AdminHouse) -> None:
+    """A dry run leaves nothing behind, so it begins anew: so do its samples."""
+    site = await waiting.signed()
+    lines = b"".join(b"k%d,%s\n" % (n, b"" if n % 7 == 3 else b"x") for n in range(2500))
+    content = b"name,code\n" + lines
+    shown = []
+    for stops in ((), (0, 1, 2, 2)):
+        identifier = await proposed(site, "csv", ("file", "things.csv", content))
+        for looks in (*stops, 1000):
+            verdict = await work(site, waiting, identifier, StopAfter(looks))
+            assert verdict == ("done" if looks == 1000 else "interrupted")
+        found = await site.engine.summaries.of(await site.engine.proposals.get(identifier))
+        shown.append((found.kinds, found.matched, [file.columns for file in found.files]))
+    assert shown[0] == shown[1]
+    assert len(shown[0][0][4].samples) == 5
+
+
+async def work(site: Signed, house: AdminHouse, identifier: str, stop: threading.Event) -> str:
+    """What a worker does with the job of a proposal."""
+    storage = await asyncio.to_thread(open_storage, house.data_dir)
+    try:
+        now = datetime.now(UTC) + timedelta(seconds=1)
+        job = await storage.queue.claim("a worker", now, 60, modes=("dry-run",))
+        assert job is not None
+        assert job.id == (await site.engine.proposals.get(identifier)).job.id
+        order = Order(job.id, "a worker", dict(site.engine.definitions.models), 1000)
+        verdict = await asyncio.to_thread(Performer(storage), order, Signals(stop, lambda read: None))
+        if verdict.kind == "interrupted":
+            assert await storage.queue.release(job.id, "a worker", now, counted=False)
+        return verdict.kind
+    finally:
+        await storage.close()
+
+
 async def test_a_proposal_outlives_the_server(tmp_path: Path, imports: Path) -> None:
     async with open_admin(tmp_path / "data", imports, jobs_run=False) as house:
         site = await house.signed()
@@ -547,8 +596,9 @@ async def test_what_was_abandoned_is_let_go_after_a_restart(tmp_path: Path, impo
         await decide(site, identifier, "abandon")
     blob = blob_of(tmp_path / "data", GOOD_AND_BAD)
     assert blob.exists()
-    async with open_admin(tmp_path / "data", imports):
-        await until(lambda: not blob.exists())
+    async with open_admin(tmp_path / "data", imports) as house:
+        await let_go(await house.signed(), identifier)
+        assert not blob.exists()
 
 
 async def test_a_body_that_is_too_large_leaves_nothing(tmp_path: Path, imports: Path) -> None:
@@ -565,9 +615,9 @@ def blob_of(data_dir: Path, content: bytes) -> Path:
     return data_dir / "blobs" / "sha256" / digest[:2] / digest[2:4] / digest
 
 
-async def until(true: Callable[[], bool]) -> None:
-    for _ in range(400):
-        if await asyncio.to_thread(true):
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError("it did not become true")
+async def let_go(site: Signed, identifier: str) -> None:
+    """Until the errand that removes the files has been done."""
+    proposal = await site.engine.proposals.get(identifier)
+    errand = (await site.engine.jobs.list(batch=proposal.batch.id))[0]
+    assert errand.kind == "let-go"
+    assert (await site.engine.jobs.wait(errand.id)).state == "done"
