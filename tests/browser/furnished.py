@@ -105,6 +105,9 @@ def furnish(house: House) -> None:
     voss(house)
     folio(house)
     pushed(house)
+    for api, *names in (("voss", "tomorrow", "workbook"), ("folio", "marc with a fault", "marc")):
+        found = house.client().get(f"/api/v1/batches?api={api}").json()["batches"]  # the newest first
+        house.batches |= {name: batch["id"] for name, batch in zip(names, found, strict=True)}
     proposed(house)
     held(house)
 
