@@ -16,6 +16,7 @@ from server.metrics import Metrics
 from server.metrics.described import DESCRIBED as METRICS
 from server.web.access_log import AccessLog, access_logger, protocol_logger
 from server.web.auth import Gate, KeyGate, OpenGate, Throttle
+from server.web.body import expect_later
 from server.web.dialect import Dialect
 from server.web.docs import Docs
 from server.web.errors import catch_errors
@@ -56,8 +57,13 @@ def make_app(engine: Engine, dialects: Sequence[MakeDialect] = DIALECTS, facts: 
     app.cleanup_ctx.append(_running_engine)
     app.on_shutdown.append(_end_streams)
     for dialect in spoken:
-        app.add_routes(dialect.routes())
+        app.add_routes(_patient(route) for route in dialect.routes())
     return app
+
+
+def _patient(route: web.RouteDef) -> web.RouteDef:
+    """None asks for the body of a request before its handler does."""
+    return web.RouteDef(route.method, route.path, route.handler, {"expect_handler": expect_later} | route.kwargs)
 
 
 async def _running_engine(app: web.Application) -> AsyncIterator[None]:

@@ -1,6 +1,7 @@
 """Where log lines go: stderr, for people (console) or for programs (json). Imports nothing of ours."""
 
 import asyncio
+import json
 import logging
 import sys
 from collections.abc import Callable, Mapping
@@ -114,7 +115,10 @@ def _shown(value: object) -> str:
 
 
 def _json(_logger: object, _method: str, event: structlog.types.EventDict) -> str:
-    return orjson.dumps(event, default=str).decode()
+    try:
+        return orjson.dumps(event, default=str).decode()
+    except TypeError:  # bytes of a client that are no text, or what is nested too deeply
+        return json.dumps(event, default=str)
 
 
 # without the local variables, which may hold keys

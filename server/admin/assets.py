@@ -35,7 +35,7 @@ class Assets:
             raise web.HTTPNotFound
         age = "public, max-age=31536000, immutable" if request.query.get("v") == asset.version else "no-cache"
         response = web.Response(body=asset.content, content_type=asset.kind, charset="utf-8")
-        response.headers["Cache-Control"] = age
+        response.headers.update({"Cache-Control": age, "X-Content-Type-Options": "nosniff"})
         response.etag = asset.version
         return response
 

@@ -12,7 +12,7 @@ from aiohttp import hdrs, web
 
 from server.admin.batch_actions import possible
 from server.admin.batches import number, path_of
-from server.admin.site import HEADERS, VISITOR, Site
+from server.admin.site import DOWNLOAD, VISITOR, Site
 from server.engine.browsing import FINAL, LOG_WINDOW, Batch, Job, Level
 from server.engine.clock import utc_now
 from server.engine.copying import COPIED_FROM, copies_of
@@ -145,7 +145,7 @@ def attachment(name: str) -> dict[str, str]:
     plain = "".join(sign if sign.isascii() and sign.isprintable() and sign not in '"\\/%' else "_" for sign in name)
     encoded = quote(name.encode("utf-8", "replace"), safe="")
     named = f"attachment; filename=\"{plain or 'file'}\"; filename*=UTF-8''{encoded or 'file'}"
-    return HEADERS | {hdrs.CONTENT_DISPOSITION: named}
+    return DOWNLOAD | {hdrs.CONTENT_DISPOSITION: named}
 
 
 def _link(path: str, query: dict[str, str]) -> str:

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 from aiohttp import hdrs, web
 
 from server.admin.control_files import place
-from server.admin.site import HEADERS, Site
+from server.admin.site import DOWNLOAD, Site
 from server.admin.values import Shown, shown
 from server.engine.catalogue import LAST_ID, RowPage, TableView
 from server.engine.errors import RequestInvalid
@@ -87,7 +87,7 @@ class RecordsPages:
         """A part at a time: while the client takes one, nothing else is held."""
         view = await self._engine.catalogue.view(request.match_info["table"])
         format = _format(request.query.get("format", "jsonl"))
-        response = web.StreamResponse(headers=dict(HEADERS))
+        response = web.StreamResponse(headers=dict(DOWNLOAD))
         response.content_type, response.charset = FORMATS[format], "utf-8"
         response.headers[hdrs.CONTENT_DISPOSITION] = f"attachment; filename*=UTF-8''{quote(view.name)}.{format}"
         await response.prepare(request)
@@ -105,7 +105,7 @@ def path_of(table: str) -> str:
 
 def number(text: str) -> int:
     """The id of a row; raises RequestInvalid."""
-    if not text.isascii() or not text.isdigit() or not 0 < int(text[:20]) <= LAST_ID:
+    if not (text.isascii() and text.isdigit() and len(text) < 20 and 0 < int(text) <= LAST_ID):
         raise RequestInvalid(f"{text[:40]!r} is no row id, should be a whole number from 1 on")
     return int(text)
 

@@ -1,6 +1,7 @@
 """The site as a whole: its pages, who may see them, and what every page has."""
 
 import asyncio
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -23,6 +24,7 @@ from server.web.sign_in import READING, TWELVE_HOURS, SignIn, Visitor, same_toke
 
 VISITOR = web.RequestKey("visitor", Visitor)
 TOKEN = "csrf"
+_OWN_PATH = re.compile(r"/(?!/)[!-\[\]-~]{0,2000}").fullmatch  # browsers drop tabs, and take a backslash for a slash
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; "
     "object-src 'none'",
@@ -30,6 +32,7 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+DOWNLOAD = HEADERS | {"Content-Security-Policy": "default-src 'none'; sandbox"}  # what others sent stays inert
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +175,7 @@ class Site:
             visitor = await self.sign_in.visitor(request)
             if visitor is not None:
                 request[VISITOR] = visitor
-                return await handler(request)
+                return _shielded(await handler(request))
             return await self._as_guest(handler, request)
 
         return guarded
@@ -182,7 +185,7 @@ class Site:
         guest = await self.sign_in.guest(request)
         if guest is not None:
             request[VISITOR] = guest
-            response = await handler(request)
+            response = _shielded(await handler(request))
             if not response.prepared:
                 await self.sign_in.enter(request, response, guest)
             return response
@@ -221,6 +224,14 @@ class Site:
             raise RequestInvalid("the form belongs to an earlier session; open its page again and repeat the change")
 
 
+def _shielded(response: web.StreamResponse) -> web.StreamResponse:
+    """Whatever a page says nothing of itself about is as on every page."""
+    if not response.prepared:
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+    return response
+
+
 def _moved(path: str) -> web.Response:
     return web.Response(status=303, headers={"Location": path} | HEADERS)
 
@@ -231,6 +242,4 @@ async def _to_home(_request: web.Request) -> web.StreamResponse:
 
 def _local(path: str | None) -> str:
     """Where to go after signing in: only ever a page of ours."""
-    if path is None or not path.startswith("/") or path.startswith(("//", "/\\")) or "\n" in path or "\r" in path:
-        return "/admin/"
-    return path
+    return path if path is not None and _OWN_PATH(path) else "/admin/"

@@ -1,5 +1,6 @@
 """From an exception to an answer: the one place where a request's failure is caught."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from server.web.dialect import Dialect, speaker
 from storage.errors import StorageFull
 
 _log = structlog.get_logger(__name__)
+_NO_TEXT = re.compile("[\ud800-\udfff]").search  # what aiohttp makes of bytes in a header
 
 WORDS = {
     404: "there is nothing at this path",
@@ -62,6 +64,8 @@ def _refused(dialects: Sequence[Dialect], request: web.Request, raised: Exceptio
     if error is None:
         _log.error("unexpected error", method=request.method, route=request[ROUTE], exc_info=raised)
         return _failed(dialects, request, web.HTTPInternalServerError())
+    if _NO_TEXT(str(error)):
+        return _failed(dialects, request, web.HTTPBadRequest(reason="a header holds bytes that are not UTF-8"))
     request[REASON] = str(error)
     dialect = speaker(dialects, request.path)
     if dialect is None:

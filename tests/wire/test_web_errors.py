@@ -1,5 +1,6 @@
 """The web floor without a real dialect: no exception leaves it, and what is shown is never an inner matter."""
 
+import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterable
@@ -9,7 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from server.engine.errors import BatchNotFound, EngineError
+from server.engine.errors import BatchNotFound, EngineError, RequestInvalid
 from server.web.dialect import speaker
 from server.web.errors import catch_errors
 from storage.errors import StorageFull
@@ -20,6 +21,7 @@ FAULTS: dict[str, Exception] = {
     "gone": ConnectionResetError("gone"),
     "framing": web.RequestPayloadError("inner words"),
     "bug": RuntimeError("inner words"),
+    "bytes": RequestInvalid("Content-Type \udcff is not known"),
     "too-large": web.HTTPRequestEntityTooLarge(1, 2),
 }
 
@@ -58,6 +60,7 @@ async def client(log: list[Any]) -> AsyncIterator[TestClient[Any, Any]]:
         ("/api/plain/full", 400, "refused: not enough disk space: 1 bytes free, 2 must stay free"),
         ("/api/plain/gone", 400, "refused: the client closed the connection before the request was complete"),
         ("/api/plain/framing", 400, "refused: the body is not framed as its headers say"),
+        ("/api/plain/bytes", 400, "failed: a header holds bytes that are not UTF-8"),
         ("/api/plain/bug", 500, "failed: something went wrong on the server; its log says what"),
         ("/api/plain/too-large", 413, "failed: the request is too large"),
         ("/api/plain", 404, "failed: there is nothing at this path"),
@@ -94,6 +97,17 @@ def test_a_trace_in_json_shows_no_local_variables() -> None:
     log = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stderr
     assert "inner words" in log
     assert "asecret" not in log
+
+
+def test_a_line_in_json_survives_what_is_no_text() -> None:
+    script = (
+        "import structlog\n"
+        "from server.logs import configure_logs\n"
+        "configure_logs('json')\n"
+        "structlog.get_logger('x').error('unexpected error', reason='\\udcff')\n"
+    )
+    log = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stderr
+    assert json.loads(log)["reason"] == "\udcff"
 
 
 async def test_a_wrong_method_names_the_right_one(client: TestClient[Any, Any]) -> None:

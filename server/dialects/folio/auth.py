@@ -46,13 +46,13 @@ class Desk:
         return await self._by_session(request, token, "access")
 
     async def _by_session(self, request: web.Request, token: str, kind: str) -> Key:
-        tenant = request.headers.get(TENANT_HEADER, "").strip()
+        tenant = _tenant_of(request)
         key = await self.engine.sessions.key(token, SCOPE, tenant, "refresh" if kind == "refresh" else "access")
         request[KEY_ID] = str(key.id)
         return key
 
     def _tenant(self, request: web.Request, key: Key) -> str:
-        tenant = request.headers.get(TENANT_HEADER, "").strip()
+        tenant = _tenant_of(request)
         if not tenant:
             raise HeaderWrong(NO_TENANT)
         if key.tenants and tenant not in key.tenants:
@@ -81,6 +81,14 @@ class Desk:
         for token in (token_of(request), request.cookies.get(REFRESH_COOKIE)):
             if token is not None and is_session(token):
                 await self.engine.sessions.end(token)
+
+
+def _tenant_of(request: web.Request) -> str:
+    """Empty where none is named."""
+    tenant = request.headers.get(TENANT_HEADER, "").strip()
+    if not tenant.isprintable():
+        raise HeaderWrong(f"{TENANT_HEADER} is {tenant[:40]!r}, should be a name of printable letters")
+    return tenant
 
 
 class LoginApi:

@@ -1,0 +1,55 @@
+"""What somebody would send who means harm."""
+
+import asyncio
+
+from admin_house import AdminHouse, Signed
+
+NO_NUMBERS = ["0" * 19 + "1" + "0" * 5000, "9" * 30, "\u0661", "9223372036854775808"]
+
+
+async def test_an_address_that_browsers_read_otherwise_leads_home(admin: AdminHouse) -> None:
+    visitor = await admin.visitor()
+    for next in ("/\t/example.org", "/\x0b/example.org", "/\x00", "/é", "/" + "a" * 3000):
+        assert (await visitor.sign_in(admin.keys["admin"], next=next)).to == "/admin/", next
+
+
+async def test_a_number_that_is_none_finds_no_row(site: Signed) -> None:
+    await site.imported({"email": "a@example.org"})
+    for id in NO_NUMBERS:
+        assert (await site.get("/admin/records/people", params={"id": id})).status == 400
+        assert (await site.get(f"/admin/records/people/{id}")).status in (400, 404)
+
+
+async def test_bytes_that_are_no_text_in_a_header_are_no_fault_of_ours(admin: AdminHouse) -> None:
+    key = admin.keys["admin"].encode()
+    start = b"%s HTTP/1.1\r\nConnection: close\r\nAuthorization: Bearer %s\r\nX-Okapi-Token: %s\r\n"
+    for asked in (b"GET /admin/", b"GET /metrics", b"GET /data-import/uploadDefinitions", b"POST /admin/sign-in"):
+        for header in (b"Content-Type", b"Expect", b"X-Okapi-Tenant", b"Cookie", b"Host", b"Origin"):
+            bad = b"%s: \xff\xfe\r\nContent-Length: 1\r\n\r\nx" % header
+            assert await _answered(admin.address, start % (asked, key, key) + bad) < 500, (asked, header)
+
+
+async def _answered(address: str, request: bytes) -> int:
+    """The status that these bytes get."""
+    host, _, port = address.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(request)
+    line = await reader.readline()
+    await reader.read()
+    writer.close()
+    return int(line.split()[1])
+
+
+async def test_every_answer_says_that_it_is_what_it_says(site: Signed) -> None:
+    """Nobody's bytes become a page or a script of ours, whatever a browser makes of them."""
+    batch = await site.imported({"email": "<script>"}, name="data0")
+    (file,) = await site.engine.batches.files(batch)
+    here = f"/admin/batches/{batch.identifier}"
+    downloads = (f"{here}/files/{file.id}", f"{here}/failed/download", "/admin/records/people/export")
+    for path in (*downloads, "/admin/models/-/download?model=example:people", "/admin/static/site.js"):
+        page = await site.get(path)
+        assert (page.status, page.headers["X-Content-Type-Options"]) == (200, "nosniff"), path
+    for path in downloads:
+        page = await site.get(path)
+        assert page.headers["Content-Security-Policy"].endswith("sandbox")
+        assert page.headers["Content-Disposition"].startswith("attachment;")
