@@ -1,15 +1,13 @@
 """A browser, houses to look at with it, and pages that watch for complaints."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from furnished import House, open_furnished, open_house
-from looking import Watch, chromium, sign_in
+from looking import Visit, Watch, chromium, sign_in
 from playwright.async_api import Browser, Page
-
-Visit = Callable[..., Awaitable[Page]]
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ expect.set_options(timeout=20_000)  # of a browser on a busy machine
 
 WIDE, NARROW = 1280, 390
 Scheme = Literal["light", "dark"]
+Visit = Callable[..., Awaitable[Page]]  # a page of somebody who is signed in to a house; see conftest
 SCHEMES: tuple[Scheme, Scheme] = ("light", "dark")
 
 # what sticks out of the window and cannot be scrolled to in a region of its own

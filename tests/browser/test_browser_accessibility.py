@@ -2,9 +2,8 @@
 
 import pytest
 from answers import EXPECTED, answers
-from conftest import Visit
 from furnished import House, addresses
-from looking import SCHEMES, VIEWS, Scheme, Watch, flaws, in_view, lines
+from looking import SCHEMES, VIEWS, Scheme, Visit, Watch, flaws, in_view, lines
 from walking import Kinds, walk
 
 on_one_loop = pytest.mark.asyncio(loop_scope="session")

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 from client import Sent
-from conftest import Visit
 from furnished import BAD, HEADER, STANDARD, House, members_csv
-from looking import download, open_failed
+from looking import Visit, download, open_failed
 from playwright.async_api import expect
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -1,8 +1,8 @@
 """The described API in a browser: it renders under its content policy, and a request can be tried out."""
 
 import pytest
-from conftest import Visit
 from furnished import House
+from looking import Visit
 from playwright.async_api import expect
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import pytest
-from conftest import Visit
 from furnished import BAD, HEADER, House, members_csv
-from looking import Watch, download, open_failed
+from looking import Visit, Watch, download, open_failed
 from playwright.async_api import Page, expect
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -1,9 +1,8 @@
 """The site without a mouse: the skip link, the menu on a phone, forms, and where the focus goes."""
 
 import pytest
-from conftest import Visit
 from furnished import House
-from looking import NARROW
+from looking import NARROW, Visit
 from playwright.async_api import Browser, Page, expect
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -2,9 +2,8 @@
 
 import pytest
 from client import by_password
-from conftest import Visit
 from furnished import BATCH, House
-from looking import Watch
+from looking import Visit, Watch
 from playwright.async_api import Page, expect
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from conftest import Visit
 from furnished import COUNTRIES, House, load_workbook, workbook
+from looking import Visit
 from playwright.async_api import expect
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

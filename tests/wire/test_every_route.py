@@ -8,6 +8,7 @@ import json
 import re
 import sqlite3
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, field
@@ -238,11 +239,11 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
         yield found
 
 
-def right_scopes(template: str) -> set[str]:
+def right_scopes(template: str) -> frozenset[str]:
     lowered = template.lower().replace("/{api}/{workflowimportqueue}", "/api/workflowimportqueue")
     fitting = [path for path in RIGHT if lowered == path.lower() or lowered.startswith(path.lower() + "/")]
     assert fitting, f"say in RIGHT which scope opens {template}"
-    return RIGHT[max(fitting, key=len)]
+    return frozenset(RIGHT[max(fitting, key=len)])
 
 
 def but_for_the_forgotten(found: list[str]) -> list[str]:
@@ -295,12 +296,14 @@ async def test_a_folio_login_takes_a_key_of_that_scope(house: House) -> None:
 
 
 async def test_a_key_of_every_other_scope_opens_nothing(house: House) -> None:
-    found = []
+    calls = defaultdict(list)
     for call in house.guarded():
-        scopes = {"folio"} if call.template == FORGOTTEN else right_scopes(call.template)
-        secret = (await house.engine.keys.create("other", set(SCOPES) - scopes - {"admin"}))[1]
+        calls[frozenset() if call.template == FORGOTTEN else right_scopes(call.template)].append(call)
+    found = []
+    for right, those in calls.items():
+        secret = (await house.engine.keys.create("other", set(SCOPES) - right - {"admin"}))[1]
         for headers in ways_to_send(secret):
-            found += await walk(house, iter([call]), {"x-okapi-tenant": "diku", **headers}, _key=secret)
+            found += await walk(house, iter(those), {"x-okapi-tenant": "diku", **headers}, _key=secret)
     assert but_for_the_forgotten(found) == []
 
 
