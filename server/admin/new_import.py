@@ -106,7 +106,7 @@ class NewImportPages:
         process = None if id is None else self._engine.definitions.process(id)
         digest = None if process else fields.get("control", "")
         content = await self._engine.proposals.control(id, digest)
-        control = orjson.loads(content)
+        control = process.control if process else orjson.loads(content)  # the one as people wrote it
         model = self._engine.definitions.models.get(str(control.get("model")))
         if model is None:
             raise ControlNotFound(f"{digest}: its model {control.get('model')} is not there any more")

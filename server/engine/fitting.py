@@ -35,7 +35,7 @@ def misfit(filename: str, head: bytes, entry: Mapping[str, object]) -> str | Non
     if read not in _FAMILIES or guess is None:
         return None
     if guess.read != read and guess.read not in _ALSO.get(read, ()) and not _is_one_line(guess, read):
-        return f"{filename} looks like {_FAMILIES[guess.read]}, but is read as {_FAMILIES[read]} ({read})."
+        return f"{filename} looks like {_FAMILIES[guess.read]}, but is read as {_FAMILIES[read]}."
     return _separated(filename, head, guess, entry)
 
 

@@ -14,7 +14,7 @@ from server.engine.definitions import Definitions
 from server.engine.fitting import misfit
 from server.engine.proposals import SHOWN, Proposal
 from server.engine.samples import KINDS, digest_of
-from server.mapping.columns import ColumnUse, Matched, match_columns
+from server.mapping.columns import ColumnUse, Matched, Unfilled, match_columns
 from server.mapping.flows import Flow
 from server.mapping.model import Model
 from server.readers.sniff import HEAD
@@ -68,7 +68,16 @@ class Summary:
     @property
     def missing(self) -> Sequence[Flow]:
         """What the control file reads and no file has; where no column is known, nothing is told."""
-        return self.matched.missing if any(file.columns for file in self.files) else ()
+        return self.matched.missing if self._has_columns else ()
+
+    @property
+    def unfilled(self) -> Sequence[Unfilled]:
+        """Likewise."""
+        return self.matched.unfilled if self._has_columns else ()
+
+    @property
+    def _has_columns(self) -> bool:
+        return any(file.columns for file in self.files)
 
 
 class Summaries:
@@ -135,7 +144,8 @@ def _outcomes(connection: Connection, proposal: Proposal) -> tuple[list[Kind], l
         for status in KINDS
     ]
     lines = journal.log(connection, job.id, limit=_FIRST_LINES)
-    remarks = [line.message for line in lines if line.level == "error" and not _OF_RECORD.search(line.message)]
+    errors = [line.message for line in lines if line.level == "error" and not _OF_RECORD.search(line.message)]
+    remarks = [message for message in errors if not message.startswith("EXCEPTION: ")]  # that is the job's error
     return kinds, remarks[:_MOST_REMARKS]
 
 

@@ -87,7 +87,7 @@ CONTROLS = {
     "json": control(any_file("json")),
     "sheet": control(any_file("xlsx-with-name-row")),
     "marc": control(any_file("marc"), MARC),
-    "two": control({"first": {"read": "csv-with-name-row"}, "second": {"read": "json-lines"}}),
+    "two": control({"later": {"read": "csv-with-name-row"}, "earlier": {"read": "json-lines"}}),
 }
 
 GOOD_AND_BAD = b"code,name,size,shoe\na,Ada,1,38\nb,Ben,two,44\nc,Chloe,3,\n,Nobody,4,\n"
@@ -189,6 +189,7 @@ async def test_the_form_says_which_files_it_takes(site: Signed) -> None:
     page = await site.get("/admin/new-import?process=two")
     assert "code,name,size" in page.text
     assert '{"code":"…","name":"…","size":1}' in page.text
+    assert page.text.index("later") < page.text.index("earlier"), "in the order in which they were written"
     assert set(page.form("/admin/new-import?process=two").fields) >= {"file-0", "file-1", "comment", "csrf"}
 
 
@@ -307,7 +308,7 @@ async def test_two_files_of_one_process(site: Signed) -> None:
     files = (("file-0", "one.csv", b"code,name\na,Ada\n"), ("file-1", "two.jsonl", records({"code": "b"})))
     identifier = await proposed(site, "two", *files, comment="Both files")
     proposal = await checked(site, identifier)
-    assert [(file.name, file.filename) for file in proposal.files] == [("first", "one.csv"), ("second", "two.jsonl")]
+    assert [(file.name, file.filename) for file in proposal.files] == [("later", "one.csv"), ("earlier", "two.jsonl")]
     page = await site.get(f"/admin/new-import/{identifier}")
     assert page.headings[0] == "Both files"
     assert {"Columns of one.csv", "Columns of two.jsonl"} <= set(page.headings)
@@ -330,7 +331,9 @@ async def test_the_two_batches_name_each_other(site: Signed) -> None:
     batch = confirmed.to.partition("?")[0]
     await imported(site, confirmed)
     assert f"/admin/batches/{identifier}" in (await site.get(batch)).links.values()
-    assert batch in (await site.get(f"/admin/batches/{identifier}")).links.values()
+    assert {batch, f"/admin/new-import/{identifier}"} <= set(
+        (await site.get(f"/admin/batches/{identifier}")).links.values()
+    )
     assert batch in (await site.get(f"/admin/new-import/{identifier}")).links.values()
     assert (await site.get(batch.replace("batches", "new-import"))).to == batch
 
@@ -434,8 +437,8 @@ async def test_a_process_that_was_changed_is_told_and_its_old_control_file_is_us
         ("csv", [("file", "", b"")], "Choose a file to import"),
         ("csv", [("file", "empty.csv", b"")], "empty.csv is empty"),
         ("csv", [("file", "a.csv", b"code\na\n"), ("file", "a.csv", b"code\nb\n")], "two files for a.csv"),
-        ("two", [("file", "other.csv", b"code\na\n")], "known are first, second"),
-        ("two", [("file-0", "a.csv", b"x"), ("file", "first.csv", b"y")], "two files for first"),
+        ("two", [("file", "other.csv", b"code\na\n")], "known are later, earlier"),
+        ("two", [("file-0", "a.csv", b"x"), ("file", "later.csv", b"y")], "two files for later"),
     ],
 )
 async def test_wrong_files_are_told_and_nothing_is_kept(
@@ -484,6 +487,7 @@ async def test_files_that_fit_are_not_doubted(site: Signed) -> None:
 
 async def test_a_check_that_breaks_off_says_why_and_cannot_be_confirmed(site: Signed) -> None:
     identifier, page = await summary(site, "json", "things.json", b'[{"code": "a"}, {"code": ')
+    assert page.text.count("things.json: ") == 1, "the reason is told once"
     assert "The check could not go on" in page.text
     assert (await decide(site, identifier, "confirm")).status == 409
     assert (await decide(site, identifier, "abandon")).status == 303
