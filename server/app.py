@@ -20,6 +20,7 @@ from server.web.body import expect_later
 from server.web.dialect import Dialect
 from server.web.docs import Docs
 from server.web.errors import catch_errors
+from server.web.local import only_local
 from server.web.sign_in import SessionGate, SignIn
 
 try:
@@ -50,7 +51,8 @@ def make_app(engine: Engine, dialects: Sequence[MakeDialect] = DIALECTS, facts: 
     described = [make(engine, readers if make in BY_SESSION else gate) for make in dialects]
     docs = Docs(readers, [*(dialect.described for dialect in described), METRICS], engine.public_url)
     spoken: list[Dialect] = [*described, site, metrics, docs]
-    app = web.Application(middlewares=[metrics.middleware, catch_errors(spoken)])
+    guards = [only_local(engine.public_url)] if engine.keys.everybody else []
+    app = web.Application(middlewares=[metrics.middleware, catch_errors(spoken), *guards])
     site.attach(app)
     metrics.attach(app)
     app[ENGINE] = engine

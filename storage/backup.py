@@ -129,6 +129,15 @@ def _copy_databases(sources: list[Path], copies: list[Path]) -> None:
         for connection, copy in zip((catalog, records), copies, strict=True):
             with closing(sqlite3.connect(copy)) as target:
                 connection.backup(target, pages=_PAGES)
+    _without_secrets(copies[0])
+
+
+def _without_secrets(catalog: Path) -> None:
+    """Whoever has the archive must not make sessions of the running server; a restored one makes new secrets."""
+    with closing(sqlite3.connect(catalog, isolation_level=None)) as connection:
+        connection.execute("PRAGMA secure_delete = ON")
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'secrets'").fetchone():
+            connection.execute("DELETE FROM secrets")
 
 
 @contextmanager

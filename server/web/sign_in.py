@@ -4,8 +4,8 @@ The cookie holds the key's id, never its secret: a key that is revoked ends its 
 session's token and an Origin of our own (see `own_origin`).
 """
 
+import hashlib
 import hmac
-import ipaddress
 import secrets
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -19,6 +19,7 @@ from server.engine.errors import KeyUnknown
 from server.engine.keys import Key
 from server.web.access_log import KEY_ID
 from server.web.auth import Gate
+from server.web.local import is_local
 
 COOKIE = "penstock"
 SCOPE = "admin"
@@ -94,28 +95,27 @@ class SignIn:
         return _netloc(origin) in ours - {""}
 
     def _is_local(self, request: web.Request) -> bool:
-        """Another site's name may be pointed at this machine (DNS rebinding); without keys only our own names count."""
-        name = _hostname(request.headers.get(hdrs.HOST, ""))
-        if self._engine.public_url is not None and name == urlsplit(self._engine.public_url).hostname:
-            return True
-        try:
-            return name == "localhost" or ipaddress.ip_address(name).is_loopback
-        except ValueError:
-            return False
+        return is_local(request, self._engine.public_url)
 
     async def _storage(self, request: web.Request) -> EncryptedCookieStorage:
         """The cookie is for TLS only where people come over TLS, perhaps to a proxy before us."""
         secure = request.secure or (self._engine.public_url or "").startswith("https:")
         if secure not in self._cookies:
+            secret = await self._engine.secret("session")
             self._cookies[secure] = EncryptedCookieStorage(
-                await self._engine.secret("session"),
-                cookie_name=COOKIE,
+                secret,
+                cookie_name=cookie_name(secret, secure),
                 max_age=self._seconds,
                 secure=secure,
                 httponly=True,
                 samesite="Strict",
             )
         return self._cookies[secure]
+
+
+def cookie_name(secret: bytes, secure: bool) -> str:
+    """Browsers know no ports, so each data directory has its own; over TLS no neighbour of our domain can set it."""
+    return f"{'__Host-' if secure else ''}{COOKIE}-{hashlib.sha256(secret).hexdigest()[:8]}"
 
 
 class SessionGate:
@@ -141,12 +141,5 @@ def same_token(visitor: Visitor, sent: object) -> bool:
 def _netloc(address: str) -> str:
     try:
         return urlsplit(address).netloc.lower()
-    except ValueError:
-        return ""
-
-
-def _hostname(host: str) -> str:
-    try:
-        return urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return ""

@@ -10,7 +10,7 @@ import pytest
 from storage.backup import read_backup, write_backup
 from storage.blobs.base import BlobStore
 from storage.catalog.base import NewBatch
-from storage.catalog.sql import batches, keys
+from storage.catalog.sql import batches, keys, secrets
 from storage.errors import BackupDamaged, BackupRefused, BlobDamaged, BlobMissing
 from storage.opening import Storage, open_storage
 from storage.records.base import Checkpoint, Column, Table
@@ -150,3 +150,15 @@ def test_an_empty_folder_is_filled(file: Path, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     read_backup(file, tmp_path / "other")
     assert (tmp_path / "other/catalog.db").stat().st_size
+
+
+def test_no_secret_of_the_server_is_in_a_backup(storage: Storage, tmp_path: Path) -> None:
+    """With it, whoever reads the archive could sign in to the server that goes on."""
+    secret = storage.catalog.write_now(lambda connection: secrets.get_or_make(connection, "session", NOW))
+    write_backup(storage.data_dir, storage.blobs, tmp_path / "all.tar")
+    assert secret not in (tmp_path / "all.tar").read_bytes()
+    assert storage.catalog.read_now(lambda connection: secrets.get(connection, "session")) == secret
+    read_backup(tmp_path / "all.tar", tmp_path / "restored")
+    restored = open_storage(tmp_path / "restored")
+    assert restored.catalog.read_now(lambda connection: secrets.get(connection, "session")) is None
+    restored.close_now()

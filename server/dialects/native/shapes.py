@@ -149,7 +149,7 @@ KEYS: Mapping[str, Schema] = {
         "type": "apiKey",
         "in": "cookie",
         "name": "penstock",
-        "description": "Whoever is signed in at the admin site.",
+        "description": "Whoever is signed in at the admin site; each data directory adds its own ending to the name.",
     },
 }
 

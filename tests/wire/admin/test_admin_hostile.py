@@ -1,8 +1,9 @@
 """What somebody would send who means harm."""
 
 import asyncio
+from pathlib import Path
 
-from admin_house import AdminHouse, Signed
+from admin_house import AdminHouse, Signed, open_admin
 
 NO_NUMBERS = ["0" * 19 + "1" + "0" * 5000, "9" * 30, "\u0661", "9223372036854775808"]
 
@@ -53,3 +54,29 @@ async def test_every_answer_says_that_it_is_what_it_says(site: Signed) -> None:
         page = await site.get(path)
         assert page.headers["Content-Security-Policy"].endswith("sandbox")
         assert page.headers["Content-Disposition"].startswith("attachment;")
+
+
+async def test_without_keys_no_other_site_reaches_anything_through_a_browser_here(
+    tmp_path: Path, imports: Path
+) -> None:
+    """By its own name for this machine, or with forms and scripts that send here."""
+    paths = ("/api/v1/batches", "/metrics", "/openapi.json", "/admin/", "/data-import/uploadDefinitions")
+    async with open_admin(tmp_path / "data", imports, no_auth=True) as house:
+        visitor = await house.visitor()
+        for path in paths:
+            for headers in {"Host": "example.org"}, {"Origin": "https://example.org"}, {"Origin": "null"}, {"Host": ""}:
+                assert (await visitor.get(path, headers=headers)).status == 403, (path, headers)
+            own = {"Origin": house.address, "X-Okapi-Tenant": "diku"}
+            assert (await visitor.get(path, headers=own)).status == 200, path
+        sent = await visitor.ask(
+            "POST", "/api/haplo-data-import-standard-api/batch", headers={"Origin": "http://e.org"}
+        )
+        assert sent.status == 403
+        assert "other sites" in sent.text
+
+
+async def test_without_keys_the_public_address_counts_too(tmp_path: Path, imports: Path) -> None:
+    async with open_admin(tmp_path / "data", imports, no_auth=True, public_url="http://box.test:80") as house:
+        visitor = await house.visitor()
+        headers = {"Host": "box.test", "Origin": "http://box.test"}
+        assert (await visitor.get("/api/v1/batches", headers=headers)).status == 200
