@@ -66,13 +66,15 @@ class GroupWriter:
         self._name = name
         self._session = session
         self._waiting: queue.SimpleQueue[Operation | None] = queue.SimpleQueue()
+        self._gathered: dict[asyncio.AbstractEventLoop, list[Operation]] = {}  # what each loop asked for in this turn
         self._state = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
 
     async def write(self, run: Callable[[Connection], T]) -> T:
-        operation = Operation(run, asyncio.get_running_loop())
-        self._submit(operation)
+        loop = asyncio.get_running_loop()
+        operation = Operation(run, loop)
+        self._gather(operation, loop)
         assert operation.future is not None  # it was made with a loop
         result: T = await operation.future
         return result
@@ -84,11 +86,24 @@ class GroupWriter:
                 self._start()
         return self._session.changes
 
-    def _submit(self, operation: Operation) -> None:
+    def _gather(self, operation: Operation, loop: asyncio.AbstractEventLoop) -> None:
+        """Waking the thread costs as much as the write itself, so it is done once in a turn of the loop."""
         with self._state:  # so that nothing is put behind the end of the thread
             if self._closed:
                 raise StorageError(f"{self._name} is closed")
             self._start()
+            if loop in self._gathered:
+                self._gathered[loop].append(operation)
+            else:
+                loop.call_soon(self._hand_over, loop)
+                self._gathered[loop] = [operation]
+
+    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
+        with self._state:
+            self._put(self._gathered.pop(loop, ()))  # none where `close` has been quicker
+
+    def _put(self, operations: Sequence[Operation]) -> None:
+        for operation in operations:
             self._waiting.put(operation)
 
     def _start(self) -> None:
@@ -100,6 +115,8 @@ class GroupWriter:
         """Waits until everything that was asked for is written."""
         with self._state:
             self._closed = True
+            while self._gathered:
+                self._put(self._gathered.popitem()[1])
         if self._thread is not None:
             self._waiting.put(None)
             self._thread.join()
