@@ -4,7 +4,7 @@ A moment is stored as ISO 8601 text in UTC of fixed width (`2025-03-01T09:30:00.
 person with `sqlite3` can read it. In Python it is always an aware datetime in UTC.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -13,13 +13,16 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     ColumnElement,
+    Connection,
     Dialect,
     FromClause,
     Integer,
     MetaData,
     Row,
     String,
+    Table,
     TypeDecorator,
+    insert,
 )
 
 T = TypeVar("T")
@@ -66,6 +69,30 @@ def to_text(moment: datetime) -> str:
     if moment.tzinfo is None:
         raise ValueError(f"a moment needs a time zone: {moment!r}")
     return moment.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"
+
+
+class InsertRow:
+    """An insert of one row, compiled once: SQLAlchemy's own way costs three times as much, for each row anew."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._statement = ""
+        self._columns: list[tuple[str, Callable[[Any], Any] | None]] = []
+
+    def __call__(self, connection: Connection, values: Mapping[str, Any]) -> int:
+        """The number that the row got; all other columns must be given."""
+        if not self._statement:
+            self._compile(connection.dialect)
+        row = tuple(values[name] if bind is None else bind(values[name]) for name, bind in self._columns)
+        return connection.exec_driver_sql(self._statement, row).lastrowid
+
+    def _compile(self, dialect: Dialect) -> None:
+        names = [column.name for column in self._table.columns if not column.primary_key]
+        compiled = insert(self._table).compile(dialect=dialect, column_keys=names)
+        types = {column.name: column.type for column in self._table.columns}
+        assert compiled.positiontup == names
+        self._columns = [(name, types[name].dialect_impl(dialect).bind_processor(dialect)) for name in names]
+        self._statement = compiled.string
 
 
 def columns_of(source: FromClause, row_class: type[Any]) -> list[ColumnElement[Any]]:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
 from storage.catalog.base import Batch, BatchFile, BatchState, NewBatch
 from storage.catalog.tables import batch_files, batches
-from storage.schema import columns_of, many, one
+from storage.schema import InsertRow, columns_of, many, one
 
 _SELECT = select(*columns_of(batches, Batch))
 _SELECT_FILE = select(*columns_of(batch_files, BatchFile))
@@ -16,7 +16,7 @@ _BY_ID = _SELECT.where(batches.c.id == bindparam("batch"))
 _BY_IDENTIFIER = _SELECT.where(batches.c.identifier == bindparam("called"))
 _BY_IDENTIFIER_AND_API = _BY_IDENTIFIER.where(batches.c.api == bindparam("of_api"))
 _FILES = _SELECT_FILE.where(batch_files.c.batch == bindparam("in_batch")).order_by(batch_files.c.id)
-_INSERT = insert(batches)
+_insert = InsertRow(batches)
 _MOVE = update(batches).where(
     batches.c.id == bindparam("batch"), batches.c.state.in_(bindparam("from_states", expanding=True))
 )
@@ -50,9 +50,7 @@ def add(connection: Connection, new: NewBatch, control: str | None = None) -> Ba
         "properties": dict(new.properties),
         "job": None,
     }
-    key = connection.execute(_INSERT, values).inserted_primary_key
-    assert key is not None  # an insert of one row always has one
-    return Batch(id=key[0], **values)
+    return Batch(id=_insert(connection, values), **values)
 
 
 def get(connection: Connection, batch: int) -> Batch | None:
