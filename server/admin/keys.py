@@ -8,7 +8,7 @@ from aiohttp import web
 
 from server.admin.site import VISITOR, Site
 from server.engine.errors import KeyNotFound
-from server.engine.keys import SCOPES, Key
+from server.engine.keys import OF_ALL_TENANTS, SCOPES, Key
 
 PATH = "/admin/keys"
 LONGEST_NAME = 200
@@ -51,9 +51,13 @@ class KeyPages:
         problems: list[str] = []
         name, scopes = _name(typed, problems), _scopes(typed, problems)
         expires = _expiry(typed, problems)
+        tenants = [line.strip() for line in typed.get("tenants", "").splitlines() if line.strip()]
+        if tenants and any(scope in OF_ALL_TENANTS for scope in scopes):
+            problems.append(
+                f"Tenants: {' and '.join(OF_ALL_TENANTS)} see all of them; leave these out, or the tenants."
+            )
         if problems:
             return await self._form(request, typed, problems)
-        tenants = [line.strip() for line in typed.get("tenants", "").splitlines() if line.strip()]
         key, secret = await self._keys.create(name, scopes, tenants, expires)
         return await self._site.page(request, "key_made.html", key=key, secret=secret, old=None)
 

@@ -23,6 +23,7 @@ SCOPES = (
     "native",
     "admin",
 )
+OF_ALL_TENANTS = ("native", "admin")  # what these open shows every tenant's data
 KeyState = Literal["active", "replaced", "expired", "revoked"]
 REMEMBERED = timedelta(seconds=0.5)  # how long a key is trusted before it is read again
 _TOUCH_EVERY = timedelta(minutes=1)
@@ -54,6 +55,9 @@ class Keys:
         if unknown or not scopes:
             wrong = f"unknown scope {unknown[0]!r}" if unknown else "a key needs at least one scope"
             raise RequestInvalid(f"{wrong}; the scopes are {', '.join(SCOPES)}")
+        boundless = [scope for scope in scopes if scope in OF_ALL_TENANTS]
+        if tenants and boundless:
+            raise RequestInvalid(f"the scope {boundless[0]} sees all tenants; leave out the tenants, or this scope")
         secret, now = new_identifier(), self._clock()
         key = await self._catalog.write(
             lambda connection: sql.add(
@@ -73,6 +77,8 @@ class Keys:
         """The key of this secret; raises KeyUnknown, or KeyForbidden where it lacks the scope."""
         key = await self.identify(secret)
         if scope not in key.scopes and "admin" not in key.scopes:
+            raise KeyForbidden(scope)
+        if scope in OF_ALL_TENANTS and key.tenants:
             raise KeyForbidden(scope)
         return key
 

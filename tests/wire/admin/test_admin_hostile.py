@@ -3,7 +3,12 @@
 import asyncio
 from pathlib import Path
 
+import pytest
 from admin_house import AdminHouse, Signed, open_admin
+from sqlalchemy import Connection, update
+
+from server.engine.errors import RequestInvalid
+from storage.catalog.tables import keys
 
 NO_NUMBERS = ["0" * 19 + "1" + "0" * 5000, "9" * 30, "\u0661", "9223372036854775808"]
 
@@ -80,3 +85,21 @@ async def test_without_keys_the_public_address_counts_too(tmp_path: Path, import
         visitor = await house.visitor()
         headers = {"Host": "box.test", "Origin": "http://box.test"}
         assert (await visitor.get("/api/v1/batches", headers=headers)).status == 200
+
+
+async def test_a_key_of_some_tenants_never_sees_those_of_others(site: Signed) -> None:
+    """What the native API and the site show belongs to all."""
+    for scope in ("native", "admin"):
+        fields = {"name": "limited", f"scope-{scope}": "on", "scope-folio": "on", "tenants": "diku"}
+        page = await site.post("/admin/keys/new", fields)
+        assert (page.status, "see all of them" in page.text) == (400, True)
+        with pytest.raises(RequestInvalid, match="sees all tenants"):
+            await site.engine.keys.create("limited", [scope, "folio"], ["diku"])
+    _, older = await site.engine.keys.create("older", ["folio"], ["diku"])
+    await site.engine._storage.catalog.write(_with_scope_native)
+    page = await site.get("/api/v1/batches", headers={"Authorization": f"Bearer {older}"})
+    assert page.status == 403
+
+
+def _with_scope_native(connection: Connection) -> None:
+    connection.execute(update(keys).where(keys.c.name == "older").values(scopes=["folio", "native"]))
