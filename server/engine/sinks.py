@@ -120,6 +120,7 @@ class FilesAsBlobs:
         self._repeated = repeated
         self._part = _NO_PART
         self._writer: BlobWriter | None = None
+        self._arrived: list[memoryview] = []  # of the part that is open, not yet written
         self._whole: list[tuple[Part, BlobWriter]] = []
 
     def begin(self, part: Part) -> None:
@@ -129,9 +130,16 @@ class FilesAsBlobs:
 
     def data(self, data: memoryview) -> None:
         if self._writer is not None:
-            self._writer.write(data)
+            self._arrived.append(data)
+
+    def write_arrived(self) -> None:
+        """One write for all that came in one step, as a body without a form has it."""
+        if self._writer is not None and self._arrived:
+            self._writer.write(*self._arrived)
+        self._arrived.clear()
 
     def end(self) -> None:
+        self.write_arrived()
         if self._writer is None:
             return
         writer, self._writer = self._writer, None
@@ -170,6 +178,7 @@ class FormSink:
     def feed(self, pieces: list[bytes]) -> None:
         for block in blocks(pieces):
             self._parser.feed(block)
+        self._files.write_arrived()
 
     def finish(self, pieces: list[bytes]) -> tuple[dict[str, str], list[Kept]]:
         self.feed(pieces)
