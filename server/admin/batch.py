@@ -167,7 +167,7 @@ def _pretty(content: bytes | None) -> str | None:
         return None
     try:
         text = orjson.dumps(orjson.loads(content), option=orjson.OPT_INDENT_2).decode()
-    except orjson.JSONDecodeError:
+    except (orjson.JSONDecodeError, TypeError):  # TypeError: nested too deeply to be written
         text = content.decode("utf-8", "replace")
     return text if len(text) <= LONGEST_CONTROL else text[:LONGEST_CONTROL] + "\n…"
 

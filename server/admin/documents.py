@@ -12,6 +12,7 @@ from server.engine.uploads import SmallForm
 MOST_LINES = 2000
 AROUND = 10  # lines shown on either side of one that something is said of, beyond the first MOST_LINES
 LONGEST_LINE = 2000
+MOST_REMARKS = 200  # of each sort; whoever has put those right sees the next
 READABLE = 300  # a line longer than this was not laid out for people
 BOM = b"\xef\xbb\xbf"
 
@@ -25,12 +26,13 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """`skipped`: how many lines are not shown. `elsewhere`: what is said of no line."""
+    """`skipped`: lines that are not shown. `unsaid`: remarks that are left out. `elsewhere`: those of no line."""
 
     lines: Sequence[Line]
     skipped: int
     faults: Sequence[Remark]
     doubts: Sequence[Remark]
+    unsaid: int
 
     @property
     def elsewhere(self) -> Sequence[Remark]:
@@ -40,7 +42,8 @@ class Lines:
 def numbered(content: bytes, review: Review | None = None) -> Lines:
     review = review or Review()
     text = content.decode("utf-8", "backslashreplace")
-    faults, doubts = _by_line(review.faults), _by_line(review.doubts)
+    listed = _listed(review.faults), _listed(review.doubts)
+    faults, doubts = map(_by_line, listed)
     all_lines = text.removesuffix("\n").split("\n")
     near = {line + step for line in (*faults, *doubts) for step in range(-AROUND, AROUND + 1)}
     shown = [
@@ -48,7 +51,12 @@ def numbered(content: bytes, review: Review | None = None) -> Lines:
         for number, line in enumerate(all_lines, 1)
         if number <= MOST_LINES or number in near
     ]
-    return Lines(shown, len(all_lines) - len(shown), review.faults, review.doubts)
+    unsaid = len(review.faults) + len(review.doubts) - sum(map(len, listed))
+    return Lines(shown, len(all_lines) - len(shown), *listed, unsaid)
+
+
+def _listed(remarks: Sequence[Remark]) -> Sequence[Remark]:
+    return [remark._replace(message=_cut(remark.message)) for remark in remarks[:MOST_REMARKS]]
 
 
 def sent_document(form: SmallForm) -> bytes:

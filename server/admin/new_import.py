@@ -1,5 +1,6 @@
 """A new import, first half: which process, which files. They are checked before anything is imported."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
@@ -110,7 +111,8 @@ class NewImportPages:
         model = self._engine.definitions.models.get(str(control.get("model")))
         if model is None:
             raise ControlNotFound(f"{digest}: its model {control.get('model')} is not there any more")
-        return Chosen(process, digest, content, roles_of(control, model)[:MOST_ROLES])
+        roles = await asyncio.to_thread(roles_of, control, model, MOST_ROLES)
+        return Chosen(process, digest, content, roles)
 
     async def _form(
         self, request: web.Request, chosen: Chosen, comment: str = "", problems: Iterable[str] = ()

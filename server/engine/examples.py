@@ -14,8 +14,11 @@ from server.mapping.model import Model
 from server.readers.charsets import python_codec
 
 _VALUES: Mapping[str, object] = {"integer": 1, "number": 1.5, "boolean": True}
-_TABLES = ("csv-with-name-row", "tsv-with-name-row", "xlsx-with-name-row")
+XLSX = "xlsx-with-name-row"
+_TABLES = ("csv-with-name-row", "tsv-with-name-row", XLSX)
 _SHOWN_COLUMNS = 60
+_DEEPEST = 50  # lists within lists
+_MOST_SHEETS = 100  # of a workbook that is made to be filled
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,8 @@ class Role:
 
     @property
     def has_template(self) -> bool:
-        return self.read in _TABLES and bool(self.columns)
+        sheet = self.options.get("sheet", 1)
+        return self.read in _TABLES and bool(self.columns) and not (isinstance(sheet, int) and sheet > _MOST_SHEETS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +44,18 @@ class Template:
     content: bytes
 
 
-def roles_of(control: Mapping[str, Any], model: Model) -> list[Role]:
-    """The named files in the control file's order, then files of any name."""
+def roles_of(control: Mapping[str, Any], model: Model, most: int) -> list[Role]:
+    """The named files in the control file's order, then files of any name; no more than `most`."""
     entries = control.get("files", {})
     named = [(name, entry) for name, entry in entries.items() if name != "DEFAULT"]
     others = [(None, entries["DEFAULT"])] if "DEFAULT" in entries else []
-    return [_role(name, entry, control, model) for name, entry in (*named, *others)]
+    sources = sources_of(control, model)
+    return [_role(name, entry, sources) for name, entry in (*named, *others)[:most]]
 
 
 def template_of(role: Role, called: str) -> Template:
     """A file of nothing but the names of the columns."""
-    if role.read == "xlsx-with-name-row":
+    if role.read == XLSX:
         sheets = table_sheets(role.options.get("sheet", 1), list(role.columns), [])
         kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
         return Template(f"{called}.xlsx", kind, b"".join(workbook(sheets)))
@@ -61,9 +66,8 @@ def template_of(role: Role, called: str) -> Template:
     return Template(f"{called}.{suffix}", kind, text.encode(python_codec(charset) or "utf-8", "replace"))
 
 
-def _role(name: str | None, entry: Mapping[str, object], control: Mapping[str, Any], model: Model) -> Role:
+def _role(name: str | None, entry: Mapping[str, object], sources: Mapping[str, str]) -> Role:
     read = str(entry.get("read"))
-    sources = sources_of(control, model)
     columns = [source for source in sources if "[]" not in source] if read in _TABLES else []
     role = Role(name, read, entry, columns, None)
     return Role(name, read, entry, columns, _example(role, sources))
@@ -85,12 +89,11 @@ def _example(role: Role, sources: Mapping[str, str]) -> str | None:
 
 def _line(role: Role) -> str:
     separator = str(role.options.get("separator", "\t" if role.read == "tsv-with-name-row" else ","))
-    if role.read != "csv-with-name-row":
-        return (separator if role.read == "tsv-with-name-row" else "\t").join(role.columns)
+    quote = str(role.options.get("quote", '"'))
+    if role.read != "csv-with-name-row" or not quote:
+        return ("\t" if role.read == XLSX else separator).join(role.columns)
     line = StringIO()
-    csv.writer(line, delimiter=separator, quotechar=str(role.options.get("quote", '"')), lineterminator="").writerow(
-        role.columns
-    )
+    csv.writer(line, delimiter=separator, quotechar=quote, lineterminator="").writerow(role.columns)
     return line.getvalue()
 
 
@@ -98,6 +101,8 @@ def _object(sources: Mapping[str, str]) -> dict[str, object]:
     """A record that has all of these, nested as their names say."""
     record: dict[str, object] = {}
     for source, type_ in sources.items():
+        if source.count("[].") > _DEEPEST:
+            continue
         _put(record, list(_steps(source)), _VALUES.get(type_, "…"))
     return record
 

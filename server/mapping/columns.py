@@ -1,5 +1,6 @@
 """The columns of a file against a control file: where each goes, what is not used, and what nothing fills."""
 
+from bisect import bisect_left, insort
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -43,16 +44,18 @@ def match_columns(control: Mapping[str, object], model: Model, columns: Collecti
     flowing = [*flows(control, model), *_identifying(control.get("instructions"), model)]
     asked = set(_asked(control.get("instructions"), ""))
     uses = {column: _use(column, flowing, asked) for column in columns}
-    here = [flow for flow in flowing if not flow.source or any(_is_of(c, flow.source) for c in columns)]
-    missing = [flow for flow in flowing if flow not in here]
-    return Matched(uses, list({flow.source: flow for flow in missing}.values()), list(_unfilled(model, flowing, here)))
+    there = {s for s in {flow.source for flow in flowing} if not s or any(_is_of(column, s) for column in columns)}
+    here = [flow for flow in flowing if flow.source in there]
+    missing = {flow.source: flow for flow in flowing if flow.source not in there}
+    return Matched(uses, list(missing.values()), list(_unfilled(model, flowing, here)))
 
 
 def _use(column: str, flowing: Sequence[Flow], asked: Collection[str]) -> ColumnUse:
     to = [flow for flow in flowing if flow.source and _is_of(column, flow.source)]
     finds = [flow for flow in to if flow.destination.startswith("load:")]
+    filling = {(f.destination, f.name): f for f in to if not f.destination.startswith("load:")}
     return ColumnUse(
-        list({(f.destination, f.name): f for f in to if f not in finds}.values()),
+        list(filling.values()),
         finds,
         any(_is_of(column, source) for source in asked),
     )
@@ -111,7 +114,14 @@ def sources_of(control: Mapping[str, object], model: Model) -> dict[str, str]:
     for flow in flowing:
         if flow.source:
             found.setdefault(flow.source, flow.type)
-    for source in _asked(control.get("instructions"), ""):
-        if not any(other.startswith((source + ".", source + "[]")) for other in found):
-            found.setdefault(source, "text")
+    ordered = sorted(found)
+    for source in dict.fromkeys(_asked(control.get("instructions"), "")):
+        if source not in found and not (_has_within(ordered, source + ".") or _has_within(ordered, source + "[]")):
+            found[source] = "text"
+            insort(ordered, source)
     return found
+
+
+def _has_within(ordered: Sequence[str], beginning: str) -> bool:
+    at = bisect_left(ordered, beginning)
+    return at < len(ordered) and ordered[at].startswith(beginning)

@@ -1,6 +1,6 @@
 """Where a control file sends what it reads: each source, and the Name and column that it ends in."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from server.mapping.assigning import Instruction, action_of, text_of
@@ -43,12 +43,17 @@ _CONDITIONS: Mapping[tuple[str, str], str] = {
 
 def flows(control: Mapping[str, object], model: Model) -> list[Flow]:
     """In the order of the instructions. Parts of a structured value flow into the Name that the whole is set to."""
-    found = list(_listed(control.get("instructions"), model, _At()))
-    return [_of_part(flow, found[index:]) for index, flow in enumerate(found) if not flow.source.startswith(_WHOLE)]
+    wholes: dict[str, Flow] = {}  # the next one of each, seen from the end
+    found: list[Flow] = []
+    for flow in reversed(list(_listed(control.get("instructions"), model, _At()))):
+        if flow.source.startswith(_WHOLE):
+            wholes[flow.source] = flow
+        else:
+            found.append(_of_part(flow, wholes.get(_WHOLE + flow.destination)))
+    return found[::-1]
 
 
-def _of_part(flow: Flow, later: Sequence[Flow]) -> Flow:
-    whole = next((one for one in later if one.source == _WHOLE + flow.destination), None)
+def _of_part(flow: Flow, whole: Flow | None) -> Flow:
     if whole is None:
         return flow
     name = f"{whole.name}.{flow.name}"

@@ -1,10 +1,15 @@
 """What somebody would send who means harm."""
 
 import asyncio
+import json
 from pathlib import Path
+from typing import Any
 
+import aiohttp
+import orjson
 import pytest
 from admin_house import AdminHouse, Signed, open_admin
+from conftest import control
 from sqlalchemy import Connection, update
 
 from server.engine.errors import RequestInvalid
@@ -103,3 +108,35 @@ async def test_a_key_of_some_tenants_never_sees_those_of_others(site: Signed) ->
 
 def _with_scope_native(connection: Connection) -> None:
     connection.execute(update(keys).where(keys.c.name == "older").values(scopes=["folio", "native"]))
+
+
+async def test_a_control_file_of_any_shape_has_its_pages(site: Signed) -> None:
+    """A client that may send control files decides what is in them."""
+    deep = orjson.loads("[" * 300 + "]" * 300)
+    plain = control("csv-with-name-row")
+    files = plain["files"]["DEFAULT"]
+    instructions = plain["instructions"]
+    many = [{"source": f"a{n}", "destination": "profile", "name": f"no{n}"} for n in range(20_000)]
+    documents: list[dict[str, Any]] = [
+        plain | {"more": deep},
+        control("json-lines") | {"instructions": [*instructions, instructions[1] | {"source": "a[]." * 5000}]},
+        plain | {"files": {"DEFAULT": files | {"quote": ""}}},
+        plain | {"files": {"DEFAULT": {"read": "xlsx-with-name-row", "sheet": 10**9}}},
+        plain | {"instructions": instructions + many},
+        plain | {"files": {f"f{n}": files for n in range(5000)}},
+    ]
+    for document in documents:
+        digest = await site.engine.batches.add_control("admin", json.dumps(document).encode(), "")
+        page = await site.get(f"/admin/control-files/{digest}")
+        assert (page.status, len(page.body) < 4_000_000) == (200, True)
+        asked = await site.get(f"/admin/new-import?control={digest}")
+        assert (asked.status, len(asked.body) < 1_000_000) == (200, True)
+        assert (await site.get(f"/admin/new-import/template?control={digest}")).status in (200, 404)
+        form = aiohttp.FormData({"control": digest})
+        form.add_field("file" if "DEFAULT" in document["files"] else "file-0", b"email\na@example.org\n", filename="f")
+        sent = await site.send("/admin/new-import", form)
+        assert sent.status == 303
+        batch = sent.to.rpartition("/")[2]
+        await site.engine.jobs.wait((await site.engine.batches.get(None, batch)).job or "")
+        for path in sent.to, f"/admin/batches/{batch}", f"/admin/batches/{batch}/failed", f"/api/v1/batches/{batch}":
+            assert (await site.get(path)).status == 200, (path, str(document)[:200])
