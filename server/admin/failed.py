@@ -63,6 +63,8 @@ class FailedPages:
         headers = attachment(offer.filename) | {hdrs.CONTENT_TYPE: "application/octet-stream"}
         response = web.StreamResponse(headers=headers)
         await response.prepare(request)
+        if request.method == hdrs.METH_HEAD:
+            return response
         try:
             await response.write(first)
             async for piece in pieces:

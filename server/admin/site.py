@@ -24,6 +24,7 @@ from server.web.sign_in import READING, TWELVE_HOURS, SignIn, Visitor, same_toke
 
 VISITOR = web.RequestKey("visitor", Visitor)
 TOKEN = "csrf"
+_LONGEST_SIGN_IN = 16 << 10  # bytes that anybody may send
 _OWN_PATH = re.compile(r"/(?!/)[!-\[\]-~]{0,2000}").fullmatch  # browsers drop tabs, and take a backslash for a slash
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; "
@@ -202,7 +203,7 @@ class Site:
         """Signing in needs no token, there is no session yet, but it needs our Origin."""
         if not self.sign_in.own_origin(request):
             raise RequestInvalid("the sign-in does not come from a page of this site; open the sign-in page again")
-        fields = (await read_form(self.engine.uploads, request)).fields
+        fields = (await read_form(self.engine.uploads, request, max_bytes=_LONGEST_SIGN_IN)).fields
         back = _local(fields.get("next"))
         try:
             key = await self.sign_in.admit(request, fields.get("key", "").strip() or None)

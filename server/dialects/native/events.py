@@ -1,7 +1,7 @@
 """The feed of events as a stream that never ends by itself (HTML: server-sent events)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import suppress
 
 from aiohttp import hdrs, web
@@ -13,6 +13,7 @@ from server.engine.feed import News
 
 HEARTBEAT_SECONDS = 15
 LONGEST_SECONDS = 15 * 60  # then the client comes back, and its key is looked at again
+LOOK_SECONDS = 1
 PATIENCE_SECONDS = 30  # with a client that takes nothing
 
 
@@ -33,8 +34,27 @@ class EventApi:
                 with suppress(ConnectionError, TimeoutError):
                     async with asyncio.timeout(LONGEST_SECONDS):
                         await response.send("{}", id=wire.place(stream.place), event="listening")
-                        await _send(response, stream.news, job)
+                        await _first_of(_send(response, stream.news, job), _until_gone(request))
         return response
+
+
+async def _first_of(*works: Coroutine[None, None, None]) -> None:
+    """Until one of them ends; the others are given up."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in ended:
+        task.result()
+
+
+async def _until_gone(request: web.Request) -> None:
+    """A browser that goes on to another page leaves its place to the next one, not only at the next sign of life."""
+    while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110 - nothing tells of it
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 async def _send(response: EventSourceResponse, news: AsyncIterator[News], job: str | None) -> None:

@@ -42,13 +42,16 @@ async def test_bytes_that_are_no_text_in_a_header_are_no_fault_of_ours(admin: Ad
 
 async def _answered(address: str, request: bytes) -> int:
     """The status that these bytes get."""
+    return int((await _exchanged(address, request)).split()[1])
+
+
+async def _exchanged(address: str, request: bytes) -> bytes:
     host, _, port = address.removeprefix("http://").partition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(request)
-    line = await reader.readline()
-    await reader.read()
+    answer = await reader.read()
     writer.close()
-    return int(line.split()[1])
+    return answer
 
 
 async def test_every_answer_says_that_it_is_what_it_says(site: Signed) -> None:
@@ -140,3 +143,20 @@ async def test_a_control_file_of_any_shape_has_its_pages(site: Signed) -> None:
         await site.engine.jobs.wait((await site.engine.batches.get(None, batch)).job or "")
         for path in sent.to, f"/admin/batches/{batch}", f"/admin/batches/{batch}/failed", f"/api/v1/batches/{batch}":
             assert (await site.get(path)).status == 200, (path, str(document)[:200])
+
+
+async def test_an_answer_to_head_has_no_body(site: Signed) -> None:
+    """What followed it on the connection would pass for the next answer."""
+    batch = await site.imported({"email": "a@example.org"}, {"name": "nobody"})
+    (file,) = await site.engine.batches.files(batch)
+    here = f"/admin/batches/{batch.identifier}"
+    cookie = "; ".join(f"{one.key}={one.value}" for one in site.session.cookie_jar)
+    for path in f"{here}/failed/download", f"{here}/files/{file.id}", "/admin/records/people/export", "/admin/":
+        request = f"HEAD {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nCookie: {cookie}\r\n\r\n"
+        head, _, body = (await _exchanged(site.address, request.encode())).partition(b"\r\n\r\n")
+        assert (head.split()[1], body) == (b"200", b""), path
+
+
+async def test_who_is_not_signed_in_cannot_send_much(admin: AdminHouse) -> None:
+    page = await (await admin.visitor()).post("/admin/sign-in", {"key": "k" * 20_000})
+    assert page.status == 413

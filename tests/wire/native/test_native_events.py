@@ -120,6 +120,18 @@ async def test_more_streams_than_there_may_be_are_refused(house: House, monkeypa
         assert (code, "close a stream" in message) == ("too_many_streams", True)
 
 
+async def test_who_goes_away_leaves_the_place_to_others(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Long before the next comment would find nobody there."""
+    monkeypatch.setattr(feed, "LISTENERS", 1)
+    monkeypatch.setattr(events, "LOOK_SECONDS", 0.05)
+    for _ in range(3):
+        async with listening(house):
+            assert len(house.engine.feed._listeners) == 1
+        async with asyncio.timeout(5):
+            while house.engine.feed._listeners:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+
+
 async def test_a_listener_that_falls_behind_is_let_go(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed, "WAITING", 0)
     async with listening(house) as (answer, place):
