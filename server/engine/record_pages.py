@@ -9,6 +9,9 @@ from server.engine.errors import NotFound
 from server.mapping.export import Export, make_export
 from storage.records.base import RecordStore, Row, Scalar
 
+PAGE_BYTES = 16 << 20  # of values, about
+STEP = 50  # rows read at once
+
 
 class TableNotFound(NotFound):
     kind = "Table"
@@ -39,6 +42,14 @@ class StoredRow:
     updated: Scalar
 
 
+@dataclass(frozen=True, slots=True)
+class StoredRows:
+    """`more`: there may be further rows."""
+
+    rows: Sequence[StoredRow]
+    more: bool
+
+
 class Records:
     def __init__(self, store: RecordStore, definitions: Definitions) -> None:
         self._store = store
@@ -48,12 +59,12 @@ class Records:
         """Those that hold something, and those that a model describes."""
         return await asyncio.to_thread(self._tables)
 
-    async def page(self, table: str, *, after: int = 0, limit: int = 50) -> Sequence[StoredRow]:
-        """In order of insertion; `after` is the id of the last row of the page before."""
+    async def page(self, table: str, *, after: int = 0, limit: int = 50) -> StoredRows:
+        """In order of insertion; `after` is the id of the last row of the page before. Large rows make a short page."""
         return await asyncio.to_thread(self._page, table, after, limit)
 
     async def get(self, table: str, id: int) -> StoredRow:
-        found = await self.page(table, after=id - 1, limit=1)
+        found = (await self.page(table, after=id - 1, limit=1)).rows
         if not found or found[0].id != id:
             raise RowNotFound(f"{id} of {table}")
         return found[0]
@@ -63,17 +74,30 @@ class Records:
         names = sorted(stored | self._definitions.tables().keys())
         return [TableShape(name, self._shape(name, stored=name in stored).keys) for name in names]
 
-    def _page(self, table: str, after: int, limit: int) -> list[StoredRow]:
+    def _page(self, table: str, after: int, limit: int) -> StoredRows:
         if table not in self._store.tables():
             if table not in self._definitions.tables():
                 raise TableNotFound(table)
-            return []
+            return StoredRows((), more=False)
         shape = self._shape(table, stored=True)
-        return [_stored(shape, row) for row in self._store.rows(table, after=after, limit=limit)]
+        found: list[StoredRow] = []
+        size = 0
+        while len(found) <= limit and size < PAGE_BYTES:
+            step = min(STEP, limit + 1 - len(found))
+            rows = list(self._store.rows(table, after=after, limit=step))
+            found += [_stored(shape, row) for row in rows]
+            if len(rows) < step:
+                return StoredRows(found[:limit], len(found) > limit)
+            after, size = rows[-1].id, size + sum(map(_size, rows))
+        return StoredRows(found[:limit], more=True)
 
     def _shape(self, table: str, *, stored: bool) -> Export:
         columns = self._store.columns(table) if stored else [c.name for c in self._definitions.tables()[table].columns]
         return make_export(table, columns, self._definitions.models.values())
+
+
+def _size(row: Row) -> int:
+    return sum(len(value) for value in row.values.values() if isinstance(value, str | bytes))
 
 
 def _stored(shape: Export, row: Row) -> StoredRow:

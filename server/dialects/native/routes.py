@@ -196,11 +196,9 @@ class RecordApi:
 
     async def rows(self, request: web.Request, query: wire.Query) -> web.Response:
         limit, table = query.limit(), request.match_info["table"]
-        found = await self._engine.records.page(table, after=query.whole("after", 0), limit=limit + 1)
-        shown, following = cut(
-            [each.row for each in found], limit, lambda last: query.link(request.path, after=last["_id"])
-        )
-        return answer(wire.page("rows", shown, following))
+        found = await self._engine.records.page(table, after=query.whole("after", 0), limit=limit)
+        following = query.link(request.path, after=found.rows[-1].id) if found.more else None
+        return answer(wire.page("rows", [each.row for each in found.rows], following))
 
     async def row(self, request: web.Request, query: wire.Query) -> web.Response:
         number = wire.whole("id", request.match_info["id"])

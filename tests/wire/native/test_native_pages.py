@@ -8,6 +8,7 @@ import pytest
 from native_house import CONTROL, PATH, bearer, get, imported, opened, pages, refused, scheduled
 from replay import Ask, House, basic
 
+from server.engine import record_pages
 from server.engine.batches import Plan
 from server.engine.documents import batch_document
 
@@ -205,6 +206,18 @@ async def test_rows_are_told_as_they_are_exported(house: House) -> None:
     one = await get(house, f"{PATH}/records/people/2")
     assert one["row"] == rows[1]
     assert (one["job"], one["record"], one["version"]) == (job, 1, 1)
+
+
+async def test_large_rows_make_short_pages_and_none_is_left_out(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record_pages, "PAGE_BYTES", 10_000)
+    monkeypatch.setattr(record_pages, "STEP", 3)
+    await imported(house, *({"email": f"{n}@example.org", "name": "x" * 2000} for n in range(20)))
+    for limit in (1, 2, 3, 7, 19, 20, 500):
+        page = await get(house, f"{PATH}/records/people?limit={limit}")
+        assert len(page["rows"]) == min(limit, 6)
+        assert [row["_id"] for row in await pages(house, f"{PATH}/records/people?limit={limit}", "rows")] == [
+            *range(1, 21)
+        ]
 
 
 async def test_a_table_that_only_a_model_describes_has_no_rows(house: House) -> None:
