@@ -110,6 +110,11 @@ class Authoring:
         if not isinstance(name, str) or not name:
             fault = Remark(f"{_NAMES[kind]} is missing, should be a text", at.line(()))
             return Review([fault]), None
+        if not _can_be_an_address(name):
+            fault = Remark(
+                f"{name[:80]!r} has no address; use 1 to 200 printable letters, no '.' or '..' between slashes"
+            )
+            return Review([fault._replace(line=at.line((_NAMES[kind],)))]), None
         if kind == "models" and self._definitions.is_built_in(name):
             fault = Remark(f"the model {name} is built in; give yours another name", at.line(("name",)))
             return Review([fault]), None
@@ -153,6 +158,13 @@ class Authoring:
         except (KeyError, OSError):
             return None
         return Source(content.decode("utf-8", "replace"), _version(content))
+
+
+def _can_be_an_address(name: str) -> bool:
+    """Whether a browser can open the page of it: `/admin/models/NAME`."""
+    steps = name.split("/")
+    dots = {"", ".", ".."} & set(steps) or steps[0] == "-"
+    return len(name) <= 200 and name.isprintable() and name == name.strip() and not dots
 
 
 def _parsed(content: bytes) -> object | Review:

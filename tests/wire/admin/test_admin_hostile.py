@@ -9,7 +9,6 @@ import aiohttp
 import orjson
 import pytest
 from admin_house import AdminHouse, Signed, open_admin
-from conftest import control
 from sqlalchemy import Connection, update
 
 from server.engine.errors import RequestInvalid
@@ -116,13 +115,17 @@ def _with_scope_native(connection: Connection) -> None:
 async def test_a_control_file_of_any_shape_has_its_pages(site: Signed) -> None:
     """A client that may send control files decides what is in them."""
     deep = orjson.loads("[" * 300 + "]" * 300)
-    plain = control("csv-with-name-row")
+    plain = dict(site.engine.definitions.process("people-csv").control)
     files = plain["files"]["DEFAULT"]
     instructions = plain["instructions"]
     many = [{"source": f"a{n}", "destination": "profile", "name": f"no{n}"} for n in range(20_000)]
     documents: list[dict[str, Any]] = [
         plain | {"more": deep},
-        control("json-lines") | {"instructions": [*instructions, instructions[1] | {"source": "a[]." * 5000}]},
+        plain
+        | {
+            "files": {"DEFAULT": {"read": "json-lines"}},
+            "instructions": [*instructions, instructions[1] | {"source": "a[]." * 5000}],
+        },
         plain | {"files": {"DEFAULT": files | {"quote": ""}}},
         plain | {"files": {"DEFAULT": {"read": "xlsx-with-name-row", "sheet": 10**9}}},
         plain | {"instructions": instructions + many},
@@ -160,3 +163,13 @@ async def test_an_answer_to_head_has_no_body(site: Signed) -> None:
 async def test_who_is_not_signed_in_cannot_send_much(admin: AdminHouse) -> None:
     page = await (await admin.visitor()).post("/admin/sign-in", {"key": "k" * 20_000})
     assert page.status == 413
+
+
+async def test_a_name_that_no_address_can_hold_is_not_saved(site: Signed) -> None:
+    """Its page could not be opened; and no name is a way out of the folder."""
+    assert site.house is not None
+    names = {path.name for path in site.house.imports.rglob("*")}
+    for name in ("..", ".", "a/../b", "/etc/x", "-/new", "a\nb", "a\0b", " a", "a//b", "x" * 201):
+        page = await site.post("/admin/models/-/save", {"text": json.dumps({"name": name, "destinations": []})})
+        assert (page.status, "has no address" in page.text) == (400, True), name
+    assert {path.name for path in site.house.imports.rglob("*")} == names
