@@ -89,9 +89,7 @@ def _without_mark(run: bytes) -> bytes:
 def _are_plain_objects(run: bytes, lines: list[bytes]) -> bool:
     """The quick look; False where a line is blank, or not what it should be, or needs a closer look."""
     loads = orjson.loads
-    if len(run) > LINE_CAP or json_limits.suspect_numbers(run):
-        return False
-    if json_limits.suspect_depth(run) and any(map(json_limits.suspect_depth, lines)):
+    if len(run) > LINE_CAP or json_limits.suspect_lines(run, lines):
         return False
     try:
         return all(type(loads(text)) is dict for text in lines)

@@ -1,10 +1,12 @@
 """What JSON may hold here: integers of 64 bit, and no more levels than can be written again. The parser takes more."""
 
 import re
+from collections.abc import Sequence
 
 import orjson
 
 MAX_DEPTH = 254  # of orjson.dumps
+SHALLOW = 2 * MAX_DEPTH  # bytes: nothing so short opens and closes more levels
 DEEP = f"it is nested deeper than {MAX_DEPTH} levels"
 
 _DIGITS = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x20 for byte in range(256))
@@ -19,6 +21,13 @@ def suspect_numbers(data: bytes) -> bool:
 
 def suspect_depth(data: bytes) -> bool:
     return data.count(b"{") + data.count(b"[") > MAX_DEPTH
+
+
+def suspect_lines(run: bytes, lines: Sequence[bytes]) -> bool:
+    """Whether a line of the run may hold what is refused."""
+    if suspect_numbers(run):
+        return True
+    return suspect_depth(run) and any(suspect_depth(line) for line in lines if len(line) > SHALLOW)
 
 
 def too_deep(value: object) -> bool:

@@ -56,13 +56,7 @@ def _batches(file: BinaryIO) -> Iterator[Batch[bytes]]:
         lines = run.split(b"\n")
         if not lines[-1]:
             lines.pop()
-        yield Batch(lines, _odd(run, lines))
-
-
-def _odd(run: bytes, lines: list[bytes]) -> bool:
-    if json_limits.suspect_numbers(run):
-        return True
-    return json_limits.suspect_depth(run) and any(map(json_limits.suspect_depth, lines))
+        yield Batch(lines, json_limits.suspect_lines(run, lines))
 
 
 def _parse(batch: Batch[bytes], line: int) -> _Part:

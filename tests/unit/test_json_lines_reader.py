@@ -59,6 +59,14 @@ def test_what_cannot_be_kept_is_refused(line: bytes, reason: str) -> None:
     assert reason in fault(line)
 
 
+@pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"":', b"}")])
+def test_the_shortest_line_that_is_too_deep_is_found_among_others(opening: bytes, closing: bytes) -> None:
+    deepest = opening * 253 + b"[]" + closing * 253
+    refused = opening * 254 + b"[]" + closing * 254
+    (block,) = READER.blocks(io.BytesIO(b"\n".join([*[b'{"a":[]}'] * 300, deepest, refused, b"{}"])), {})
+    assert [type(record) is BadRecord for record in block.records] == [False] * 301 + [True, False]
+
+
 def test_digits_in_texts_and_the_largest_integers_are_kept() -> None:
     lines = b'{"a":"123456789012345678901234567890"}\n{"a":18446744073709551615}\n{"a":-9223372036854775808}\n'
     assert records(lines) == [{"a": "123456789012345678901234567890"}, {"a": 2**64 - 1}, {"a": -(2**63)}]
