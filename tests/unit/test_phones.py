@@ -43,3 +43,8 @@ def test_without_a_number(typed):
 
 def test_a_country_that_is_none_has_no_code():
     assert dialling_code("XX") == 0
+
+
+@pytest.mark.parametrize("text", [" " * 500_000 + "x", "ext" * 200_000, "ext 1" + " " * 500_000 + "x", "1" * 500_000])
+def test_a_long_text_takes_no_longer_than_it_is(text: str) -> None:
+    export_form(text, 44)
