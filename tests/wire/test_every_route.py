@@ -31,7 +31,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 READING = ("GET", "HEAD")
 SIGN_IN = "/admin/sign-in"
-COOKIE = "penstock"
 TWELVE_HOURS = 12 * 3600
 
 # what answers everybody, and why
@@ -147,11 +146,11 @@ class House:
         call = Call("POST", SIGN_IN, SIGN_IN)
         answer = await self.ask(call, {"Origin": self.address}, {"key": secret, "next": "/admin/"})
         assert answer.status == 303, answer.body
-        cookie = answer.cookies[COOKIE].value
-        page = await self.ask(Call("GET", "/admin/", "/admin/"), {"Cookie": f"{COOKIE}={cookie}"})
+        ((name, morsel),) = answer.cookies.items()
+        page = await self.ask(Call("GET", "/admin/", "/admin/"), {"Cookie": f"{name}={morsel.value}"})
         token = re.search(r'name="csrf" value="([^"]+)"', page.body)
         assert token is not None
-        return Session(key.id, cookie, token[1])
+        return Session(key.id, name, morsel.value, token[1])
 
 
 class Answer(NamedTuple):
@@ -163,12 +162,13 @@ class Answer(NamedTuple):
 
 class Session(NamedTuple):
     key: int
+    name: str  # of the cookie
     cookie: str
     token: str
 
     @property
     def headers(self) -> dict[str, str]:
-        return {"Cookie": f"{COOKIE}={self.cookie}"}
+        return {"Cookie": f"{self.name}={self.cookie}"}
 
 
 @asynccontextmanager

@@ -37,7 +37,8 @@
     }
   };
 
+  // "listening" too: what happened between the page and the first event is told by nothing else
   const source = new EventSource(document.body.dataset.events);
-  for (const name of ["message", "queued", "started", "progress", "ended"]) source.addEventListener(name, refresh);
+  for (const name of ["listening", "queued", "started", "progress", "ended"]) source.addEventListener(name, refresh);
   addEventListener("pagehide", () => source.close());
 })();
