@@ -17,7 +17,7 @@ from storage.queues.base import Job
 from storage.records.base import RecordStore, Row, Scalar
 
 LAST_ID = 2**63 - 1
-_EXPORT_ROWS = 1000
+_EXPORT_ROWS = 100  # read at once: each may be of a MiB
 _EXPORT_BYTES = 1024 * 1024
 _REFERRERS = 10
 
@@ -123,10 +123,9 @@ class Catalogue:
         view = await self.view(table)
         text = TableText(Export(tuple(view.fields)), format)
         yield text.head.encode()
-        after, last, limit = 0, await asyncio.to_thread(self._edge, table, True), _EXPORT_ROWS
+        after, last = 0, await asyncio.to_thread(self._edge, table, True)
         while view.stored and last is not None and after < last.id:
-            part, after = await asyncio.to_thread(self._part, table, text, after, limit)
-            limit = max(1, limit // 2) if len(part) > _EXPORT_BYTES else min(_EXPORT_ROWS, limit * 2)
+            part, after = await asyncio.to_thread(self._part, table, text, after)
             yield part
 
     def _tables(self) -> list[TableSummary]:
@@ -209,8 +208,13 @@ class Catalogue:
         found = self._store.page(table, {column: id}, limit=_REFERRERS + 1)
         return Referrers(table, column, found[:_REFERRERS], len(found) > _REFERRERS)
 
-    def _part(self, table: str, text: TableText, after: int, limit: int) -> tuple[bytes, int]:
-        rows = self._store.page(table, {}, after=after, limit=limit)
-        if not rows:
-            return b"", LAST_ID
-        return "".join(map(text.line, rows)).encode(), rows[-1].id
+    def _part(self, table: str, text: TableText, after: int) -> tuple[bytes, int]:
+        part, limit = bytearray(), 1
+        while len(part) < _EXPORT_BYTES:
+            rows = self._store.page(table, {}, after=after, limit=limit)
+            if not rows:
+                return bytes(part), LAST_ID
+            for row in rows:
+                part += text.line(row).encode()
+            after, limit = rows[-1].id, min(_EXPORT_ROWS, limit * 2)
+        return bytes(part), after

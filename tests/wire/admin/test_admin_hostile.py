@@ -173,3 +173,11 @@ async def test_a_name_that_no_address_can_hold_is_not_saved(site: Signed) -> Non
         page = await site.post("/admin/models/-/save", {"text": json.dumps({"name": name, "destinations": []})})
         assert (page.status, "has no address" in page.text) == (400, True), name
     assert {path.name for path in site.house.imports.rglob("*")} == names
+
+
+async def test_an_export_of_large_rows_goes_out_in_small_parts(site: Signed) -> None:
+    """Every reader holds one part for as long as he takes it."""
+    await site.imported(*({"email": f"{n}@example.org", "name": "x" * 300_000} for n in range(40)))
+    parts = [len(part) async for part in site.engine.catalogue.export("people", "jsonl")]
+    assert sum(parts) > 40 * 300_000
+    assert max(parts) < 4 << 20
