@@ -1,11 +1,12 @@
 """A new import, from the file that is dropped to the rows and the download of what failed; without scripts too."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from furnished import BAD, HEADER, House, members_csv
 from looking import Visit, Watch, download, open_failed
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -38,14 +39,34 @@ async def test_the_same_without_scripts(house: House, visit: Visit, tmp_path: Pa
     await choose(page, "Members")
     await page.locator("input[type=file]").set_input_files(csv_file(tmp_path, members_csv(200)))
     await page.get_by_role("button", name="Check the files").click()
-    await when_ended(house, page)
+    await when_ended(house, page, "new-import")
     await expect_summary(page)
     await page.get_by_role("button", name="Import 10 records").click()
-    await when_ended(house, page)
+    await when_ended(house, page, "batches")
     await expect(page.locator(".badge").first).to_have_text("complete")
     assert house.site.rows("members") == before + 10
     await open_failed(page)
     assert await download(page, tmp_path) == HEADER + BAD
+
+
+async def test_an_end_before_the_first_event_is_shown_all_the_same(house: House, visit: Visit, tmp_path: Path) -> None:
+    page = await visit(house)
+    await choose(page, "Members")
+    await page.locator("input[type=file]").set_input_files(csv_file(tmp_path, members_csv(400)))
+    await page.get_by_role("button", name="Check the files").click()
+    await expect_summary(page)
+    over = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await over.wait()
+        await route.continue_()
+
+    await page.route("**/api/v1/events", late)
+    await page.get_by_role("button", name="Import 10 records").click()
+    await page.wait_for_url("**/admin/batches/**")
+    await asyncio.to_thread(house.ended, batch_in(page))
+    over.set()
+    await expect(page.locator(".badge").first).to_have_text("complete")
 
 
 async def test_an_import_that_is_abandoned_leaves_nothing(house: House, visit: Visit, tmp_path: Path) -> None:
@@ -96,10 +117,15 @@ async def expect_summary(page: Page) -> None:
     await expect(page.get_by_text("Nobody at all").first).to_be_attached()
 
 
-async def when_ended(house: House, page: Page) -> None:
-    """The page is asked for again once the job of its batch has ended."""
-    house.ended(page.url.partition("?")[0].rpartition("/")[2])
+async def when_ended(house: House, page: Page, place: str) -> None:
+    """Of the page that a click leads to, asked for again once the job of its batch has ended."""
+    await page.wait_for_url(f"**/admin/{place}/*")
+    await asyncio.to_thread(house.ended, batch_in(page))
     await page.reload()
+
+
+def batch_in(page: Page) -> str:
+    return page.url.partition("?")[0].rpartition("/")[2]
 
 
 def csv_file(folder: Path, content: bytes) -> Path:
