@@ -183,7 +183,7 @@ class Site:
 
     async def _as_guest(self, handler: Handler, request: web.Request) -> web.StreamResponse:
         """Who comes without a session is sent to sign in, and back; unless everybody is let in."""
-        guest = await self.sign_in.guest(request)
+        guest = await self.sign_in.guest()
         if guest is not None:
             request[VISITOR] = guest
             response = _shielded(await handler(request))

@@ -12,17 +12,12 @@ from aiohttp.typedefs import Handler, Middleware
 _WAY_OUT = "ask for 127.0.0.1 or localhost, or set [server] public_url to the address that is used"
 
 
-def is_local(request: web.Request, public_url: str | None) -> bool:
-    """Whether the request asks for us by a name that only we have."""
-    return _is_ours(f"//{request.headers.get(hdrs.HOST, '')}", public_url)
-
-
 def only_local(public_url: str | None) -> Middleware:
     """A middleware that refuses what a page of another site asks for."""
 
     @web.middleware
     async def guarding(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if not is_local(request, public_url):
+        if not _is_ours(f"//{request.headers.get(hdrs.HOST, '')}", public_url):
             raise web.HTTPForbidden(reason=f"without keys this server answers to its own names alone; {_WAY_OUT}")
         origin = request.headers.get(hdrs.ORIGIN)
         if origin is not None and not _is_ours(origin, public_url):
@@ -35,6 +30,7 @@ def only_local(public_url: str | None) -> Middleware:
 
 
 def _is_ours(address: str, public_url: str | None) -> bool:
+    """Whether the host of an address is a name that only we have."""
     try:
         name = urlsplit(address).hostname or ""
         if public_url is not None and name and name == urlsplit(public_url).hostname:

@@ -19,7 +19,6 @@ from server.engine.errors import KeyUnknown
 from server.engine.keys import Key
 from server.web.access_log import KEY_ID
 from server.web.auth import Gate
-from server.web.local import is_local
 
 COOKIE = "penstock"
 SCOPE = "admin"
@@ -46,8 +45,6 @@ class SignIn:
 
     async def visitor(self, request: web.Request) -> Visitor | None:
         """None where nobody is signed in, or no longer: the session is over, or its key was revoked or has expired."""
-        if self._engine.keys.everybody and not self._is_local(request):
-            return None
         session = await (await self._storage(request)).load_session(request)
         id, token = session.get("key"), session.get("token")
         if not isinstance(id, int) or not isinstance(token, str):
@@ -78,9 +75,9 @@ class SignIn:
         session = Session(None, data=None, new=True, max_age=0)
         await (await self._storage(request)).save_session(request, response, session)
 
-    async def guest(self, request: web.Request) -> Visitor | None:
+    async def guest(self) -> Visitor | None:
         """With `--no-auth` everybody on this machine is signed in by coming; otherwise nobody is."""
-        if not self._engine.keys.everybody or not self._is_local(request):
+        if not self._engine.keys.everybody:
             return None
         return self.visit(await self._engine.keys.standing(0))
 
@@ -93,9 +90,6 @@ class SignIn:
         if self._engine.public_url is not None:
             ours.add(urlsplit(self._engine.public_url).netloc.lower())
         return _netloc(origin) in ours - {""}
-
-    def _is_local(self, request: web.Request) -> bool:
-        return is_local(request, self._engine.public_url)
 
     async def _storage(self, request: web.Request) -> EncryptedCookieStorage:
         """The cookie is for TLS only where people come over TLS, perhaps to a proxy before us."""
