@@ -98,10 +98,6 @@ def is_header(cells: Sequence[Cell]) -> bool:
     return isinstance(first, str) and first.lstrip()[:1] in ("e", "E") and _ENTITY(first) is not None
 
 
-def is_action(word: str) -> bool:
-    return word in ACTIONS
-
-
 def action_of(word: str, otherwise: Action) -> Action | None:
     """The action a cell names; None for one that is not known."""
     lowered = word.strip().lower()

@@ -1,5 +1,6 @@
 """The functions of the catalog: what is promised about keys, control files, batches, files, logs and outcomes."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -235,7 +236,11 @@ def test_an_outcome_written_again_replaces_itself(write: Write, job: str) -> Non
     assert write(journal.list_outcomes, job) == [Outcome(0, "created"), failed, Outcome(2, "skipped")]
     assert write(journal.list_outcomes, job, statuses=["failed"]) == [failed]
     assert write(journal.list_outcomes, job, after=0, limit=1) == [failed]
-    assert write(journal.count_outcomes, job) == {"created": 1, "failed": 1, "skipped": 1}
+    assert Counter(outcome.status for outcome in write(journal.list_outcomes, job)) == {
+        "created": 1,
+        "failed": 1,
+        "skipped": 1,
+    }
 
 
 def test_an_original_is_cut(write: Write, job: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, func, select
+from sqlalchemy import Connection, Table, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import Insert
 
@@ -51,11 +51,6 @@ def list_outcomes(
     if statuses:
         query = query.where(outcomes.c.status.in_(statuses))
     return many(Outcome, connection.execute(query.order_by(outcomes.c.record).limit(limit)))
-
-
-def count_outcomes(connection: Connection, job: str) -> dict[str, int]:
-    query = select(outcomes.c.status, func.count()).where(outcomes.c.job == job).group_by(outcomes.c.status)
-    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def forget_from(connection: Connection, job: str, record: int, position: int) -> None:
