@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 PENSTOCK = Path(sys.executable).with_name("penstock")
-PATIENCE = 40.0  # seconds; more than anything here takes, so that a hang is a failure and a slow machine is not
+PATIENCE = 100.0  # seconds; more than anything here takes, so that a hang is a failure and a slow machine is not
 TICK = 0.01
 BOUNDARY = "a-boundary-of-the-tests"
 
@@ -145,7 +145,7 @@ class Server:
         self.process.kill()
         self.process.wait(PATIENCE)
         self.log.wait_end(10)
-        wait_for("the workers to end", lambda: not any(map(is_alive, children)), 10)
+        wait_for("the workers to end", lambda: not any(map(is_alive, children)))
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """A stop in good order."""

@@ -38,6 +38,12 @@ STICKING_OUT = """() => {
   return found.slice(0, 5);
 }"""
 TOO_WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+# the layout must hold with any font: a wide, a narrow and a missing one, and letters that stand further apart
+FONTS = ("", "monospace", "'Liberation Sans Narrow', 'Arial Narrow'", "'There Is No Such Font'", "spaced")
+SET_FONT = """font => {
+  document.body.style.fontFamily = font === "spaced" ? "" : font;
+  document.body.style.letterSpacing = font === "spaced" ? ".08em" : "";
+}"""
 UNSTYLED = "() => getComputedStyle(document.body).getPropertyValue('--paper') === ''"
 
 
@@ -106,12 +112,19 @@ async def in_view(page: Page, view: View) -> None:
 
 
 async def flaws(page: Page) -> Sequence[str]:
-    """What is wrong with how a page is laid out now."""
+    """Returns what is wrong with how a page is laid out, in any of the fonts."""
+    found = ["the style sheet is not there"] if await page.evaluate(UNSTYLED) else []
+    for font in FONTS:
+        await page.evaluate(SET_FONT, font)
+        found += [f"{flaw} (font: {font or 'as it is'})" for flaw in await _sticking_out(page)]
+    await page.evaluate(SET_FONT, "")
+    return found
+
+
+async def _sticking_out(page: Page) -> Sequence[str]:
     found = [f"sticks out: {html}" for html in await page.evaluate(STICKING_OUT)]
     if (more := await page.evaluate(TOO_WIDE)) > 0:
         found.append(f"the page is {more} pixels wider than the window")
-    if await page.evaluate(UNSTYLED):
-        found.append("the style sheet is not there")
     return found
 
 

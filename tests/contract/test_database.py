@@ -247,7 +247,7 @@ async def test_changes_is_exact_inside_a_function_and_does_not_count_ones_own(ca
 async def test_changes_follows_other_processes(catalog: Catalog, other: Catalog) -> None:
     before = catalog.changes()
     await other.write(add("a"))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while catalog.changes() == before:
             await catalog.read(notes)
 

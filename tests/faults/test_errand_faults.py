@@ -52,7 +52,7 @@ async def test_a_full_disk_puts_errands_off_and_no_more(tmp_path: Path, method: 
             errands.start()
             for _ in range(2):
                 job = await storage.catalog.write(lambda c: storage.queue.put(c, new, utc_now()))
-                assert await asyncio.wait_for(done.get(), 10) == job.id
+                assert await asyncio.wait_for(done.get(), 60) == job.id
             assert errands.alive
             await errands.stop()
     finally:

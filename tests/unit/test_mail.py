@@ -134,7 +134,7 @@ async def ended(engine, content, success=("s@example.org",), failure=("f@example
 
 async def errand(engine, batch, until):
     """The mail's job once it is as wanted."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             found = [job for job in await engine.jobs.list(batch=batch.id) if job.mode == "errand"]
             if found and until(found[0]):

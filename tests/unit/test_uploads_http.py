@@ -172,7 +172,7 @@ async def test_broken_chunks_and_then_nothing(port, outcomes):
     writer.write(b"5\r\nhello\r\nnot a size\r\n")
     writer.close()
     await writer.wait_closed()
-    error = await asyncio.wait_for(outcomes.get(), 5)
+    error = await asyncio.wait_for(outcomes.get(), 60)
     assert isinstance(error, UploadIncomplete), error
 
 

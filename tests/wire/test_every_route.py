@@ -116,7 +116,7 @@ class House:
         """Changes come with a form."""
         data = None if call.method in READING else {"comment": "from outside", "name": "x", **(fields or {})}
         more: dict[str, Any] = {"headers": headers, "data": data, "allow_redirects": False}
-        async with asyncio.timeout(20), self.session.request(call.method, self.address + call.path, **more) as answer:
+        async with asyncio.timeout(60), self.session.request(call.method, self.address + call.path, **more) as answer:
             body = "" if answer.content_type == "text/event-stream" else await answer.text("utf-8", "replace")
             return Answer(answer.status, answer.headers.get("Location", ""), body, answer.cookies)
 

@@ -85,14 +85,14 @@ async def scheduled(house: House, *rows: object, plan: Plan | None = None, **mor
 
 async def imported(house: House, *rows: object, **more: str) -> tuple[str, str]:
     batch, job = await scheduled(house, *rows, **more)
-    await asyncio.wait_for(house.engine.jobs.wait(job), 30)
+    await asyncio.wait_for(house.engine.jobs.wait(job), 60)
     return batch, job
 
 
 async def next_event(answer: aiohttp.ClientResponse, *kinds: str) -> tuple[str, str, Any]:
     """Kind, id and data of the next event of these kinds; heartbeats are passed over."""
     while True:
-        fields = await asyncio.wait_for(_fields(answer), 30)
+        fields = await asyncio.wait_for(_fields(answer), 60)
         if fields.get("event") in kinds or (fields and not kinds):
             return fields["event"], fields["id"], json.loads(fields["data"])
 

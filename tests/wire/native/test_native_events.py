@@ -102,7 +102,7 @@ async def test_however_many_listen_one_watches(house: House, monkeypatch: pytest
 async def test_a_quiet_stream_is_kept_alive(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "HEARTBEAT_SECONDS", 0.05)
     async with listening(house) as (answer, _):
-        assert await asyncio.wait_for(answer.content.readline(), 10) == b": ping\r\n"
+        assert await asyncio.wait_for(answer.content.readline(), 60) == b": ping\r\n"
 
 
 async def test_a_stream_ends_after_a_while_so_that_its_key_is_looked_at_again(
@@ -110,7 +110,7 @@ async def test_a_stream_ends_after_a_while_so_that_its_key_is_looked_at_again(
 ) -> None:
     monkeypatch.setattr(events, "LONGEST_SECONDS", 0.05)
     async with listening(house) as (answer, _):
-        assert await asyncio.wait_for(answer.content.read(), 10) == b""
+        assert await asyncio.wait_for(answer.content.read(), 60) == b""
 
 
 async def test_more_streams_than_there_may_be_are_refused(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,7 +127,7 @@ async def test_who_goes_away_leaves_the_place_to_others(house: House, monkeypatc
     for _ in range(3):
         async with listening(house):
             assert len(house.engine.feed._listeners) == 1
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while house.engine.feed._listeners:
                 await asyncio.to_thread(house.engine.definitions.tables)  # something else to do
 
@@ -136,7 +136,7 @@ async def test_a_listener_that_falls_behind_is_let_go(house: House, monkeypatch:
     monkeypatch.setattr(feed, "WAITING", 0)
     async with listening(house) as (answer, place):
         _, job = await scheduled(house, ADA)
-        assert await asyncio.wait_for(answer.content.read(), 20) == b""
+        assert await asyncio.wait_for(answer.content.read(), 60) == b""
     monkeypatch.undo()
     async with listening(house, place) as (answer, _):
         assert (await next_event(answer, "ended"))[2]["id"] == job
@@ -183,7 +183,7 @@ async def test_a_catalog_that_fails_while_the_past_is_told_ends_the_stream(
 
     monkeypatch.setattr(feed.sql, "ended", failing)
     async with listening(house, "2026-03-01T09:30:00Z") as (answer, _):
-        assert await asyncio.wait_for(answer.content.read(), 10) == b""
+        assert await asyncio.wait_for(answer.content.read(), 60) == b""
 
 
 async def test_a_place_is_good_after_a_restart(make_house: MakeHouse, limits: UploadLimits) -> None:

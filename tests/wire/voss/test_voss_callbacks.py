@@ -60,7 +60,7 @@ def meta(listener: Listener) -> dict[str, Any]:
 async def test_a_callback_at_the_end(tmp_path: Path, bulk_imports: Path) -> None:
     async with listening() as listener, open_bulk_house(tmp_path / "data", bulk_imports, rules=ANYWHERE) as house:
         id = await house.begin(ONE, request_meta=meta(listener))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             body, authorization = await listener.calls.get()
         assert body == {
             "transaction_id": id,
@@ -100,7 +100,7 @@ async def test_a_name_that_leads_to_a_private_address_is_never_called(tmp_path: 
 
 async def told(listener: Listener, clock: MovedClock) -> dict[str, Any]:
     """The next call, however long the pause before it is."""
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(60):
         while True:
             with suppress(TimeoutError):
                 return (await asyncio.wait_for(listener.calls.get(), 1))[0]
@@ -109,7 +109,7 @@ async def told(listener: Listener, clock: MovedClock) -> dict[str, Any]:
 
 async def tried(house: BulkHouse) -> Job:
     """The callback's job, once a try of it has failed."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             found = [job for job in await house.engine.jobs.list() if job.mode == "errand" and job.error]
             if found:
@@ -128,7 +128,7 @@ async def test_a_callback_to_a_server_that_is_trusted(
     ):
         assert listener.address.startswith("https://")
         id = await house.begin(ONE, request_meta=meta(listener))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             body, authorization = await listener.calls.get()
         assert (body["transaction_id"], body["success"]) == (id, True)
         assert authorization == "Basic dXNlcm5hbWU6cGFzc3dvcmQ="

@@ -26,7 +26,7 @@ async def load_until_rows_are_in(house: BulkHouse) -> str:
     half = ROWS // 2
     content = await asyncio.to_thread(lambda: workbook(One=[*USERS, *rows[:half]], Two=[*USERS, *rows[half:]]))
     id = await house.begin(content)
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(60):
         while len(await house.table("users")) < 3 * CHUNK:
             assert (await house.transaction(id))["status"] in ("Queued", "Processing")
     return id
