@@ -8,7 +8,8 @@ import math
 import re
 from collections.abc import Callable, Mapping
 
-from server.mapping.dates import date_parser
+from server.cells import DateCell
+from server.mapping.dates import ISO_8601, date_parser
 from server.mapping.filters import Filters
 from server.mapping.javascript import INVALID, NOTHING, identical, is_skipped, is_truthy, js_text
 from server.mapping.model import Name
@@ -124,6 +125,8 @@ def _mapped(want: Want, convert: Converter) -> Converter:
 def _text(value: object) -> object:
     if type(value) is str:
         return value
+    if isinstance(value, DateCell):
+        return str(value)
     return js_text(value) if isinstance(value, bool | int | float) else NOTHING
 
 
@@ -216,8 +219,11 @@ def _datetime(action: Mapping[str, object]) -> Flat:
         parse = date_parser(pattern)
     except ValueError as reason:
         raise SetupProblem(f"Invalid date format for {{src}}: {pattern} ({reason})") from reason
+    of_cell = date_parser(ISO_8601)
 
     def plain(value: object) -> object:
+        if isinstance(value, DateCell):  # it is known to be a date: `dateFormat` is for texts
+            return of_cell(value) or INVALID
         return NOTHING if type(value) is not str else parse(value) or INVALID
 
     return Flat(plain, message)

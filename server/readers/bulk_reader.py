@@ -205,16 +205,16 @@ def _check_before(sheet: str, line: int, cells: Sequence[Cell]) -> None:
 
 def parse_search(text: str) -> dict[str, str]:
     """`attribute:value,attribute:value`; a comma within a value stands as long as no `name:` follows it."""
-    found: dict[str, str] = {}
+    found: dict[str, list[str]] = {}
     name = ""
     for part in text.split(","):
         head, colon, value = part.partition(":")
         if colon and (not name or head.strip().replace(".", "").replace("_", "").isalnum()):
             name = head.strip()
-            found[name] = value.strip()
+            found[name] = [value.strip()]
         elif name:
-            found[name] += "," + part
-    return found
+            found[name].append(part)
+    return {name: ",".join(parts) for name, parts in found.items()}
 
 
 class BlockReader:

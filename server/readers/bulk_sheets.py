@@ -7,6 +7,7 @@ rows below, up to the next `entity:`. Pure text work: rows come in as (number, c
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal, get_args
 
 from server.readers.base import shorten
@@ -19,11 +20,13 @@ NumberedRow = tuple[int, list[Cell]]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 HEADER_ROWS = 3  # at most: group titles, field titles, attribute names
 CLEAR = " "  # a cell that empties its attribute
+LONGEST_ENTITY_ROW = 4000  # characters
 
 _SPACES = frozenset(sign for sign in map(chr, range(0x3001)) if sign.isspace())
 _BEFORE_HEADERS = _SPACES | {"", "e", "E"}
 _ENTITY = re.compile(r"\s*entity\s*[:=]", re.I).match
-_PAIR = re.compile(r",\s*(?=[A-Za-z_ ]+\s*[:=])")
+_SIGN = re.compile("[:=]")  # between the name of an instruction and its value
+_INSTRUCTION = re.compile("[A-Za-z_ ]+").fullmatch
 _RESOURCE = re.compile(r"[A-Za-z]\w*/[A-Za-z0-9][\w-]*").fullmatch
 _ATTRIBUTE = re.compile(r"[A-Za-z_][\w-]*(?:\.[\w-]+)*").fullmatch
 _KNOWN = ("entity", "hierarchy", "parallel", "meta_prefix", "template", "evaluate_macros", "action")
@@ -135,9 +138,8 @@ def read_header(sheet: str, header: NumberedRow, below: Sequence[NumberedRow]) -
 
 def _instructions(cells: Sequence[Cell], where: str) -> Instructions:
     found = Instructions()
-    text = ",".join(str(cell).strip().rstrip(",") for cell in cells if cell != "")
-    for pair in _PAIR.split(text):
-        key, value = re.split(r"[:=]", pair, maxsplit=1) if re.search(r"[:=]", pair) else (pair, "")
+    for pair in _pairs(_entity_text(cells, where)):
+        key, value = _SIGN.split(pair, maxsplit=1) if _SIGN.search(pair) else (pair, "")
         name = key.strip().lower().replace(" ", "_")
         if name in _KNOWN:
             found.values[name] = value.strip().strip("{}\"'").strip()
@@ -145,14 +147,37 @@ def _instructions(cells: Sequence[Cell], where: str) -> Instructions:
             found.warnings.append(f"{where}: {shorten(pair)} is not an instruction that is known here and was ignored")
     parallel = found.values.get("parallel", "false").lower()
     if parallel not in ("true", "false", ""):
-        raise LayoutWrong(f"{where}: parallel:{parallel} is wrong, should be true or false")
+        raise LayoutWrong(f"{where}: parallel:{parallel[:80]} is wrong, should be true or false")
     return found
+
+
+def _entity_text(cells: Sequence[Cell], where: str) -> str:
+    text = ",".join(str(cell).strip().rstrip(",") for cell in cells if cell != "")
+    if len(text) > LONGEST_ENTITY_ROW:
+        raise LayoutWrong(
+            f"{where}: the entity row has {len(text):,} characters, the limit is {LONGEST_ENTITY_ROW:,}; "
+            f"it begins with {shorten(text)}"
+        )
+    return text
+
+
+def _pairs(text: str) -> Iterator[str]:
+    """The instructions between the commas; a comma within a value stands as long as no `name:` follows it."""
+    parts = text.split(",")
+    starts = [at for at, part in enumerate(parts) if not at or _begins_pair(part)]
+    for start, end in pairwise([*starts, len(parts)]):
+        yield ",".join(parts[start:end])
+
+
+def _begins_pair(part: str) -> bool:
+    sign = _SIGN.search(part)
+    return sign is not None and _INSTRUCTION(part[: sign.start()].strip()) is not None
 
 
 def _entity(said: Instructions, where: str) -> str:
     entity = said.values.get("entity", "")
     if not _RESOURCE(entity):
-        raise LayoutWrong(f"{where}: entity:{entity} is wrong, should be a model such as data/Countries")
+        raise LayoutWrong(f"{where}: entity:{entity[:80]} is wrong, should be a model such as data/Countries")
     return entity
 
 
@@ -160,7 +185,7 @@ def _default_action(said: Instructions, where: str) -> Action:
     word = said.values.get("action", "")
     action = action_of(word, "add")
     if action is None:
-        raise LayoutWrong(f"{where}: action:{word} is wrong, should be one of {', '.join(ACTIONS)}")
+        raise LayoutWrong(f"{where}: action:{word[:80]} is wrong, should be one of {', '.join(ACTIONS)}")
     return action
 
 

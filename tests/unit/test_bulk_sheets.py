@@ -85,6 +85,34 @@ def test_instructions_may_stand_in_cells_of_their_own():
     )
 
 
+@pytest.mark.parametrize(
+    ("row", "hierarchy"),
+    [
+        ("entity:data/X,hierarchy:a, b,parallel:false", "a, b"),
+        ("entity:data/X, hierarchy = a:b", "a:b"),
+        ("entity:data/X,hierarchy:a,1:2,3=4", "a,1:2,3=4"),
+        ("entity:data/X,\t hierarchy\t:a", "a"),
+    ],
+)
+def test_a_comma_within_an_instruction_stands_where_no_name_follows(row, hierarchy):
+    assert found_in(row, ("name",))[0].block.hierarchy == hierarchy
+
+
+@pytest.mark.parametrize("text", [" " * 3900, "a " * 1900, ", " * 1900, "x:" * 1900, ",a" * 1900 + "!"])
+def test_an_entity_row_of_nonsense_is_read_at_once(text):
+    (found,) = found_in(f"entity:data/X,hierarchy:a,{text}!", ("name",))
+    assert found.block.entity == "data/X"
+
+
+def test_an_entity_row_has_a_limit():
+    with pytest.raises(LayoutWrong, match=r"row 1: the entity row has 20,015 characters, the limit is 4,000; it begins"):
+        found_in(f"entity:data/X, {' ' * 19_999}!", ("name",))
+
+
+def test_search_fields_of_a_megabyte_are_read_at_once():
+    assert parse_search("a:" + "," * 1_000_000) == {"a": "," * 1_000_000}
+
+
 def test_a_false_cell_is_a_value():
     assert attributes(ENTITY, ("a", "b"), (False, True), (True, None)) == [{"a": "false", "b": "true"}, {"a": "true"}]
 
