@@ -12,6 +12,11 @@ STATUSES: tuple[OutcomeStatus, ...] = ("created", "updated", "unchanged", "delet
 # the vendor's framework (Haplo: data import) replaces the 500th message by this one and drops the rest
 MESSAGE_CAP = 500
 TOO_MANY = "Too many errors in import batch, no further errors will be reported"
+# the log of a file with a million odd values stays readable: each record keeps its own warnings
+WARNING_CAP = 500
+TOO_MANY_WARNINGS = "Too many warnings, no further warnings are logged; each record keeps its own"
+REMARK_CAP = 100
+TOO_MANY_REMARKS = "Too many remarks about the files, no further remarks are logged"
 
 
 @dataclass(slots=True)
@@ -26,6 +31,8 @@ class Account:
     position: int = 0  # of the next log line
     fraction: float | None = None
     hints: list[str] = field(default_factory=list)
+    warned: int = 0  # warnings of records, those beyond the cap included
+    remarks: list[str] = field(default_factory=list)  # what has been said about the files
     lines: list[tuple[int, Level, str]] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
 
@@ -46,6 +53,21 @@ class Account:
         elif self.errors == MESSAGE_CAP:
             self.log(TOO_MANY, "error")
 
+    def warn(self, message: str, record: int | None = None) -> None:
+        """Logs a warning, up to the cap. It is no error: the record is stored all the same."""
+        self.warned += 1
+        if self.warned < WARNING_CAP:
+            self.log(message if record is None else f"{message} (record {record})", "warning")
+        elif self.warned == WARNING_CAP:
+            self.log(TOO_MANY_WARNINGS, "warning")
+
+    def remark(self, sentence: str) -> None:
+        """Logs a remark about the job or a file of it, each sentence once, whatever crashes and restarts come."""
+        if len(self.remarks) >= REMARK_CAP or sentence in self.remarks:
+            return
+        self.remarks.append(sentence)
+        self.log(sentence if len(self.remarks) < REMARK_CAP else TOO_MANY_REMARKS, "warning")
+
     def error_line(self, line: str) -> None:
         """An error that ends the run: counted, and always logged."""
         self.errors += 1
@@ -64,10 +86,12 @@ class Account:
     def undone_on_error(self) -> Iterator[None]:
         """A chunk that does not commit has counted and said nothing."""
         before = (dict(self.counts), self.errors, self.position, list(self.hints), self.fraction)
+        warned, remarks = self.warned, list(self.remarks)
         try:
             yield
         except BaseException:
             self.counts, self.errors, self.position, self.hints, self.fraction = before
+            self.warned, self.remarks = warned, remarks
             self.settled()
             raise
 
@@ -78,7 +102,8 @@ class Account:
 
     def save(self, checkpoint: Checkpoint) -> None:
         checkpoint.counts = dict(self.counts)
-        checkpoint.state |= {"errors": self.errors, "log": self.position, "hints": list(self.hints)}
+        checkpoint.state |= {"errors": self.errors, "log": self.position, "warned": self.warned}
+        checkpoint.state |= {"hints": list(self.hints), "remarks": list(self.remarks)}
 
     @classmethod
     def restore(cls, checkpoint: Checkpoint) -> "Account":
@@ -87,6 +112,11 @@ class Account:
         account.counts.update(checkpoint.counts)
         account.errors = int(str(state.get("errors", 0)))
         account.position = int(str(state.get("log", 0)))
-        hints = state.get("hints", [])
-        account.hints = [str(hint) for hint in hints] if isinstance(hints, list) else []
+        account.warned = int(str(state.get("warned", 0)))
+        account.hints = _texts(state.get("hints"))
+        account.remarks = _texts(state.get("remarks"))
         return account
+
+
+def _texts(value: object) -> list[str]:
+    return [str(text) for text in value] if isinstance(value, list) else []

@@ -190,13 +190,26 @@ class _Performance:
         if control.record_processor is None:
             return sources
         check_whole_files(sources, self._pause)  # a processor may give records of one file before it reads the next
-        joined = PROCESSORS.get(control.record_processor)([(s.name, _records(s)) for s in sources])
+        joined = PROCESSORS.get(control.record_processor)([(s.name, self._records(s)) for s in sources])
         return [Source(name, Joined(records), {}, BytesIO) for name, records in joined]
 
     def _source(self, control: ControlFile, file: BatchFile) -> Source:
         options = control.entry(file.name)
         reader = READERS[str(options["read"])]
-        return Source(file.name, reader, options, lambda: self._storage.blobs.open(file.digest), weight=file.size)
+        return Source(
+            file.name,
+            reader,
+            options,
+            lambda: self._storage.blobs.open(file.digest),
+            weight=file.size,
+            title=file.filename,
+        )
+
+    def _records(self, source: Source) -> Iterator[object]:
+        for block in blocks_of(source):
+            for sentence in block.remarks:
+                self._account.remark(source.remark(sentence))
+            yield from block.records
 
     def _first_line(self) -> str:
         return f"START: {moment(self._clock())}"
@@ -241,8 +254,3 @@ class _Prepared:
     messages: Sequence[str]
     remarks: Sequence[str] = ()
     model: Model | None = None  # that of the control file, where there is one
-
-
-def _records(source: Source) -> Iterator[object]:
-    for block in blocks_of(source):
-        yield from block.records

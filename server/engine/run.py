@@ -40,6 +40,11 @@ class Source:
     open: Callable[[], BinaryIO]
     mapper: "Mapper | None" = None  # where a file's records are not what the others' are
     weight: int | None = None
+    title: str | None = None  # what the client called the file
+
+    def remark(self, sentence: str) -> str:
+        """A reader's remark as the log shows it."""
+        return f"{self.title or self.name}: {sentence}"
 
 
 class RecordProgram(Protocol):
@@ -112,6 +117,8 @@ class Run:
                 number += work.length(block)
                 checkpoint = Checkpoint(position={"file": index, "number": number, **block.end._asdict()})
                 with self._account.undone_on_error(), self._session.chunk(checkpoint) as chunk:
+                    for sentence in block.remarks:
+                        self._account.remark(source.remark(sentence))
                     prepared(chunk)
                     self._account.fraction = self._extent.fraction(index, block, file)
                     self._account.save(checkpoint)

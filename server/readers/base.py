@@ -38,6 +38,9 @@ class Block(NamedTuple):
     `names` and `rows` are set by the readers of tables, beside `records`: each row is a list with exactly one cell for
     each name, "" where the record has no such value, or a BadRecord in its place. `records` then makes its dicts only
     when asked. Where two columns have one name, `names` and `rows` stay None.
+
+    `remarks` are sentences about the file that the log of the import has to show: what was passed over, counts that
+    differ. The run says each sentence once, with the name of the file. A block may have remarks and no records.
     """
 
     records: Sequence[object]  # contents (dict, list, scalar) or BadRecord
@@ -48,6 +51,7 @@ class Block(NamedTuple):
     names: tuple[str, ...] | None = None
     rows: "Sequence[Row | BadRecord] | None" = None
     share: float | None = None  # of the file that is read at its end, 0 to 1, where the file's position does not say
+    remarks: tuple[str, ...] = ()
 
 
 Row = Sequence[object]
@@ -58,9 +62,9 @@ class Reader(Protocol):
     """One format.
 
     * `check` says what is wrong with the options of a control file's file entry, or None.
-    * `blocks` yields the records after `start`, at least one and at most `size` to a block, holding no more than a
-      block (and a read-ahead of some MiB) in memory. `start` is START or the `end` of a block of this file and options.
-      The file must be seekable; where it stands does not matter.
+    * `blocks` yields the records after `start`, at least one (or a remark) and at most `size` to a block, holding no
+      more than a block (and a read-ahead of some MiB) in memory. `start` is START or the `end` of a block of this file
+      and options. The file must be seekable; where it stands does not matter.
     * No exception but `FileBroken` leaves `blocks`, whatever the bytes are (I/O errors of the file itself aside).
     * `whole_file`: True where a fault anywhere means that no record may be imported (JSON, XML): the run then reads the
       file once to its end before the first record is committed.
@@ -149,4 +153,5 @@ def _tail(block: Block, skip: int) -> Block:
         block.names,
         None if block.rows is None else block.rows[skip:],
         block.share,
+        block.remarks,
     )
