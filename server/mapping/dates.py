@@ -1,17 +1,21 @@
 """Dates: patterns in the notation of Java's SimpleDateFormat, compiled once to a function from text to ISO 8601 in UTC.
 
 As there: text after the date is ignored, blanks before a field too, and the count of a letter matters only where two
-numbers touch. Unlike there: a month 13 is refused, not rolled over. The pattern `ISO 8601` is ours.
+numbers touch. A field takes what it can and gives nothing back, so a text is read once, whatever the pattern. Unlike
+there: a month 13 is refused, not rolled over. The pattern `ISO 8601` is ours.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
 DateParser = Callable[[str], str | None]
 
 ISO_8601 = "ISO 8601"
+LONGEST_PATTERN = 200  # characters
+_KEPT = 4096  # texts and what they were read as
+_LONGEST_KEPT = 64  # characters
 
 _MONTHS = [
     "january", "february", "march", "april", "may", "june",
@@ -32,6 +36,10 @@ _NAMED: Mapping[str, str] = {
     "z": r"(?:gmt|utc)?[+-][0-9]{1,2}:?[0-9]{2}|" + "|".join(sorted(_ZONES, key=len, reverse=True)),
     "X": r"z|[+-][0-9]{2}(?::?[0-9]{2})?",
 }
+_TOUCHING: Mapping[str, Sequence[str]] = {
+    "z": (r"(?:gmt|utc)?[+-][0-9]{2}:?[0-9]{2}|" + "|".join(sorted(_ZONES, key=len, reverse=True)),),
+    "X": ("z|[+-][0-9]{2}", "z|[+-][0-9]{4}", "z|[+-][0-9]{2}:[0-9]{2}"),
+}  # by their count, before a number: zones of one length each
 _LIMITS: Mapping[str, tuple[int, int]] = {
     "y": (1, 9999), "M": (1, 12), "d": (1, 31), "D": (1, 366), "H": (0, 23), "k": (1, 24), "K": (0, 11),
     "h": (1, 12), "m": (0, 59), "s": (0, 59), "S": (0, 999), "u": (1, 7),
@@ -42,14 +50,25 @@ _TOKEN = re.compile(r"'(?:[^']|'')*'|([A-Za-z])\1*|[^A-Za-z']", re.DOTALL)
 
 def date_parser(pattern: str) -> DateParser:
     """Raises ValueError with the reason where the pattern cannot be used."""
-    # feeds repeat the same few days
-    return lru_cache(maxsize=4096)(_parse_iso if pattern == ISO_8601 else _compiled(pattern))
+    if len(pattern) > LONGEST_PATTERN:
+        raise ValueError(f"it is longer than {LONGEST_PATTERN} characters")
+    return _remembering(_parse_iso if pattern == ISO_8601 else _compiled(pattern))
+
+
+def _remembering(parse: DateParser) -> DateParser:
+    """Feeds repeat the same few days. Long texts are not kept: they could fill the memory."""
+    kept = lru_cache(maxsize=_KEPT)(parse)
+
+    def remembered(text: str) -> str | None:
+        return kept(text) if len(text) <= _LONGEST_KEPT else parse(text)
+
+    return remembered
 
 
 def _compiled(pattern: str) -> DateParser:
     tokens = _tokens(pattern)
     expression, letters = _expression(tokens)
-    match = re.compile(expression, re.IGNORECASE).match
+    match = re.compile(expression, re.IGNORECASE | re.ASCII).match
     if letters == ["y", "M", "d"]:
         return _plain_date(match)
     return _any_date(match, letters)
@@ -87,7 +106,7 @@ def _expression(tokens: list[tuple[str, int]]) -> tuple[str, list[str]]:
             continue
         field = _field(letter, count)
         touching = index + 1 < len(tokens) and tokens[index + 1][1] > 0 and _is_number(*tokens[index + 1])
-        parts.append(r"[ \t]*" + (f"({_NAMED[field]})" if field in _NAMED else _number(count, touching)))
+        parts.append(rf"(?>[ \t]*({_shape(field, count, touching)}))")
         letters.append("yy" if letter == "y" and count <= 2 else field)
     return "".join(parts), letters
 
@@ -102,8 +121,10 @@ def _is_number(letter: str, count: int) -> bool:
     return _field(letter, count) in _NUMERIC
 
 
-def _number(count: int, touching: bool) -> str:
-    return f"([0-9]{{1,{count}}}+)" if touching else "([0-9]{1,12}+)"
+def _shape(field: str, count: int, touching: bool) -> str:
+    if touching and field in _TOUCHING:
+        return _TOUCHING[field][min(count, len(_TOUCHING[field])) - 1]
+    return _NAMED.get(field) or (f"[0-9]{{1,{count}}}" if touching else "[0-9]{1,12}")
 
 
 Match = Callable[[str], "re.Match[str] | None"]

@@ -162,7 +162,8 @@ def _charset(parsed: object) -> str:
 def _cut(file: BinaryIO, syntax: Syntax) -> Iterator[bytes]:
     """The bytes of each segment with its terminator."""
     end, release = re.escape(syntax.terminator.encode("latin-1")), re.escape(syntax.release.encode("latin-1"))
-    whole = re.compile(b"(?:[^" + end + release + b"]++|" + release + b".)*+" + end, re.DOTALL)
+    plain = b"[^%b%b]" % (end, release)
+    whole = re.compile(b"(?>%b*(?:%b.%b*)*)%b" % (plain, release, plain, end), re.DOTALL)
     data = b""
     while chunk := file.read(STEP):
         data += chunk

@@ -24,11 +24,12 @@ RECORD_CAP = 64 << 20
 GUESSES = 3
 
 _SPACE = b" \t\r\n"
-_TEXT = rb'"(?:[^"\\]++|\\.)*+"'
-_FLAT = rb'[\[{](?:[^"\[\]{}]++|%b)*+[\]}]' % _TEXT  # an array or object with no other in it
-_BRACKETS = rb"[\[{]++|[\]}]++"
-_BETWEEN = re.compile(rb'(?:[^",\[\]{}]++|%b|%b)*+(%b|,)?' % (_TEXT, _FLAT, _BRACKETS), re.DOTALL)
-_INSIDE = re.compile(rb'(?:[^"\[\]{}]++|%b|%b)*+(%b)?' % (_TEXT, _FLAT, _BRACKETS), re.DOTALL)
+# Atomic groups, since a possessive quantifier of a group is wrong before Python 3.11.5.
+_TEXT = rb'"(?>[^"\\]*(?:\\.[^"\\]*)*)"'
+_FLAT = rb'[\[{](?>[^"\[\]{}]*(?:%b[^"\[\]{}]*)*)[\]}]' % _TEXT  # an array or object with no other in it
+_BRACKETS = rb"(?>[\[{]+|[\]}]+)"
+_BETWEEN = re.compile(rb'(?>[^",\[\]{}]*(?:(?:%b|%b)[^",\[\]{}]*)*)(%b|,)?' % (_TEXT, _FLAT, _BRACKETS), re.DOTALL)
+_INSIDE = re.compile(rb'(?>[^"\[\]{}]*(?:(?:%b|%b)[^"\[\]{}]*)*)(%b)?' % (_TEXT, _FLAT, _BRACKETS), re.DOTALL)
 _SEPARATOR = re.compile(rb"\}\s*,\s*\{\s*%b" % _TEXT, re.DOTALL)
 
 

@@ -12,8 +12,9 @@ HEAD = 64 << 10  # as much of the file as a guess needs
 
 _SEPARATORS = ",;\t|"
 _MARC_LEADER = re.compile(rb"\d{5}.{5}22\d{5}.{3}45|\d{5}[acdnpsx].{13}.{3}45", re.DOTALL)
-_FIRST_CHILD = re.compile(r"<[A-Za-z_][^<>]*>\s*(?:<!--.*?-->\s*)*<[A-Za-z_][^\s/>]*\s[^<>]*/>", re.DOTALL)
-_PROLOG = re.compile(r"\s*(?:<\?.*?\?>\s*|<!--.*?-->\s*)*", re.DOTALL)
+_COMMENT = r"<!--(?:(?!-->).)*-->"  # cannot run past its end, so that there is one way only to read what follows
+_FIRST_CHILD = re.compile(rf"<[A-Za-z_][^<>]*>\s*(?:{_COMMENT}\s*)*<[A-Za-z_][^\s/>]*\s[^<>]*/>", re.DOTALL)
+_PROLOG = re.compile(rf"\s*(?:(?:<\?(?:(?!\?>).)*\?>|{_COMMENT})\s*)*", re.DOTALL)
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 

@@ -1,5 +1,7 @@
 """Date patterns in the notation of SimpleDateFormat."""
 
+import time
+import tracemalloc
 from datetime import UTC, datetime
 
 import pytest
@@ -34,6 +36,12 @@ from server.mapping.dates import ISO_8601, date_parser
         ("D yyyy", "60 2020", "2020-02-29T00:00:00Z"),
         ("yyyy 'o''clock' ''", "2018 o'clock '", "2018-01-01T00:00:00Z"),
         ("yyyy G", "2018 AD", "2018-01-01T00:00:00Z"),
+        ("HHXd", "10+0102", "1970-01-02T09:00:00Z"),
+        ("HHXXd", "10+01002", "1970-01-02T09:00:00Z"),
+        ("HHXXXXd", "10+01:002", "1970-01-02T09:00:00Z"),
+        ("HHZd", "10+01002", "1970-01-02T09:00:00Z"),
+        ("HHzd", "10 GMT+01:002", "1970-01-02T09:00:00Z"),
+        ("EEEMMM d yyyy", "mondaymay 4 2020", "2020-05-04T00:00:00Z"),
         ("yyyy-MM-dd", "2020-02-29", "2020-02-29T00:00:00Z"),
         (ISO_8601, "2018-02-10", "2018-02-10T00:00:00Z"),
         (ISO_8601, "2018-02-10T10:11:12.5+02:00", "2018-02-10T08:11:12.500Z"),
@@ -62,6 +70,9 @@ def test_read(pattern, text, stored):
         ("D yyyy", "366 2019"),
         ("SSS", "1000"),
         ("d MMM yyyy", "3 Xyz 2020"),
+        ("d MMM yyyy", "3 \u017fep 2020"),
+        ("h a", "1 \uff41m"),
+        ("HH:mm z", "10:11 \u212at"),
         ("HH Z", "10 +2400"),
         ("yyyy-MM-dd Z", "0001-01-01 +0100"),
         (ISO_8601, "10/02/2018"),
@@ -77,6 +88,46 @@ def test_two_digits_are_a_year_within_the_hundred_around_now():
     parse = date_parser("yy")
     for year in (now - 79, now - 1, now, now + 1, now + 19):
         assert parse(f"{year % 100:02d}") == f"{year}-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        ("Xd" * 60 + "'!'", "+01020" * 60 + "?"),
+        ("zd" * 60 + "'!'", "GMT+1:020" * 60 + "?"),
+        ("Zd" * 60 + "'!'", "+10200" * 60 + "?"),
+        ("XX" * 60 + "'!'", "+0102" * 60 + "?"),
+        ("EEE" + "'mon'EEE" * 20 + "'!'", "monday" * 100),
+        ("MMM'm'" * 30 + "'!'", "mayma" * 100),
+        ("d' '" * 45 + "'!'", " 1" * 1_000_000),
+        ("' ' d" * 30 + "'!'", " " * 1_000_000),
+        ("d " * 60 + "'!'", "1" + " " * 1_000_000),
+        ("d" * 190 + "M", "1" * 1_000_000),
+        ("a" * 3 + "G" * 3 + "'!'", "amad" * 100_000),
+    ],
+)
+def test_no_pattern_takes_long_over_a_text_that_almost_fits(pattern, text):
+    begun = time.process_time()
+    assert date_parser(pattern)(text) is None
+    assert time.process_time() - begun < 2
+
+
+def test_long_texts_are_not_kept():
+    parse = date_parser("yyyy")
+    texts = [f"{year}{'.' * 1_000_000}" for year in range(1900, 1903)]
+    tracemalloc.start()
+    for text in texts:
+        parse(text)
+    texts.clear()
+    del text
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 1_000_000
+
+
+def test_a_pattern_that_is_too_long_is_refused():
+    with pytest.raises(ValueError, match="longer than 200 characters"):
+        date_parser("d " * 101)
 
 
 @pytest.mark.parametrize("pattern", ["YYYY-MM-dd", "yyyy-ww", "'open", "i", "yyyy'"])

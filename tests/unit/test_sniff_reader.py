@@ -1,12 +1,13 @@
 """What a file seems to be, from its name and first bytes."""
 
 import io
+import time
 
 import openpyxl
 import pytest
 
 from server.readers import READERS
-from server.readers.sniff import Guess, sniff
+from server.readers.sniff import HEAD, Guess, sniff
 
 
 def workbook() -> bytes:
@@ -49,3 +50,35 @@ GERMAN = "Name;Straße;Ort\nMüller;Große Gasse 4;Köln\nJörg Weiß;Öde Stra�
 def test_a_guess(name: str, head: bytes, guess: Guess | None) -> None:
     assert sniff(name, head) == guess
     assert guess is None or READERS[guess.read].check(guess.options) is None
+
+
+MANY = 20_000  # of a piece that could be read in two ways
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<A>" + "<!-- a --> <!--/-->" * 26 + "<b>",
+        "<A><!-" + "-<\t/>--><!--/><A\t/>--><!-" * 26 + "<\t/>",
+        "<A>" + "<!---->" * MANY + "<b",
+        "<A>" + "<!--" * MANY,
+        "<A>" + " " * MANY + "!",
+        "<A>" + "<!-- -->\n" * MANY + "<b c",
+        "<A><b" + " " * MANY + ">",
+        "<A><b" + " /" * MANY + "<",
+        "<?" * MANY,
+        "<?x?>" * MANY + "<?",
+        "<!--" + "-->" * MANY,
+        "<?x?><!-- -->" * MANY + "<!-",
+    ],
+)
+def test_xml_of_a_head_that_can_be_read_in_many_ways_takes_no_time(text):
+    begun = time.process_time()
+    assert sniff("a.xml", text.encode()[:HEAD]) is not None
+    assert time.process_time() - begun < 1
+
+
+def test_comments_before_the_first_child_hide_nothing():
+    assert sniff("a.xml", b'<r><!-- <p> --> <!-- > --><p a="1"/>') == Guess("xml-attributes")
+    assert sniff("a.xml", b'<r><!-- --><p a="1"/> --><q>1</q>') == Guess("xml-attributes")
+    assert sniff("a.xml", b'<r><!-- <p a="1"/> --><q>1</q>') == Guess("xml-text-of-children")
