@@ -3,8 +3,13 @@
 import importlib
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated, Any, cast
 
 import typer
+from typer.core import TyperGroup
+
+from server.cli.visible import visible
 
 # command -> module and what `penstock --help` says of it
 COMMANDS = {
@@ -23,14 +28,29 @@ COMMANDS = {
 }
 
 
+class _Commands(TyperGroup):
+    """Imports a command when it is about to run, or when a shell completes it; to list them needs no import."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command_of(name) if name in COMMANDS else command, rest
+
+
+def command_of(name: str) -> Any:
+    """The command, with everything below it."""
+    return cast(Any, typer.main.get_command(make_app(name))).commands[name]
+
+
 def make_app(wanted: str | None) -> typer.Typer:
     """All commands by name; only the wanted one is imported, the others are there to be listed."""
     app = typer.Typer(
         help="A bulk-import server for one box.",
+        cls=_Commands,
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
     )
+    app.callback()(_root)
     for name, (module, summary) in COMMANDS.items():
         entry = importlib.import_module(f"server.cli.{module}").entry if name == wanted else _not_wanted
         if isinstance(entry, typer.Typer):
@@ -40,15 +60,28 @@ def make_app(wanted: str | None) -> typer.Typer:
     return app
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"penstock {version('penstock')}")
+        raise typer.Exit
+
+
+def _root(
+    shown: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """A bulk-import server for one box."""
+
+
 def _not_wanted() -> None:
     raise AssertionError("a command that was not named cannot run")
 
 
 def run(arguments: Sequence[str]) -> int:
     """Exit code: 0 done, 1 the work failed, 2 wrong usage."""
-    wanted = next((argument for argument in arguments if not argument.startswith("-")), None)
     try:
-        make_app(wanted)(list(arguments), prog_name="penstock")
+        make_app(None)(list(arguments), prog_name="penstock")
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else 1
     except KeyboardInterrupt:
@@ -63,6 +96,6 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _said(message: str, code: int) -> int:
-    for line in message.splitlines():
+    for line in visible(message).split("\n"):
         print(f"penstock: {line}", file=sys.stderr)
     return code

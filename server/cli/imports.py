@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,10 @@ from aiofiles.threadpool.binary import AsyncBufferedReader
 
 from server.cli.options import Config, DataDir
 from server.cli.output import bar, remark, say
-from server.cli.session import WorkFailed, with_engine
+from server.cli.session import WorkFailed, known_process, same_flags, with_engine
+from server.cli.visible import one_line
+from server.engine.batches import Mode
+from server.engine.documents import Batch
 from server.engine.engine import Engine
 from server.engine.receiving import STEP
 from server.engine.uploads import Upload
@@ -35,21 +39,20 @@ def entry(
         raise typer.BadParameter("with several files each needs a name of its own", param_hint="--name")
 
     async def work(engine: Engine) -> None:
-        await asyncio.to_thread(engine.definitions.load)
+        await asyncio.to_thread(engine.definitions.load)  # raises where the folder has mistakes
+        await known_process(engine, process)
         control = engine.definitions.process(process).control
         roles = [name or role_of(path, control, alone=len(files) == 1) for path in files]
         refuse_repeats(roles)
-        batch = await engine.batches.create(API, process=process, comment=", ".join(path.name for path in files))
-        for role, path in zip(roles, files, strict=True):
-            await _send(engine, batch.identifier, role, path)
-        job = await engine.batches.schedule(API, batch.identifier, "dry-run" if dry_run else "import")
+        batch = await _submit(engine, process, dict(zip(roles, files, strict=True)), "dry-run" if dry_run else "import")
         say(batch.identifier)
         if wait:
-            _show_end(await _ended(engine, job.id), batch.identifier)
+            show = f"penstock batches show {batch.identifier}{same_flags(config, data_dir)}"
+            _show_end(await _ended(engine, batch.job or ""), show)
         else:
             remark("scheduled; a server on this data will run it")
 
-    with_engine(config, data_dir, work)
+    with_engine(config, data_dir, work, making=True)
 
 
 def role_of(path: Path, control: Mapping[str, object], *, alone: bool) -> str:
@@ -65,7 +68,10 @@ def role_of(path: Path, control: Mapping[str, object], *, alone: bool) -> str:
     if "DEFAULT" in names:
         return path.name
     raise typer.BadParameter(
-        f"{path}: the process knows no file of this name; it knows {', '.join(named) or 'none'}: choose one with --name"
+        one_line(
+            f"{path}: the process knows no file of this name; it knows {', '.join(named) or 'none'}: "
+            "choose one with --name"
+        )
     )
 
 
@@ -73,16 +79,24 @@ def refuse_repeats(roles: Sequence[str]) -> None:
     """A second file of a name would take the place of the first (which clients of the APIs rely on to try again)."""
     repeated = sorted({role for role in roles if roles.count(role) > 1})
     if repeated:
-        raise typer.BadParameter(f"several files of one name: {', '.join(repeated)}; rename them, or import one by one")
+        names = one_line(", ".join(repeated))
+        raise typer.BadParameter(f"several files of one name: {names}; rename them, or import one by one")
 
 
-async def _send(engine: Engine, batch: str, role: str, path: Path) -> None:
+async def _submit(engine: Engine, process: str, files: Mapping[str, Path], mode: Mode) -> Batch:
+    """All files are read before there is a batch: one that cannot be read leaves none behind."""
+    async with AsyncExitStack() as stack:
+        uploads = [(role, await stack.enter_async_context(await _read(engine, path))) for role, path in files.items()]
+        comment = ", ".join(path.name for path in files.values())
+        return await engine.batches.submit_files(API, uploads, process=process, comment=comment, mode=mode)
+
+
+async def _read(engine: Engine, path: Path) -> Upload:
     try:
         async with aiofiles.open(path, "rb") as file:
-            upload = await _receive(engine, path, file)
+            return await _receive(engine, path, file)
     except OSError as error:
         raise WorkFailed(f"{path}: cannot be read: {error.strerror}") from None
-    await engine.batches.add_file(API, batch, role, upload)
 
 
 async def _receive(engine: Engine, path: Path, file: AsyncBufferedReader) -> Upload:
@@ -108,7 +122,8 @@ async def _ended(engine: Engine, id: str) -> Job:
         return await waiting
 
 
-def _show_end(job: Job, batch: str) -> None:
+def _show_end(job: Job, show: str) -> None:
+    """What came of it; raises WorkFailed unless every record went well."""
     counts = job.counts
     remark(
         f"{counts.read} records read: {counts.created} created, {counts.updated} updated, "
@@ -116,6 +131,8 @@ def _show_end(job: Job, batch: str) -> None:
         + (" (dry run: nothing was kept)" if job.mode == "dry-run" else "")
     )
     if job.errors:
-        remark(f"{job.errors} errors; see: penstock batches show {batch}")
+        remark(f"{job.errors} errors; see: {show}")
     if job.state != "done":
         raise WorkFailed(f"the import ended as {job.state}" + (f": {job.error}" if job.error else ""))
+    if counts.failed:
+        raise WorkFailed(f"{counts.failed} of {counts.read} records failed")

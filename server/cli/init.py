@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from server.cli.output import remark, say
+from server.cli.session import same_flags
 
 EXAMPLE = files("server.cli") / "example"
 CONTROL = "imports/processes/people.control.json"
@@ -21,7 +22,9 @@ def entry(folder: Annotated[Path, typer.Argument(metavar="[DIR]")] = Path()) -> 
         remark(f"{taken} is already there; nothing was written. Name another folder: penstock init DIR")
         raise typer.Exit(1)
     write_example(folder)
-    say(f"Wrote {folder / 'penstock.toml'} and {folder / 'imports'}/. Next: penstock keys create NAME --scope SCOPE")
+    settings = folder / "penstock.toml"
+    flags = "" if folder == Path() else same_flags(settings, None)  # without flags, ./penstock.toml is read
+    say(f"Wrote {settings} and {folder / 'imports'}/. Next: penstock keys create NAME --scope SCOPE{flags}")
 
 
 def occupied(folder: Path) -> Path | None:

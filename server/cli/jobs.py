@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from server.cli.options import AsJson, Config, DataDir
-from server.cli.output import remark, say, show_list, show_one
+from server.cli.output import remark, say, show_json, show_list, show_one
 from server.cli.session import with_engine
-from server.engine.documents import job_document, log_text
+from server.engine.documents import job_document, log_lines, log_text, state_in_words
 from server.engine.engine import Engine
 
 entry = typer.Typer()
@@ -23,7 +23,8 @@ def list_jobs(
     """List jobs, newest first."""
 
     async def work(engine: Engine) -> None:
-        rows = [job_document(job) for job in await engine.jobs.list(limit=limit)]
+        found = await engine.jobs.list(limit=limit)
+        rows = [job_document(job) | ({} if as_json else {"state": state_in_words(job.state, job)}) for job in found]
         show_list(rows, ["id", "process", "mode", "state", "created", "finished", "errors", "error"], as_json=as_json)
 
     with_engine(config, data_dir, work)
@@ -34,18 +35,22 @@ def show(id: str, as_json: AsJson = False, config: Config = None, data_dir: Data
     """Show a job with what became of its records."""
 
     async def work(engine: Engine) -> None:
-        show_one(job_document(await engine.jobs.get(id)), as_json=as_json)
+        job = await engine.jobs.get(id)
+        show_one(job_document(job) | ({} if as_json else {"state": state_in_words(job.state, job)}), as_json=as_json)
 
     with_engine(config, data_dir, work)
 
 
 @entry.command()
-def log(id: str, config: Config = None, data_dir: DataDir = None) -> None:
+def log(id: str, as_json: AsJson = False, config: Config = None, data_dir: DataDir = None) -> None:
     """Print the log of a job."""
 
     async def work(engine: Engine) -> None:
         await engine.jobs.get(id)
-        say(await log_text(engine, id))
+        if as_json:
+            show_json(await log_lines(engine, id))
+        else:
+            say(await log_text(engine, id))
 
     with_engine(config, data_dir, work)
 

@@ -11,7 +11,7 @@ from server.cli.options import AsJson, Config, DataDir
 from server.cli.output import remark, say, show_list
 from server.cli.session import with_engine
 from server.engine.engine import Engine
-from server.engine.keys import REMEMBERED
+from server.engine.keys import REMEMBERED, SCOPES
 from storage.catalog.base import Key
 
 entry = typer.Typer()
@@ -30,7 +30,10 @@ def duration(text: str) -> timedelta:
 @entry.command()
 def create(
     name: Annotated[str, typer.Argument(help="What the key is for.")],
-    scope: Annotated[list[str], typer.Option(help="What it may do; may be given several times.")],
+    scope: Annotated[
+        list[str],
+        typer.Option(metavar="SCOPE", help=f"What it may do, one or more of: {', '.join(SCOPES)} (everything)."),
+    ],
     tenant: Annotated[list[str] | None, typer.Option(help="The tenants it may see; all of them without.")] = None,
     expires: Annotated[
         str | None, typer.Option(metavar="90d", help="How long it works; without end otherwise.")
@@ -46,7 +49,7 @@ def create(
         _, secret = await engine.keys.create(name, scope, tenant or (), until)
         say(secret)
 
-    with_engine(config, data_dir, work)
+    with_engine(config, data_dir, work, making=True)
 
 
 @entry.command("list")

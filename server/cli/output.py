@@ -8,8 +8,11 @@ from datetime import UTC, datetime
 import orjson
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, Task, TextColumn
 from rich.table import Table
+from rich.text import Text
+
+from server.cli.visible import one_line, visible
 
 Row = Mapping[str, object]
 
@@ -20,14 +23,14 @@ def show_list(rows: Sequence[Row], columns: Sequence[str], *, as_json: bool) -> 
     if as_json:
         show_json(rows)
         return
-    cells = [[_cell(row.get(column)) for column in columns] for row in rows]
+    cells = [[one_line(_cell(row.get(column))) for column in columns] for row in rows]
     table = Table(box=None, header_style="bold", pad_edge=False)
     longest = max((len(line[0]) for line in cells), default=0)
     table.add_column(columns[0], min_width=longest)  # it is copied into the next command
     for column in columns[1:]:
         table.add_column(column, overflow="fold")
     for line in cells:
-        table.add_row(*line)
+        table.add_row(*map(Text, line))  # a plain text would be read as markup
     Console(width=None if sys.stdout.isatty() else _NO_TERMINAL).print(table)
 
 
@@ -46,11 +49,12 @@ def show_json(value: object) -> None:
 
 
 def say(line: str) -> None:
-    print(line, flush=True)
+    """A program that reads stdout gets the text as it is."""
+    print(visible(line) if sys.stdout.isatty() else line, flush=True)
 
 
 def remark(line: str) -> None:
-    print(f"penstock: {line}", file=sys.stderr, flush=True)
+    print(f"penstock: {visible(line)}", file=sys.stderr, flush=True)
 
 
 def fail_on(problems: Sequence[str]) -> None:
@@ -66,13 +70,20 @@ def bar(*, of_bytes: bool = False) -> Progress:
     count = DownloadColumn() if of_bytes else MofNCompleteColumn()
     console = Console(stderr=True)
     return Progress(
-        TextColumn("{task.description}"),
+        _Description("{task.description}", markup=False),
         BarColumn(),
         count,
         console=console,
         transient=True,
         disable=not console.is_terminal,
     )
+
+
+class _Description(TextColumn):
+    """Names of files and tables as they are: no markup, no control characters."""
+
+    def render(self, task: Task) -> Text:
+        return Text(one_line(task.description))
 
 
 def iso(moment: datetime) -> str:

@@ -4,13 +4,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated, Protocol, TextIO
 
 import typer
 
 from server.cli.options import AsJson, Config, DataDir
 from server.cli.output import bar, show_list
 from server.cli.session import WorkFailed, reading
+from server.cli.visible import visible
 from server.engine.engine import Engine
 from server.engine.exporting import Format, TableText
 from server.mapping.export import make_export
@@ -50,7 +51,21 @@ def export(
     reading(config, data_dir, read)
 
 
-def _export(engine: Engine, table: str, format: Format, file: TextIO, *, stored: bool) -> None:
+class _Writable(Protocol):
+    def write(self, text: str, /) -> object: ...
+
+
+class _Terminal:
+    """Shows values of clients on a screen that they must not steer."""
+
+    def __init__(self, screen: TextIO) -> None:
+        self._screen = screen
+
+    def write(self, text: str, /) -> object:
+        return self._screen.write(visible(text))
+
+
+def _export(engine: Engine, table: str, format: Format, file: _Writable, *, stored: bool) -> None:
     """A table of a model into which nothing was imported yet has no rows."""
     columns = engine.columns(table) if stored else ()
     text = TableText(make_export(table, columns, engine.definitions.models.values()), format)
@@ -62,9 +77,9 @@ def _export(engine: Engine, table: str, format: Format, file: TextIO, *, stored:
 
 
 @contextmanager
-def _destination(output: Path | None) -> Iterator[TextIO]:
+def _destination(output: Path | None) -> Iterator[_Writable]:
     if output is None:
-        yield sys.stdout
+        yield _Terminal(sys.stdout) if sys.stdout.isatty() else sys.stdout
         return
     with output.open("w", encoding="utf-8", newline="") as file:
         yield file

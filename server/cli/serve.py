@@ -14,7 +14,7 @@ from server.app import make_app, run, serve
 from server.cli.init import occupied, write_example
 from server.cli.options import Config, DataDir
 from server.cli.output import say
-from server.cli.session import engine_for, settings_for
+from server.cli.session import engine_for, same_flags, settings_for
 from server.engine.engine import Engine
 from server.logs import LogFormat, configure_logs
 from server.settings import Settings, shown
@@ -31,7 +31,7 @@ Try it (the batch that this makes takes the files in imports/sample/; README.md 
 
     curl --user haplo:{secret} -d kind=example-standard-api {address}/api/haplo-data-import-standard-api/batch
 
-Look at it: {address}/ asks for a key of its own: .venv/bin/penstock keys create me --scope admin
+Look at it: {address}/ asks for a key of its own: .venv/bin/penstock keys create me --scope admin{flags}
 """
 
 
@@ -56,7 +56,7 @@ def entry(
             f"everybody who reaches {settings.server.host} could import; listen on 127.0.0.1", param_hint="--no-auth"
         )
     configure_logs(settings.server.log_format)
-    run(_serve(settings, no_auth=no_auth, welcome=welcome and not no_auth))
+    run(_serve(settings, no_auth=no_auth, welcome=welcome and not no_auth, flags=same_flags(config, data_dir)))
 
 
 def is_loopback(host: str) -> bool:
@@ -66,12 +66,12 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-async def _serve(settings: Settings, *, no_auth: bool, welcome: bool) -> None:
+async def _serve(settings: Settings, *, no_auth: bool, welcome: bool, flags: str) -> None:
     async with engine_for(settings, no_auth=no_auth) as engine:
         await asyncio.to_thread(engine.definitions.load)
         secret = await _first_key(engine) if welcome else None
         facts = Facts(version("penstock"), shown(settings), settings.server.session_seconds)
-        await serve(make_app(engine, facts=facts), settings.server.host, settings.server.port, _announce(secret))
+        await serve(make_app(engine, facts=facts), settings.server.host, settings.server.port, _announce(secret, flags))
 
 
 async def _first_key(engine: Engine) -> str | None:
@@ -81,10 +81,10 @@ async def _first_key(engine: Engine) -> str | None:
     return secret
 
 
-def _announce(secret: str | None) -> Callable[[str], None]:
+def _announce(secret: str | None, flags: str) -> Callable[[str], None]:
     def announce(address: str) -> None:
         if secret:
-            say(WELCOME.format(secret=secret, address=address))
+            say(WELCOME.format(secret=secret, address=address, flags=flags))
         say(f"penstock: listening on {address}")
 
     return announce

@@ -2,9 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+import shlex
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+
+import typer
 
 from server.engine.dispatcher import JobLimits
 from server.engine.engine import Engine, open_engine
@@ -17,9 +20,25 @@ from server.settings import Settings, read_settings
 
 Work = Callable[[Engine], Awaitable[None]]
 
+HOLDS = ("catalog.db", "records.db", "blobs")  # by which a data directory is known
+
 
 class WorkFailed(Exception):
     """A command could not do its work; the message is for the person who typed it."""
+
+
+def one_of(value: str, known: Collection[str], flag: str) -> None:
+    if value not in known:
+        raise typer.BadParameter(f"{value!r} is unknown; known are: {', '.join(known)}", param_hint=flag)
+
+
+async def known_process(engine: Engine, id: str) -> None:
+    """Raises WorkFailed with the ids there are, where the imports folder has no process of this id."""
+    await asyncio.to_thread(engine.definitions.reload)
+    there = engine.definitions.processes
+    if id not in there:
+        folder = engine.definitions.folder
+        raise WorkFailed(f"Import process not found: {id}; {folder} has: {', '.join(sorted(there)) or 'none'}")
 
 
 def settings_for(
@@ -54,9 +73,20 @@ def _definition_rules(settings: Settings) -> DefinitionRules:
     return DefinitionRules(**settings.folio.model_dump(), public_url=None if url is None else str(url))
 
 
-def with_engine(config: Path | None, data_dir: Path | None, work: Work) -> None:
-    """Does the work on an engine opened for it; a server on the same data may run beside it."""
+def same_flags(config: Path | None, data_dir: Path | None) -> str:
+    """What a hint adds to a command, so that it works on the same settings and data."""
+    given = {"--config": config, "--data-dir": data_dir}
+    return "".join(f" {flag} {shlex.quote(str(path))}" for flag, path in given.items() if path is not None)
+
+
+def with_engine(config: Path | None, data_dir: Path | None, work: Work, *, making: bool = False) -> None:
+    """Does the work on an engine opened for it; a server on the same data may run beside it.
+
+    Only a command that is `making` something makes the data directory where there is none.
+    """
     settings = settings_for(config, data_dir)
+    if not making:
+        _refuse_absent(settings.storage.data_dir)
     configure_logs(settings.server.log_format, logging.WARNING)
     asyncio.run(_with_engine(settings, work))
 
@@ -69,6 +99,13 @@ def reading(config: Path | None, data_dir: Path | None, read: Callable[[Engine],
         await asyncio.to_thread(read, engine)
 
     with_engine(config, data_dir, work)
+
+
+def _refuse_absent(folder: Path) -> None:
+    if not folder.is_dir():
+        raise WorkFailed(f"{folder}: there is no such directory; say where the data is with --data-dir or --config")
+    if not any((folder / part).exists() for part in HOLDS):
+        raise WorkFailed(f"{folder}: is no data directory of Penstock: it has none of {', '.join(HOLDS)}")
 
 
 async def _with_engine(settings: Settings, work: Work) -> None:

@@ -171,6 +171,20 @@ class Batches:
             content = orjson.dumps(control, option=orjson.OPT_SORT_KEYS)
             return await self.submit(new, [("rows", upload)], plan, content)
 
+    async def submit_files(
+        self, api: str, uploads: Sequence[tuple[str, Upload]], *, process: str, comment: str, mode: Mode = "import"
+    ) -> Batch:
+        """A batch of files by their names in the control file of a process, made and scheduled in one transaction.
+
+        The uploads are used up, whatever happens.
+        """
+        definition = self._definitions.process(process)
+        new = NewBatch(
+            identifier=new_identifier(), api=api, comment=comment, created=self._clock(), process=definition.id
+        )
+        plan = Plan(mode=mode, lane=api, attempts=self._attempts)
+        return await self.submit(new, uploads, plan, definition.content)
+
     async def submit(
         self,
         new: NewBatch,
@@ -237,11 +251,20 @@ class Batches:
         return batch
 
     async def list(
-        self, *, api: str | None = None, text: str | None = None, before: int | None = None, limit: int = 50
+        self,
+        *,
+        api: str | None = None,
+        process: str | None = None,
+        states: Collection[BatchState] = (),
+        text: str | None = None,
+        before: int | None = None,
+        limit: int = 50,
     ) -> Sequence[Batch]:
         """Newest first."""
         return await self._catalog.read(
-            lambda connection: sql.find(connection, api=api, text=text, before=before, limit=limit)
+            lambda connection: sql.find(
+                connection, api=api, process=process, states=states, text=text, before=before, limit=limit
+            )
         )
 
     async def identifiers(self, ids: Collection[int]) -> Mapping[int, str]:

@@ -73,5 +73,20 @@ def job_document(job: Job) -> Document:
     }
 
 
+def state_in_words(state: str, job: Job | None) -> str:
+    """The state for people: an end with failed records is no plain success."""
+    if job is None or job.counts.failed == 0:
+        return state
+    return f"{state}, {job.counts.failed} failed"
+
+
+async def log_lines(engine: Engine, job: str) -> list[Document]:
+    """The log, a document for each line."""
+    return [
+        {"position": line.position, "created": line.created, "level": line.level, "message": line.message}
+        for line in await engine.jobs.log(job)
+    ]
+
+
 async def log_text(engine: Engine, job: str, lines: int | None = None) -> str:
     return "\n".join(line.message for line in await engine.jobs.log(job, limit=lines))

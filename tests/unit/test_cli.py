@@ -1,12 +1,14 @@
 """Commands on a real data directory: what they print where, and the exit code."""
 
 import csv
+import io
 import json
 import logging
 import os
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 
 import orjson
 import pytest
@@ -14,6 +16,7 @@ import structlog
 
 from server.cli import COMMANDS, run
 from server.cli.imports import role_of
+from server.engine.keys import SCOPES
 
 KEY = re.compile(r"[A-Za-z0-9_-]{44}\n")
 
@@ -49,6 +52,13 @@ def penstock(tmp_path, monkeypatch, capsys, _logs_as_before):
 def example(penstock):
     assert penstock("init")[0] == 0
     return penstock
+
+
+@pytest.fixture
+def used(example):
+    """With a data directory."""
+    ok(example("keys", "create", "first", "--scope", "voss"))
+    return example
 
 
 def ok(result):
@@ -116,7 +126,11 @@ def test_a_rotated_key_has_a_successor_and_an_end(example):
         (["jobs", "log", "nope"], 1, "Job not found: nope"),
         (["jobs", "cancel", "nope"], 1, "Job not found: nope"),
         (["records", "export", "nope"], 1, "there is no table nope; there are: books, people"),
-        (["import", "penstock.toml", "--process", "nope"], 1, "Import process not found: nope"),
+        (["import", "penstock.toml", "--process", "nope"], 1, "Import process not found: nope;"),
+        (["import", "penstock.toml", "--process", "nope"], 1, "imports has: example-standard-api, people-feed"),
+        (["batches", "list", "--process", "nope"], 1, "imports has: example-standard-api, people-feed"),
+        (["batches", "list", "--api", "nope"], 2, "'nope' is unknown; known are: haplo-batch, haplo-standard"),
+        (["batches", "list", "--state", "nope"], 2, "'nope' is unknown; known are: uploading, ready, scheduled"),
         (["import", "no.jsonl", "--process", "people-feed"], 1, "no.jsonl: cannot be read: No such file or directory"),
         (["control", "check", "penstock.toml"], 1, "penstock.toml: cannot be read as JSON"),
         (["serve", "--no-auth", "--host", "0.0.0.0"], 2, "everybody who reaches 0.0.0.0 could import"),
@@ -125,8 +139,8 @@ def test_a_rotated_key_has_a_successor_and_an_end(example):
         (["frobnicate"], 2, "No such command 'frobnicate'"),
     ],
 )
-def test_what_goes_wrong_is_one_clear_line(example, arguments, code, said):
-    got, out, err = example(*arguments)
+def test_what_goes_wrong_is_one_clear_line(used, arguments, code, said):
+    got, out, err = used(*arguments)
     assert got == code
     assert said in re.sub(r"[│\s]+", " ", err)
     assert "Traceback" not in out + err
@@ -169,7 +183,8 @@ def test_control_check_says_what_a_run_would_log(example, tmp_path):
 
 def test_an_import_without_a_server_ends_in_rows(example):
     code, out, err = example("import", "imports/sample/people.jsonl", "--process", "people-feed", "--wait")
-    assert code == 0
+    assert code == 1
+    assert "1 of 3 records failed" in err
     assert "3 records read: 2 created, 0 updated, 0 unchanged, 0 deleted, 1 failed, 0 skipped" in err
 
     batch = json.loads(ok(example("batches", "show", out.strip(), "--json")))
@@ -187,6 +202,12 @@ def test_an_import_without_a_server_ends_in_rows(example):
     }  # fmt: skip
     job = batch["job"]["id"]
     assert ok(example("jobs", "log", job)).strip() == batch["log"]
+    lines = json.loads(ok(example("jobs", "log", job, "--json")))
+    assert "\n".join(line["message"] for line in lines) == batch["log"]
+    assert {line["level"] for line in lines} == {"info", "error"}
+    assert "complete, 1 failed" in ok(example("batches", "list"))
+    assert "complete, 1 failed" in ok(example("batches", "show", out.strip()))
+    assert "done, 1 failed" in ok(example("jobs", "list"))
     assert json.loads(ok(example("jobs", "show", job, "--json")))["state"] == "done"
 
     tables = json.loads(ok(example("records", "tables", "--json")))
@@ -237,12 +258,130 @@ def test_an_import_that_cannot_be_read_fails(example, tmp_path):
     assert "the import ended as failed" in err
 
 
-def test_two_files_of_one_name_are_not_imported_as_one(example, tmp_path):
+def test_two_files_of_one_name_are_not_imported_as_one(used, tmp_path):
     (tmp_path / "people.jsonl").write_text("{}")
-    code, out, err = example("import", "people.jsonl", "imports/sample/people.jsonl", "--process", "people-feed")
+    code, out, err = used("import", "people.jsonl", "imports/sample/people.jsonl", "--process", "people-feed")
     assert (code, out) == (2, "")
     assert "several files of one name: people.jsonl" in " ".join(err.split())
+    assert json.loads(ok(used("batches", "list", "--json"))) == []
+
+
+@pytest.mark.parametrize("bad", ["no.jsonl", "imports"])
+def test_a_file_that_cannot_be_read_leaves_no_batch_and_nothing_in_flight(example, tmp_path, bad):
+    code, out, err = example("import", "imports/sample/people.jsonl", bad, "--process", "people-feed")
+    assert (code, out) == (1, "")
+    assert f"{bad}: cannot be read: " in err
     assert json.loads(ok(example("batches", "list", "--json"))) == []
+    assert [path.name for path in (tmp_path / "data/incoming").iterdir() if path.name != ".lock"] == []
+
+
+def test_batches_can_be_picked_by_state_process_and_api(example):
+    ok(example("import", "imports/sample/people.jsonl", "--process", "people-feed"))
+    for flags, found in [
+        (["--state", "scheduled"], 1),
+        (["--state", "complete"], 0),
+        (["--process", "people-feed"], 1),
+        (["--process", "example-standard-api"], 0),
+        (["--api", "cli"], 1),
+        (["--api", "voss"], 0),
+    ]:
+        assert len(json.loads(ok(example("batches", "list", *flags, "--json")))) == found
+
+
+READING = [
+    ["keys", "list"],
+    ["keys", "revoke", "1"],
+    ["batches", "list"],
+    ["batches", "show", "x"],
+    ["jobs", "list"],
+    ["jobs", "cancel", "x"],
+    ["records", "tables"],
+    ["fsck"],
+    ["backup", "out.tar"],
+]
+
+
+@pytest.mark.parametrize("arguments", READING)
+def test_a_command_that_reads_refuses_a_directory_that_is_none(example, tmp_path, arguments):
+    (tmp_path / "empty").mkdir()
+    for folder, said in [("mistyped", "there is no such directory"), ("empty", "is no data directory of Penstock")]:
+        code, out, err = example(*arguments, "--data-dir", folder)
+        assert (code, out) == (1, "")
+        assert f"{folder}: {said}" in err
+    assert not (tmp_path / "mistyped").exists()
+    assert list((tmp_path / "empty").iterdir()) == []
+
+
+def test_hints_carry_the_flags(example, tmp_path):
+    said = ok(example("init", tmp_path / "a place"))
+    assert said.endswith(f"penstock keys create NAME --scope SCOPE --config '{tmp_path}/a place/penstock.toml'\n")
+    where = ["--data-dir", tmp_path / "its data"]
+    _, _, err = example("import", "imports/sample/people.jsonl", "--process", "people-feed", "--wait", *where)
+    assert re.search(rf"see: penstock batches show \S+ --data-dir '{tmp_path}/its data'", err)
+
+
+# what clients sent, on a screen
+
+HOSTILE = "see [/nope] [red]x[/red] [link=http://evil/]y[/link] \x1b]0;owned\x07\x1b[31m \x9b2J \u202ecod.exe\r\nnext"
+
+
+class Screen(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def hostile(used, tmp_path):
+    """A batch with such a file name, comment and values."""
+    path = tmp_path / "\x1b[31mfile[b].jsonl"
+    path.write_bytes(orjson.dumps({"title": {"last": HOSTILE}, "email": HOSTILE}) + b"\n")
+    used("import", path, "--process", "people-feed", "--wait")
+    return first_batch(used)
+
+
+def steering(text):
+    return [c for c in text if (ord(c) < 32 and c not in "\n\t") or 127 <= ord(c) < 160 or 0x202A <= ord(c) <= 0x202E]
+
+
+def test_nothing_that_clients_sent_steers_a_screen(used, hostile, tmp_path, monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("COLUMNS", "300")
+    document = orjson.loads(ok(used("batches", "show", hostile, "--json")))
+    assert document["comment"] == "\x1b[31mfile[b].jsonl"  # a program gets it as it is
+    job = document["job"]["id"]
+    commands = [
+        ["batches", "list"],
+        ["batches", "list", "--json"],
+        ["batches", "show", hostile],
+        ["batches", "rows", hostile],
+        ["jobs", "list"],
+        ["jobs", "log", job],
+        ["records", "export", "people", "--format", "csv"],
+        ["import", tmp_path / "\x1b[31mgone", "--process", "people-feed"],
+        ["import", tmp_path / "\x1b[31mfile[b].jsonl", "--process", "people-feed"],
+    ]
+    for command in commands:
+        shown = shown_by(monkeypatch, *command)
+        assert steering(shown) == [], (command, shown)
+    assert "\\u001b[31mfile[b].jsonl" in shown_by(monkeypatch, "batches", "list")
+    orjson.loads(shown_by(monkeypatch, "batches", "list", "--json"))
+
+
+def shown_by(monkeypatch, *command):
+    """All that a command writes where both streams are a terminal."""
+    screen = Screen()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", screen)
+        patch.setattr(sys, "stderr", screen)
+        run([str(argument) for argument in command])
+    return screen.getvalue()
+
+
+def test_a_list_shows_markup_as_it_is_and_a_line_for_each_row(used, capsys):
+    ok(used("keys", "create", HOSTILE, "--scope", "voss"))
+    listed = ok(used("keys", "list"))
+    assert len(listed.splitlines()) == 3
+    assert "see [/nope] [red]x[/red] [link=http://evil/]y[/link] \\u001b]0;owned\\u0007" in listed
 
 
 def test_fsck_finds_a_lost_blob(example, tmp_path):
@@ -277,9 +416,34 @@ def test_a_file_finds_its_name_in_the_control_file(tmp_path, file, control, role
 # the face of it all
 
 
-def test_help_lists_every_command_and_imports_none(penstock):
-    out = ok(penstock("--help"))
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help_lists_every_command_and_imports_none(penstock, flag):
+    out = ok(penstock(flag))
     assert all(name in out for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_the_short_form_of_help(penstock, name):
+    assert ok(penstock(name, "-h")) == ok(penstock(name, "--help"))
+
+
+def test_the_version_is_that_of_the_package(penstock):
+    assert ok(penstock("--version")) == f"penstock {version('penstock')}\n"
+
+
+def test_help_of_a_new_key_lists_the_scopes(penstock):
+    out = " ".join(re.sub(r"[│\s]+", " ", ok(penstock("keys", "create", "-h"))).split())
+    assert all(scope in out for scope in SCOPES)
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [("penstock ke", "keys"), ("penstock keys cr", "create"), ("penstock batches list --st", "--state")],
+)
+def test_a_shell_completes_commands_and_flags(typed, completed):
+    words = {"_PENSTOCK_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" "))}
+    ran = subprocess.run([sys.executable, "-m", "server"], capture_output=True, text=True, env=os.environ | words)
+    assert ran.stdout.split() == [completed]
 
 
 def test_help_needs_nothing_heavy():
