@@ -24,12 +24,14 @@ RECORD_CAP = 64 << 20
 GUESSES = 3
 
 _SPACE = b" \t\r\n"
-# Atomic groups, since a possessive quantifier of a group is wrong before Python 3.11.5.
-_TEXT = rb'"(?>[^"\\]*(?:\\.[^"\\]*)*)"'
-_FLAT = rb'[\[{](?>[^"\[\]{}]*(?:%b[^"\[\]{}]*)*)[\]}]' % _TEXT  # an array or object with no other in it
-_BRACKETS = rb"(?>[\[{]+|[\]}]+)"
-_BETWEEN = re.compile(rb'(?>[^",\[\]{}]*(?:(?:%b|%b)[^",\[\]{}]*)*)(%b|,)?' % (_TEXT, _FLAT, _BRACKETS), re.DOTALL)
-_INSIDE = re.compile(rb'(?>[^"\[\]{}]*(?:(?:%b|%b)[^"\[\]{}]*)*)(%b)?' % (_TEXT, _FLAT, _BRACKETS), re.DOTALL)
+# `(?:…)*+` is wrong in Python before 3.11.5 where a round may fail after it took something. It stays in a text, where no
+# round can: it needs no memory. Elsewhere an atomic group of so many rounds at most does it, which needs little.
+_ROUNDS = b"{0,1000}"
+_TEXT = rb'"(?:[^"\\]++|\\.)*+"'
+_FLAT = rb'[\[{](?>(?:[^"\[\]{}]++|%b)%b)[\]}]' % (_TEXT, _ROUNDS)  # an array or object with no other in it
+_BRACKETS = rb"[\[{]++|[\]}]++"
+_BETWEEN = re.compile(rb'(?>(?:[^",\[\]{}]++|%b|%b)%b)(%b|,)?' % (_TEXT, _FLAT, _ROUNDS, _BRACKETS), re.DOTALL)
+_INSIDE = re.compile(rb'(?>(?:[^"\[\]{}]++|%b|%b)%b)(%b)?' % (_TEXT, _FLAT, _ROUNDS, _BRACKETS), re.DOTALL)
 _SEPARATOR = re.compile(rb"\}\s*,\s*\{\s*%b" % _TEXT, re.DOTALL)
 
 
@@ -317,10 +319,12 @@ class _Scan:
         while self.end is None:
             match = (_INSIDE if self._depth else _BETWEEN).match(data, self.at)
             assert match is not None  # nothing is a match, too
-            self.at = match.end()
+            begin, self.at = self.at, match.end()
             token: bytes | None = match[1]
             if token is None:
-                return
+                if self.at == begin:
+                    return
+                continue
             if token == b",":
                 yield match.start(1)
             elif token[0] in b"[{":

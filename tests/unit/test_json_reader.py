@@ -1,13 +1,15 @@
 """`json`: arrays, single documents, objects of records, and how broken files are told from bad records."""
 
 import io
+import itertools
+import tracemalloc
 from collections.abc import Sequence
 from types import SimpleNamespace
 
 import orjson
 import pytest
 
-from server.readers import READERS, json_reader
+from server.readers import READERS, json_limits, json_reader
 from server.readers.base import BadRecord, Block, FileBroken
 
 READER = READERS["json"]
@@ -164,3 +166,54 @@ def test_a_record_too_deep_for_any_parser_is_looked_at_a_few_times_only(monkeypa
     assert isinstance(bad, BadRecord)
     assert work.parsed <= 3 * len(deep)
     assert work.steps <= 100
+
+
+def test_every_short_text_is_cut_where_a_plain_walk_would_cut_it() -> None:
+    """The patterns of the scan rely on parts of `re` that were wrong in early releases of Python 3.11."""
+    texts = (bytes(text) for length in range(7) for text in itertools.product(b'"\\[],a', repeat=length))
+    wrong = [text for text in texts if _scanned(text) != _walked(text)]
+    assert wrong == []
+
+
+def test_more_texts_than_one_match_takes_are_cut_at_every_comma() -> None:
+    element = b'["%b", {"a": [%b]}]' % (b"\\\\x\\" + b'"', b", ".join([b'"],["'] * 3000))
+    commas, end = _scanned(b",".join([element] * 3) + b"]")
+    assert commas == [len(element), 2 * len(element) + 1] and end == 3 * len(element) + 2
+
+
+def _scanned(text: bytes) -> tuple[list[int], int | None]:
+    scan = json_reader._Scan()
+    return list(scan.commas(text)), scan.end
+
+
+def _walked(text: bytes) -> tuple[list[int], int | None]:
+    commas, depth, at = [], 0, 0
+    while at < len(text):
+        character = text[at : at + 1]
+        if character == b'"':
+            at = _end_of_text(text, at)
+        elif character == b"]" and not depth:
+            return commas, at
+        elif character == b"," and not depth:
+            commas.append(at)
+        depth += (character == b"[") - (character == b"]")
+        at += 1
+    return commas, None
+
+
+def _end_of_text(text: bytes, at: int) -> int:
+    """Where the closing quote stands; the end where there is none."""
+    at += 1
+    while at < len(text) and text[at : at + 1] != b'"':
+        at += 2 if text[at : at + 1] == b"\\" else 1
+    return at
+
+
+def test_a_text_of_escapes_takes_no_memory_for_each_of_them() -> None:
+    text = b'"' + rb"\n" * (1 << 20) + b'", ' + b"1" * 19
+    tracemalloc.start()
+    try:
+        assert _scanned(text)[0] == [len(text) - 21] and json_limits.fault(text, None) is None
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
