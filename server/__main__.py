@@ -5,7 +5,9 @@ import sys
 
 def main() -> int:
     from server.cli import run  # here: worker processes import this module and need no commands
+    from server.logs import keep_standard_files
 
+    keep_standard_files()
     return run(sys.argv[1:])
 
 

@@ -1,12 +1,21 @@
-"""Where log lines go: stderr, for people (console) or for programs (json). Imports nothing of ours."""
+"""Where log lines go: stderr, for people (console) or for programs (json). Imports nothing of ours.
+
+A line never raises and never waits for long, whatever has become of stderr: a full disk, a pipe whose reader died or
+stands still, a closed file. What cannot be written is counted, and told once there is room again.
+"""
 
 import asyncio
 import json
 import logging
+import os
+import select
 import sys
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, Literal
+from io import StringIO
+from typing import Any, Literal, TextIO
 
 import orjson
 import structlog
@@ -14,6 +23,8 @@ from structlog.types import Processor
 
 LogFormat = Literal["console", "json"]
 GATHERED = "penstock.access"  # whose lines come in bursts
+PATIENCE = 0.5  # seconds that a line waits for a reader that stands still; none while lines are being lost
+_PIECE = select.PIPE_BUF  # what a pipe that has room takes at once
 
 
 def _stamped(_logger: object, _method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
@@ -30,12 +41,103 @@ _SHARED: tuple[Processor, ...] = (
 )
 
 
-class _Lines(structlog.WriteLogger):
+class Outlet:
+    """Writes to what `sys.stderr` is at the moment. `lost` counts lines since the start; `why` is what the last met."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._untold = 0
+        self._cut = False  # the last line stands there in part
+        self.lost = 0
+        self.why = ""
+        self.notice: Callable[[int, str], str] = _plain_notice
+
+    def write(self, text: str) -> None:
+        """Lines without the last line end."""
+        with self._lock:
+            try:
+                self._tell()
+                self._put(text)
+            except (OSError, ValueError) as error:
+                self._lose(text.count("\n") + 1, error)
+
+    def _tell(self) -> None:
+        if self._untold:
+            self._put(self.notice(self._untold, self.why))
+            self._untold = 0
+
+    def _put(self, text: str) -> None:
+        line = f"\n{text}\n" if self._cut else f"{text}\n"
+        descriptor = _descriptor(sys.stderr)
+        if descriptor is None:
+            sys.stderr.write(line)
+            sys.stderr.flush()
+        else:
+            self._put_bytes(descriptor, line.encode("utf-8", "backslashreplace"))
+        self._cut = False
+
+    def _put_bytes(self, descriptor: int, line: bytes) -> None:
+        """Not through Python's buffer: what that could not write, it would try to write for ever."""
+        rest = memoryview(line)
+        while rest:
+            if not _has_room(descriptor, 0.0 if self._untold else PATIENCE):
+                raise TimeoutError("its reader stands still")
+            written = os.writev(descriptor, [rest[:_PIECE]])
+            rest = rest[written:]
+            self._cut = bool(rest)
+
+    def _lose(self, lines: int, error: Exception) -> None:
+        self._untold += lines
+        self.lost += lines
+        self.why = str(error) or type(error).__name__
+
+
+def _descriptor(stream: Any) -> int | None:
+    """None for a stream that is no file of the system, as in tests."""
+    if stream is None or stream.closed:
+        raise ValueError("stderr is closed")
+    try:
+        return int(stream.fileno())
+    except (OSError, ValueError):
+        return None
+
+
+def _has_room(descriptor: int, seconds: float) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    return bool(poll.poll(seconds * 1000))
+
+
+def _plain_notice(lines: int, why: str) -> str:
+    return f"{lines} log lines could not be written: {why}"
+
+
+OUTLET = Outlet()  # stderr is the process's own
+
+
+def lost_lines() -> int:
+    """How many lines could not be written since this process started."""
+    return OUTLET.lost
+
+
+def keep_standard_files() -> None:
+    """Opens those of the three that are closed on nothing: else a database or an upload would get their number."""
+    with suppress(OSError):
+        while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+            os.set_inheritable(number, True)
+        os.close(number)
+
+
+class _Lines:
     """Our own lines go straight to stderr: the way round by `logging` costs a request three times as much."""
 
     def __init__(self, name: str = "penstock") -> None:
-        super().__init__(sys.stderr)
         self.name = name
+
+    def msg(self, message: str) -> None:
+        OUTLET.write(message)
+
+    debug = info = warning = warn = error = critical = exception = fatal = failure = err = log = msg
 
 
 class _Gathered(_Lines):
@@ -58,7 +160,56 @@ class _Gathered(_Lines):
         lines, self._lines = self._lines, []
         super().msg("\n".join(lines))
 
-    info = msg
+    debug = info = warning = warn = error = critical = exception = fatal = failure = err = log = msg
+
+
+class _Handler(logging.Handler):
+    """Lines of libraries, on the same way out."""
+
+    def __init__(self, render: Processor) -> None:
+        super().__init__()
+        self._render = render
+
+    def emit(self, record: logging.LogRecord) -> None:
+        OUTLET.write(self.format(record))
+
+    def format(self, record: logging.LogRecord) -> str:
+        try:
+            return super().format(record)
+        except Exception as error:  # a library whose arguments do not fit its text
+            event = {**_stamp_of("error"), "event": _unwritable(error), "logger": record.name}
+            return str(self._render(None, "error", event))
+
+
+def _never_failing(processors: Sequence[Processor]) -> Processor:
+    """All of them in one; a value that cannot be shown costs the line its words, and nobody anything else."""
+
+    def render(logger: Any, method: str, event: structlog.types.EventDict) -> Any:
+        said = {name: event[name] for name in ("timestamp", "level", "logger") if name in event}
+        try:
+            return _through(processors, logger, method, event)
+        except Exception as error:
+            return _through(processors, logger, method, {**said, "event": _unwritable(error)})
+
+    return render
+
+
+def _through(processors: Sequence[Processor], logger: Any, method: str, event: Any) -> Any:
+    for processor in processors:
+        event = processor(logger, method, event)
+    return event
+
+
+def _unwritable(error: Exception) -> str:
+    return f"a log line could not be put into words: {type(error).__name__}"
+
+
+def _lost(lines: int, why: str) -> dict[str, object]:
+    return {"event": "log lines could not be written", "logger": "penstock.logs", "lost": lines, "reason": why}
+
+
+def _stamp_of(level: str) -> dict[str, object]:
+    return dict(_stamped(None, level, {"level": level}))
 
 
 def _logger(name: str = "penstock") -> _Lines:
@@ -67,14 +218,15 @@ def _logger(name: str = "penstock") -> _Lines:
 
 def configure_logs(kind: LogFormat, level: int = logging.INFO) -> None:
     """For this process: our own lines and those of libraries, in one form."""
+    render = _never_failing(_rendered(kind))
     structlog.configure(
-        processors=[*_SHARED, *_rendered(kind)],
+        processors=[*_SHARED, render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=_logger,
     )
-    handler = logging.StreamHandler(sys.stderr)
-    processors = [_without_meta, *_rendered(kind)]
-    handler.setFormatter(_FORMATTERS[kind](processors=processors, foreign_pre_chain=_SHARED))
+    OUTLET.notice = lambda lines, why: str(render(None, "warning", {**_stamp_of("warning"), **_lost(lines, why)}))
+    handler = _Handler(render)
+    handler.setFormatter(_FORMATTERS[kind](processors=[_without_meta, render], foreign_pre_chain=_SHARED))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
@@ -99,9 +251,13 @@ _FORMATTERS: Mapping[LogFormat, type[structlog.stdlib.ProcessorFormatter]] = {
 def _rendered(kind: LogFormat) -> tuple[Processor, ...]:
     if kind == "json":
         return (_tracebacks, _json)
-    if not sys.stderr.isatty():
+    if not _on_a_terminal():
         return (structlog.processors.ExceptionRenderer(), _plain)
-    return (structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback, sort_keys=False),)
+    return (_visible, structlog.dev.ConsoleRenderer(exception_formatter=_clean_traceback, sort_keys=False))
+
+
+def _on_a_terminal() -> bool:
+    return sys.stderr is not None and not sys.stderr.closed and sys.stderr.isatty()
 
 
 _NUMBERS = (int, float)
@@ -109,8 +265,8 @@ _NUMBERS = (int, float)
 
 def _plain(_logger: object, _method: str, event: structlog.types.EventDict) -> str:
     """A line for a file or a journal; what a client sent is made printable. A traceback follows on its own lines."""
-    head = f"{event.pop('timestamp')} {event.pop('level', ''):<8} {event.pop('event')}"
-    trace = "".join(f"\n{event.pop(name)}" for name in ("stack", "exception") if name in event)
+    head = f"{event.pop('timestamp')} {event.pop('level', ''):<8} {_clean(str(event.pop('event')))}"
+    trace = "".join(f"\n{_set_off(str(event.pop(name)))}" for name in ("stack", "exception") if name in event)
     return " ".join([head, *(f"{name}={_shown(value)}" for name, value in event.items())]) + trace
 
 
@@ -119,6 +275,27 @@ def _shown(value: object) -> str:
         return str(value)
     text = str(value)
     return text if text.isprintable() and " " not in text and text else repr(text)
+
+
+def _clean(text: str) -> str:
+    """Without line ends and control characters: they are shown as in Python's own texts."""
+    return text if text.isprintable() else repr(text)[1:-1]
+
+
+def _set_off(text: str) -> str:
+    """Lines that nobody takes for lines of the log, whatever an error quotes."""
+    return "\n".join(f"    {_clean(line)}" for line in text.split("\n"))
+
+
+def _visible(_logger: object, _method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+    """What a client sent must not command a terminal."""
+    return {name: _clean(value) if isinstance(value, str) else value for name, value in event.items()}
+
+
+def _clean_traceback(out: TextIO, exception: structlog.types.ExcInfo) -> None:
+    raw = StringIO()
+    structlog.dev.plain_traceback(raw, exception)
+    out.write(_set_off(raw.getvalue()))
 
 
 def _json(_logger: object, _method: str, event: structlog.types.EventDict) -> str:

@@ -2,6 +2,7 @@
 
 import base64
 import http.client
+import io
 import json
 import os
 import signal
@@ -74,13 +75,12 @@ class Lines:
 class Server:
     """`penstock serve` as a process."""
 
-    def __init__(self, folder: Path, key: str) -> None:
+    def __init__(self, folder: Path, key: str, stderr: int = subprocess.PIPE) -> None:
         command = [str(PENSTOCK), "serve", "--port", "0", "--log-format", "json", *_places(folder)]
-        pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        pipes: Any = {"stdout": subprocess.PIPE, "stderr": stderr}
         self.process = subprocess.Popen(command, text=True, cwd=folder, **pipes)
         assert self.process.stdout is not None
-        assert self.process.stderr is not None
-        self._said, self.log = Lines(self.process.stdout), Lines(self.process.stderr)
+        self._said, self.log = Lines(self.process.stdout), Lines(self.process.stderr or io.StringIO())
         self._headers = {"Authorization": "Basic " + base64.b64encode(f"haplo:{key}".encode()).decode()}
         self._address: str | None = None
 
@@ -179,8 +179,9 @@ class Site:
         """A file of the imports folder; `kind` is models or processes."""
         (self.folder / "imports" / kind / f"{name}.json").write_text(json.dumps(document))
 
-    def serve(self) -> Server:
-        server = Server(self.folder, self.key)
+    def serve(self, stderr: int = subprocess.PIPE) -> Server:
+        """`stderr` takes its log; without it, the server's `log` has the lines."""
+        server = Server(self.folder, self.key, stderr)
         self.servers.append(server)
         assert server.address
         return server

@@ -2,11 +2,14 @@
 
 import asyncio
 import ipaddress
+import os
+import signal
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 
 from server.admin.site import Facts
@@ -18,6 +21,8 @@ from server.cli.session import engine_for, same_flags, settings_for
 from server.engine.engine import Engine
 from server.logs import LogFormat, configure_logs
 from server.settings import Settings, shown
+
+log = structlog.get_logger("penstock.server")
 
 # what the key of the first start may do: all that the example needs, no administration
 FIRST_SCOPES = ("haplo-batch", "haplo-standard", "haplo-push", "folio", "learningbuilder", "voss")
@@ -47,6 +52,7 @@ def entry(
     ] = False,
 ) -> None:
     """Answer the import APIs until SIGTERM or SIGINT."""
+    _ignore_signals()
     if welcome and config is None and occupied(Path()) is None:
         write_example(Path())
     flags: dict[str, dict[str, object]] = {"server": {"host": host, "port": port, "log_format": log_format}}
@@ -57,6 +63,12 @@ def entry(
         )
     configure_logs(settings.server.log_format)
     run(_serve(settings, no_auth=no_auth, welcome=welcome and not no_auth, flags=same_flags(config, data_dir)))
+
+
+def _ignore_signals() -> None:
+    """Those that would end the server: tools send them to all programs, and a terminal that closes sends SIGHUP."""
+    for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # SIGHUP until the server answers; then it reads the definitions again
 
 
 def is_loopback(host: str) -> bool:
@@ -83,8 +95,19 @@ async def _first_key(engine: Engine) -> str | None:
 
 def _announce(secret: str | None, flags: str) -> Callable[[str], None]:
     def announce(address: str) -> None:
-        if secret:
-            say(WELCOME.format(secret=secret, address=address, flags=flags))
-        say(f"penstock: listening on {address}")
+        try:
+            if secret:
+                say(WELCOME.format(secret=secret, address=address, flags=flags))
+            say(f"penstock: listening on {address}")
+        except OSError as error:
+            log.warning("stdout does not take what is said", reason=str(error), address=address)
+            _leave_stdout()
 
     return announce
+
+
+def _leave_stdout() -> None:
+    """What waits in its buffer must not fail the end of the program."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 1)
+    os.close(nothing)

@@ -14,6 +14,7 @@ from server.engine.clock import Clock
 from server.engine.definitions import Definitions
 from server.engine.events import Events, JobBegun, JobLeft, JobRead
 from server.engine.ledger import IMPORTS, abandon
+from server.engine.supervising import keep_going
 from server.engine.worker import Order, Pulse, Verdict, Worker, WorkerConfig, WorkerDied
 from server.logs import format_in_force
 from storage.opening import Storage
@@ -65,7 +66,7 @@ class Dispatcher:
         return sum(not slot.done() for slot in self._slots)
 
     def start(self) -> None:
-        self._slots = [asyncio.create_task(self._slot(number)) for number in range(self._limits.slots)]
+        self._slots = [asyncio.create_task(self._supervised(number)) for number in range(self._limits.slots)]
 
     async def stop(self, seconds: float = 7.0) -> None:
         """Lets running jobs reach a checkpoint; after `seconds` their workers are ended: the checkpoint is safe.
@@ -78,6 +79,9 @@ class Dispatcher:
             for slot in late:
                 slot.cancel()
             await asyncio.gather(*self._slots, return_exceptions=True)
+
+    async def _supervised(self, number: int) -> None:
+        await keep_going(f"slot {number}", lambda: self._slot(number), self._stopping, self._limits.retry_seconds)
 
     async def _slot(self, number: int) -> None:
         owner = self._storage.presence.owner(str(number))

@@ -121,7 +121,8 @@ class Inspection:
 
 def inspect(pipe: Connection, data_dir: Path, tables: Collection[Table], deep: bool) -> None:
     """The entry of the process that checks."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is for the server, which ends us
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # the terminal's Ctrl-C, or its end, is for the server, which ends us
     os.nice(_NICE)
     try:
         storage = open_storage(data_dir)

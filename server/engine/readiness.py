@@ -12,6 +12,7 @@ from server.engine.errands import Errands
 from server.engine.errors import DiskFull
 from server.engine.outstanding import Outstanding
 from server.engine.uploads import Uploads
+from server.logs import lost_lines
 from storage.errors import StorageFull
 from storage.opening import Storage
 from storage.queues import jobs
@@ -100,7 +101,7 @@ class Readiness:
     async def look(self) -> State:
         answers = await asyncio.gather(*(probe.problem(self.patience) for probe in self._probes))
         problems = [problem for problem in answers if problem is not None]
-        return State((*problems, *self._work(), *self._unread()), tuple(self._refused()))
+        return State((*problems, *self._work(), *self._unread()), (*self._refused(), *self._unlogged()))
 
     async def _read_catalog(self) -> None:
         await self._storage.catalog.read(lambda connection: jobs.get(connection, ""))
@@ -154,3 +155,9 @@ class Readiness:
         if mistakes:
             what = f"the imports folder has {mistakes} mistakes, so what was read before stays in force"
             yield Problem("definitions", what, "correct them (`penstock models check`, or the log), then send SIGHUP")
+
+    def _unlogged(self) -> Iterator[Problem]:
+        lost = lost_lines()
+        if lost:
+            what = f"{lost} lines could not be written since the start of the server"
+            yield Problem("log", what, "see that what takes the server's stderr works, and has room")

@@ -186,9 +186,9 @@ def _listen(connection: Connection, orders: "SimpleQueue[Order]", stop: threadin
 
 
 def _settle_in(config: WorkerConfig) -> None:
-    # the terminal's Ctrl-C goes to the whole group; the parent decides what it means for a job
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # the terminal's Ctrl-C, or its end, goes to the whole group; the parent decides what it means for a job
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
     os.nice(config.nice)
     # a run makes millions of short-lived records and hardly any cycles: looking for those costs MARC 40 %
     gc.freeze()

@@ -1,0 +1,82 @@
+"""A server whose log cannot be written goes on with everything else."""
+
+import json
+import os
+import signal
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from imports import begin, entries, schedule, upload
+from running import PENSTOCK, Server, Site, wait_for
+
+
+@contextmanager
+def broken_log(how: str) -> Iterator[int]:
+    if how == "full disk":
+        descriptor = os.open("/dev/full", os.O_WRONLY)
+    else:
+        reader, descriptor = os.pipe()
+        os.close(reader)
+    yield descriptor
+    os.close(descriptor)
+
+
+def ready(server: Server) -> str:
+    with urllib.request.urlopen(f"http://{server.address}/readyz", timeout=10) as answer:
+        return answer.read().decode()
+
+
+@pytest.mark.parametrize("how", ["full disk", "reader that died"])
+def test_imports_and_errands_go_on_without_a_log(site: Site, how: str) -> None:
+    with broken_log(how) as descriptor:
+        server = site.serve(stderr=descriptor)
+        batches = [begin(server) for _ in range(3)]
+        for batch in batches:
+            upload(server, batch, entries(0, 10))
+            schedule(server, batch)
+        assert [site.ended(batch)["batch_state"] for batch in batches] == ["complete"] * 3
+        os.kill(server.worker(), signal.SIGKILL)
+        late = begin(server)
+        upload(server, late, entries(0, 10))
+        schedule(server, late)
+        assert site.ended(late)["batch_state"] == "complete"
+        assert "lines could not be written" in ready(server)
+        server.stop()
+    assert site.rows("entries") == 40
+
+
+def test_stdout_that_nobody_reads_ends_no_server(site: Site) -> None:
+    command = [PENSTOCK, "serve", "--port", "0", "--log-format", "json", "--data-dir", str(site.data_dir)]
+    with open("/dev/full", "w") as full:
+        server = subprocess.Popen(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=site.folder)
+    assert server.stderr is not None
+    try:
+        line = next(line for line in server.stderr if "stdout does not take" in line)
+        with urllib.request.urlopen(json.loads(line)["address"] + "/livez", timeout=10) as answer:
+            assert answer.status == 200
+        server.terminate()
+        server.stderr.read()
+        assert server.wait(10) == 0
+    finally:
+        server.kill()
+        server.wait()
+        server.stderr.close()
+
+
+def test_signals_that_tools_send_to_everybody_end_nothing(site: Site) -> None:
+    server = site.serve()
+    worker = server.worker()
+    for pid in (server.process.pid, worker):
+        for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE):
+            os.kill(pid, number)
+    os.kill(worker, signal.SIGHUP)
+    os.kill(server.process.pid, signal.SIGHUP)
+    server.log.wait("definitions read again")
+    batch = begin(server)
+    upload(server, batch, entries(0, 10))
+    schedule(server, batch)
+    wait_for("the import", lambda: site.rows("entries") == 10)
+    assert server.worker() == worker
