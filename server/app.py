@@ -17,10 +17,13 @@ from server.metrics.described import DESCRIBED as METRICS
 from server.web.access_log import AccessLog, access_logger, protocol_logger
 from server.web.auth import Gate, KeyGate, OpenGate, Throttle
 from server.web.body import expect_later
+from server.web.connections import Runner
 from server.web.dialect import Dialect
 from server.web.docs import Docs
 from server.web.errors import catch_errors
 from server.web.local import only_local
+from server.web.open_files import most_connections, raise_open_files
+from server.web.proxies import Network, Proxies, path_of
 from server.web.sign_in import SessionGate, SignIn
 
 try:
@@ -33,7 +36,6 @@ else:
 ENGINE = web.AppKey("engine", Engine)
 
 KEEPALIVE_SECONDS = 75  # also how long a connection may take to send its first complete headers
-LINGERING_SECONDS = 5  # how long the rest of a refused body is read, so that the client sees the answer
 STOP_SECONDS = 10
 BACKLOG = 1024
 
@@ -82,24 +84,32 @@ async def _end_streams(app: web.Application) -> None:
     await app[ENGINE].feed.close()
 
 
-def make_runner(app: web.Application) -> web.AppRunner:
-    """Bodies stay as they were sent: inflating them under a cap is the business of whoever reads them."""
-    return web.AppRunner(
+def make_runner(app: web.Application, trusted_proxies: Sequence[Network] = ()) -> web.AppRunner:
+    """Bodies stay as they were sent: their readers inflate them under a cap."""
+    return Runner(
         app,
+        most=most_connections(),
+        proxies=Proxies(tuple(trusted_proxies), path_of(app[ENGINE].public_url)),
         access_log=access_logger(),
         access_log_class=AccessLog,
         logger=protocol_logger(),
         auto_decompress=False,
         keepalive_timeout=KEEPALIVE_SECONDS,
-        lingering_time=LINGERING_SECONDS,
         shutdown_timeout=STOP_SECONDS,
     )
 
 
-async def serve(app: web.Application, host: str, port: int, announce: Callable[[str], None]) -> None:
+async def serve(
+    app: web.Application,
+    host: str,
+    port: int,
+    announce: Callable[[str], None],
+    trusted_proxies: Sequence[Network] = (),
+) -> None:
     """Answer requests until SIGTERM or SIGINT; `announce` gets the address once requests are answered."""
     stop = asyncio.Event()
-    runner = make_runner(app)
+    raise_open_files()
+    runner = make_runner(app, trusted_proxies)
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port, backlog=BACKLOG).start()

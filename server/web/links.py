@@ -4,12 +4,20 @@ import re
 
 from aiohttp import web
 
-_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?").fullmatch
+is_host = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,255})(?::[0-9]{1,5})?").fullmatch
+"""Whether a text is a host with or without a port."""
+
+PREFIX = web.RequestKey("prefix", str)
+"""The path that all links to this server begin with: of the public address, or as the proxy of this request says."""
+
+
+def prefix_of(request: web.Request) -> str:
+    prefix: str = request.get(PREFIX, "")
+    return prefix
 
 
 def site_of(request: web.Request, public_url: str | None) -> str:
     """Where people reach this server: as configured, else as the client reached it."""
     if public_url is not None:
         return public_url.rstrip("/")
-    host = request.headers.get("Host", "")
-    return f"{request.scheme}://{host if _HOST(host) else 'localhost'}"
+    return f"{request.scheme}://{request.host if is_host(request.host) else 'localhost'}{prefix_of(request)}"

@@ -63,7 +63,10 @@ async def test_reload_reports_a_bad_file_and_keeps_the_old_set(tmp_path: Path, l
     async with asyncio.timeout(60):
         while not any(line["event"] == "definitions read again" for line in log):
             await asyncio.wait([serving], timeout=0.01)
-    assert [line["event"] for line in log][:2] == ["definition refused", "definitions read again"]
+    assert [line["event"] for line in log if "definition" in str(line["event"])][:2] == [
+        "definition refused",
+        "definitions read again",
+    ]
     os.kill(os.getpid(), signal.SIGTERM)
     await serving
 

@@ -10,6 +10,7 @@ from aiohttp_sse import EventSourceResponse
 from server.dialects.native import described, wire
 from server.dialects.native.routes import Desk
 from server.engine.feed import News
+from server.web.connections import has_left
 
 HEARTBEAT_SECONDS = 15
 LONGEST_SECONDS = 15 * 60  # then the client comes back, and its key is looked at again
@@ -53,7 +54,7 @@ async def _first_of(*works: Coroutine[None, None, None]) -> None:
 
 async def _until_gone(request: web.Request) -> None:
     """A browser that goes on to another page leaves its place to the next one, not only at the next sign of life."""
-    while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110 - nothing tells of it
+    while not has_left(request):  # noqa: ASYNC110 - nothing tells of it
         await asyncio.sleep(LOOK_SECONDS)
 
 

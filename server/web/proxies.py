@@ -1,0 +1,184 @@
+"""What stands in front of the server: who is believed about clients, and the path of the public address.
+
+Only a peer of `[server] trusted_proxies` is believed. Each proxy adds the address that it saw at the right end of the
+list, so the list is read from there while the addresses are trusted proxies: the first other one is the client.
+"""
+
+import ipaddress
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import structlog
+from aiohttp import web
+from yarl import URL
+
+from server.web.links import PREFIX, is_host
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_MOST_HOPS = 50
+_FORWARDED = "Forwarded"
+_FOR, _PROTO, _HOST, _PREFIX = (f"X-Forwarded-{name}" for name in ("For", "Proto", "Host", "Prefix"))
+_PAIR = re.compile(r'\s*([A-Za-z]{1,20})\s*=\s*(?:"([^"\\]{0,300})"|([^\s;,"]{0,300}))\s*').fullmatch
+_IS_PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+){1,20}").fullmatch
+
+_log = structlog.get_logger(__name__)
+
+
+class Hop(NamedTuple):
+    """What one proxy said of the request that it got; empty where it said nothing that can be used."""
+
+    address: str = ""
+    scheme: str = ""
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Proxies:
+    """`trusted` are their addresses; `prefix` is the path of the public address, without a slash at its end."""
+
+    trusted: tuple[Network, ...] = ()
+    prefix: str = ""
+
+    def trusts(self, address: str) -> bool:
+        return bool(self.trusted) and _is_in(address, self.trusted)
+
+    def as_sent(self, request: web.Request) -> web.Request:
+        """The request as its client sent it, for the path without the prefix."""
+        if not self.prefix and not self.trusted:
+            return request
+        if self.trusts(request.remote or ""):
+            return self._by_proxy(request)
+        return _below(request, self.prefix)
+
+    def _by_proxy(self, request: web.Request) -> web.Request:
+        hop = self._client(request.headers)
+        own = request.headers.get(_PREFIX, "").rstrip("/")
+        prefix = own if _IS_PREFIX(own) and ".." not in own else self.prefix
+        seen = request.clone(
+            remote=hop.address or request.remote or "",
+            scheme=hop.scheme or request.scheme,
+            host=hop.host or request.host,
+        )
+        return _below(seen, prefix)
+
+    def _client(self, headers: Mapping[str, str]) -> Hop:
+        """A proxy may write one of the two forms and pass the other on as its client sent it: only both alike count."""
+        common, standard = self._first_stranger(_x_forwarded(headers)), self._first_stranger(_forwarded(headers))
+        if common is None or standard is None:
+            return common or standard or Hop()
+        if common.address != standard.address:
+            _log.warning("proxy headers disagree", forwarded=standard.address, x_forwarded_for=common.address)
+            return Hop()
+        return common
+
+    def _first_stranger(self, hops: Sequence[Hop]) -> Hop | None:
+        """From the right: the first that is no trusted proxy, or the last that has an address at all."""
+        found = None
+        for hop in reversed(hops[-_MOST_HOPS:]):
+            if not hop.address:
+                break
+            found = hop
+            if not self.trusts(hop.address):
+                break
+        return found if found or not hops else Hop("", hops[-1].scheme, hops[-1].host)
+
+
+def path_of(public_url: str | None) -> str:
+    """The path of the public address, without a slash at its end."""
+    return urlsplit(public_url or "").path.rstrip("/")
+
+
+def _below(request: web.Request, prefix: str) -> web.Request:
+    """Some proxies keep the prefix, others take it off: both are answered."""
+    if not prefix:
+        return request
+    path = request.raw_path
+    if path == prefix or path.startswith((f"{prefix}/", f"{prefix}?")):
+        rest = path[len(prefix) :]
+        request = _at(request, rest if rest.startswith("/") else f"/{rest}")
+    request[PREFIX] = prefix
+    return request
+
+
+def _at(request: web.Request, target: str) -> web.Request:
+    path, _, query = target.partition("?")
+    return request.clone(rel_url=URL.build(path=path, query_string=query, encoded=True))
+
+
+def _x_forwarded(headers: Mapping[str, str]) -> Sequence[Hop]:
+    addresses = _listed(headers, _FOR)
+    schemes, hosts = _listed(headers, _PROTO), _listed(headers, _HOST)
+    count = len(addresses) or (1 if schemes or hosts else 0)
+    return [
+        Hop(
+            _address(_from_right(addresses, each)), _scheme(_from_right(schemes, each)), _host(_from_right(hosts, each))
+        )
+        for each in reversed(range(count))
+    ]
+
+
+def _from_right(values: Sequence[str], index: int) -> str:
+    """A proxy that writes one value, where another adds to a list, speaks for all hops."""
+    return values[-1 - min(index, len(values) - 1)] if values else ""
+
+
+def _forwarded(headers: Mapping[str, str]) -> Sequence[Hop]:
+    return [_hop(dict(_pairs(element))) for element in _listed(headers, _FORWARDED)]
+
+
+def _pairs(element: str) -> Iterator[tuple[str, str]]:
+    for part in element.split(";"):
+        if found := _PAIR(part):
+            yield found[1].lower(), found[2] if found[2] is not None else found[3]
+
+
+def _hop(pairs: Mapping[str, str]) -> Hop:
+    return Hop(_address(pairs.get("for", "")), _scheme(pairs.get("proto", "")), _host(pairs.get("host", "")))
+
+
+def _listed(headers: Mapping[str, str], name: str) -> Sequence[str]:
+    """The members of a header's list, which may come in several headers."""
+    every = headers.getall(name, []) if hasattr(headers, "getall") else [headers[name]] if name in headers else []
+    return [member.strip() for value in every for member in value.split(",") if member.strip()]
+
+
+def _address(text: str) -> str:
+    """An address in its usual form, without a port; empty for a name, `unknown`, and what is none."""
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        return str(_plain(ipaddress.ip_address(text)))
+    except ValueError:
+        return ""
+
+
+def _scheme(text: str) -> str:
+    return text.lower() if text.lower() in ("http", "https") else ""
+
+
+def _host(text: str) -> str:
+    return text if is_host(text) else ""
+
+
+@lru_cache(maxsize=1024)
+def _is_in(address: str, networks: Sequence[Network]) -> bool:
+    try:
+        parsed = _plain(ipaddress.ip_address(address))
+    except ValueError:
+        return False
+    return any(parsed in network for network in networks)
+
+
+def _plain(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address,
+) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """A socket for both families shows IPv4 clients as mapped addresses."""
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
