@@ -18,7 +18,7 @@ from server.engine.clock import utc_now
 from server.engine.copying import COPIED_FROM, copies_of
 from server.engine.errors import BatchFileNotFound, NotFound
 from server.engine.ledger import ERRAND
-from server.engine.transaction_states import PARTS, Part, RowState, State
+from server.engine.transaction_states import Part, RowState, State
 
 LINES = 200
 FIRST_LINES = 20
@@ -89,7 +89,7 @@ class BatchPages:
         here = path_of(batch.identifier)
         return Load(
             state,
-            [part for part in PARTS if part != "schedule" or state.transaction.due is not None],
+            [part for part in state.parts if part != "schedule" or state.transaction.due is not None],
             rows,
             skip,
             older=f"{here}?rows={skip + ROWS}#transaction" if skip + ROWS < state.rows.total else None,
@@ -101,7 +101,7 @@ class BatchPages:
         if not isinstance(named, str):
             return None
         try:
-            return (await self._engine.transactions.find(named, request[VISITOR].key)).state
+            return await self._engine.transactions.latest(named, request[VISITOR].key)
         except NotFound:
             return None
 

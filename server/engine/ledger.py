@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from server.engine.account import Account
 from server.engine.clock import Clock
+from server.engine.transaction_states import execute_schedule
 from storage.catalog.base import Batch, BatchFile, BatchState, Catalog, Level, LogLine
 from storage.catalog.sql import batches, journal, proposals
 from storage.errors import Superseded
@@ -36,7 +37,13 @@ class Ledger:
         self._noted: datetime | None = None
 
     def begin(self) -> None:
-        self._write_own(lambda connection: _move_batch(connection, self._job, "running"))
+        now = self._clock()
+
+        def begin(connection: Connection) -> None:
+            _move_batch(connection, self._job, "running")
+            execute_schedule(connection, self._job, now)
+
+        self._write_own(begin)
 
     def files(self) -> list[BatchFile]:
         batch = self._job.batch
@@ -152,6 +159,7 @@ def follow(queue: JobQueue, connection: Connection, job: Job, now: datetime) -> 
 
 def abandon(queue: JobQueue, connection: Connection, job: Job, now: datetime) -> None:
     """Writes the end of a job that was given up: log lines and the state of its batch."""
+    execute_schedule(connection, job, now)
     _say_last(connection, job, "error", f"EXCEPTION: Error during import: {job.error}", now)
     _move_batch(connection, job, batch_state("failed", job.mode), errors=job.errors)
     follow(queue, connection, job, now)
@@ -159,6 +167,7 @@ def abandon(queue: JobQueue, connection: Connection, job: Job, now: datetime) ->
 
 def call_off(queue: JobQueue, connection: Connection, job: Job, now: datetime) -> None:
     """Writes the end of a job that was cancelled while nobody ran it; it may have begun before."""
+    execute_schedule(connection, job, now)
     _say_last(connection, job, "warning", CANCELLED, now)
     _move_batch(connection, job, batch_state("cancelled", job.mode))
     follow(queue, connection, job, now)

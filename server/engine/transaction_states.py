@@ -1,22 +1,31 @@
-"""A transaction as its job makes it: status, words, and the ids of its parts and rows. Pure."""
+"""A transaction as its job makes it: status, words, and the ids of its parts and rows.
+
+A request that schedules a load has ended as soon as the load record and the schedule exist. What happens at its time is
+a transaction of its own, made when the job begins or is given up (`execute_schedule`).
+"""
 
 import re
 import secrets
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Literal
-from uuid import UUID
+from uuid import UUID, uuid4
+
+from sqlalchemy import Connection
 
 from server.engine.bulk import Described, PlannedRow
 from server.engine.errors import NotFound, Refused
 from storage.catalog.base import LogLine as LogLine
 from storage.catalog.base import Outcome
+from storage.catalog.sql import transactions as sql
 from storage.catalog.transactions import BulkLoad as BulkLoad
 from storage.catalog.transactions import Transaction
 from storage.catalog.transactions import UploadedFile as UploadedFile
 from storage.queues.base import FINAL, Job
 
+LOADS = "Execute Bulk Load"
+EXECUTES_SCHEDULE = "Execute Schedule"
 LATE_AFTER = timedelta(seconds=60)
 CANCELLED = "Transaction canceled."
 
@@ -53,20 +62,51 @@ class HierarchyForbidden(Refused):
 
 
 class TransactionEnded(Refused):
-    def __init__(self, id: str) -> None:
-        super().__init__(f"Transaction {id} has ended already; only one that waits or runs can be canceled")
+    def __init__(self, id: str, schedule: str | None = None) -> None:
+        way = f"; delete the schedule {schedule} to cancel its load" if schedule else ""
+        super().__init__(f"Transaction {id} has ended already; only one that waits or runs can be canceled{way}")
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A transaction and how its job stands."""
+    """A transaction and how its job stands. `execution`: the id of the transaction that executes its schedule."""
 
     transaction: Transaction
     job: Job
+    execution: str | None = None
+
+    @property
+    def schedules(self) -> bool:
+        """Whether it only makes a schedule; what runs later is another transaction."""
+        return self.transaction.due is not None and self.transaction.action == LOADS
+
+    @property
+    def past(self) -> bool:
+        """Whether the time that was asked for had gone by already."""
+        due = self.transaction.due
+        return self.schedules and due is not None and due < self.transaction.submitted
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """In the order in which they are done."""
+        if self.transaction.scheduled_by is not None:
+            return ("execute",)
+        waits = self.transaction.due is not None and self.job.started is None
+        return ("load", "schedule") if self.schedules or waits else PARTS
+
+    @property
+    def started(self) -> datetime | None:
+        return self.transaction.submitted if self.schedules else self.job.started
+
+    @property
+    def finished(self) -> datetime | None:
+        return self.transaction.submitted if self.schedules else self.job.finished
 
     @property
     def status(self) -> Status:
         """A load that ran is a success unless every row of it failed: rows fail alone."""
+        if self.schedules:
+            return "Success"
         if self.job.state == "queued":
             return "Queued"
         if self.job.state == "running":
@@ -76,7 +116,7 @@ class State:
 
     @property
     def rows(self) -> Described:
-        return Described(self.transaction.plan or ())
+        return Described(() if self.schedules else self.transaction.plan or ())
 
     @property
     def succeeded(self) -> int:
@@ -84,6 +124,9 @@ class State:
 
     @property
     def message(self) -> str | None:
+        if self.schedules:
+            words = f"The time {_said(self.transaction.due)} had passed when the load was scheduled; it runs at once."
+            return words if self.past else None
         if self.job.state == "cancelled" or (self.job.cancel_requested and self.job.state == "running"):
             return CANCELLED
         if self.job.state == "failed":
@@ -94,6 +137,8 @@ class State:
 
     @property
     def detail(self) -> str:
+        if self.schedules:
+            return f"{self.transaction.filename} is scheduled for {_said(self.transaction.due)}."
         described = self.rows
         sheets = f"[ {described.sheets} ] sheet in {self.transaction.filename}."
         return f"[ {self.succeeded}/{described.total} ] succeeded from {sheets}"
@@ -101,13 +146,13 @@ class State:
     @property
     def late(self) -> bool:
         due, started = self.transaction.due, self.job.started
-        if due is None or started is None:
+        if self.schedules or due is None or started is None:
             return False
-        return started - max(due, self.transaction.submitted) > LATE_AFTER
+        return started - max(due, self.job.created) > LATE_AFTER
 
     @property
     def ended(self) -> bool:
-        return self.job.state in FINAL
+        return self.schedules or self.job.state in FINAL
 
     def part_id(self, part: Part) -> str:
         return id_of(self.transaction, PARTS.index(part))
@@ -143,6 +188,20 @@ class Found:
 def new_pkid() -> str:
     """24 hexadecimal digits, as the vendor's data resources have."""
     return secrets.token_hex(12)
+
+
+def execute_schedule(connection: Connection, job: Job, now: datetime) -> None:
+    """Makes the transaction that executes a schedule, where the job's load was scheduled and it is not there yet."""
+    asked = sql.of_job(connection, job.id) if "bulk" in job.payload else None
+    if asked is None or asked.due is None or asked.action != LOADS:
+        return
+    values = {field.name: getattr(asked, field.name) for field in fields(asked) if field.name != "number"}
+    own = {"id": str(uuid4()), "action": EXECUTES_SCHEDULE, "submitted": now, "scheduled_by": asked.id}
+    sql.add(connection, values | own)
+
+
+def _said(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def schedule_pkid(transaction: Transaction) -> str:

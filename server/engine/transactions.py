@@ -19,9 +19,11 @@ from server.engine.callbacks import CallbackRules, check_address
 from server.engine.clock import Clock
 from server.engine.errors import RequestInvalid
 from server.engine.jobs import Jobs
+from server.engine.ledger import follow
 from server.engine.secrets import new_identifier
 from server.engine.transaction_states import (
     FIRST_ROW,
+    LOADS,
     PARTS,
     BulkLoadNotFound,
     Found,
@@ -38,6 +40,7 @@ from server.engine.transaction_states import (
     parsed,
     row_status,
     schedule_number,
+    schedule_pkid,
 )
 from server.engine.uploads import Upload
 from storage.catalog.base import Catalog, Key, LogLine, NewBatch
@@ -165,8 +168,8 @@ class Transactions:
         return (await self.find(id, key)).state
 
     async def told(self, job: str) -> dict[str, object] | None:
-        """What a callback says of the transaction of a job that has ended."""
-        transaction = await self._catalog.read(lambda c: sql.of_job(c, job))
+        """What a callback says of the transaction of a job that has ended, or of the transaction of that id."""
+        transaction = await self._catalog.read(lambda c: sql.get(c, job) or sql.of_job(c, job))
         if transaction is None:
             return None
         state = await self._catalog.read(lambda c: _state(c, transaction))
@@ -183,7 +186,8 @@ class Transactions:
         """Ends one that waits at once, one that runs at its next chunk; rows that were loaded stay."""
         found = await self.find(id, key)
         if found.state.ended:
-            raise TransactionEnded(id)
+            waits = found.state.schedules and found.state.job.state == "queued"
+            raise TransactionEnded(id, schedule_pkid(found.state.transaction) if waits else None)
         job = await self._jobs.cancel(found.state.job.id)
         return replace(found.state, job=job)
 
@@ -216,9 +220,18 @@ class Transactions:
         found = await self._catalog.read(
             lambda c: None if number is None else _visible(c, sql.with_number(c, number), key)
         )
-        if found is None or found.transaction.due is None or found.job.state != "queued":
+        if found is None or found.transaction.due is None or found.job.state != "queued" or found.execution:
             raise ScheduleNotFound(id)
         return found
+
+    async def remove_schedule(self, id: str, key: Key) -> None:
+        """Its load will not run."""
+        await self._jobs.cancel((await self.schedule(id, key)).job.id)
+
+    async def latest(self, id: str, key: Key) -> State:
+        """The execution of what a transaction scheduled, once there is one; else the transaction itself."""
+        state = (await self.find(id, key)).state
+        return state if state.execution is None else (await self.find(state.execution, key)).state
 
     async def loads(self, key: Key, skip: int, limit: int, *, count: bool = True) -> tuple[Sequence[BulkLoad], int]:
         return await self._catalog.read(lambda c: sql.find_loads(c, key.tenants, skip, limit, count=count))
@@ -262,7 +275,7 @@ class Transactions:
         values: dict[str, Any] = {
             "id": transaction_id,
             "job": job.id,
-            "action": "Execute Bulk Load" if request.due is None else "Execute Schedule",
+            "action": LOADS,
             "name": name,
             "filename": file.name,
             "hierarchy": request.hierarchy,
@@ -275,7 +288,10 @@ class Transactions:
             "request_meta": dict(request.request_meta),
             "plan": None,
         }
-        return State(sql.add(connection, values), job)
+        state = State(sql.add(connection, values), job)
+        if state.schedules:
+            follow(self._queue, connection, replace(job, id=transaction_id), now)  # it has ended: the client is told
+        return state
 
     def _put(
         self, connection: Connection, request: LoadRequest, key: Key, file: UploadedFile, id: str, now: datetime
@@ -348,7 +364,7 @@ def _find(connection: Connection, id: str, key: Key) -> Found:
     state = None if number is None else _visible(connection, sql.with_number(connection, number), key)
     if state is None or id_of(state.transaction, place) != id:
         raise TransactionNotFound(id)
-    if place < len(PARTS):
+    if place < len(PARTS) and PARTS[place] in state.parts:
         return Found(state, part=PARTS[place])
     if FIRST_ROW <= place < FIRST_ROW + state.rows.total:
         return Found(state, record=place - FIRST_ROW)
@@ -365,4 +381,5 @@ def _state(connection: Connection, transaction: Transaction) -> State:
     job = job_sql.get(connection, transaction.job)
     if job is None:
         raise RequestInvalid(f"Transaction {transaction.id} has lost its job {transaction.job}")
-    return State(transaction, job)
+    execution = sql.execution_of(connection, transaction.id) if transaction.due is not None else None
+    return State(transaction, job, execution)

@@ -264,7 +264,7 @@ transactions = Table(
     metadata,
     Column("number", Number, primary_key=True),
     Column("id", Text, nullable=False, unique=True),
-    Column("job", Text, ForeignKey("jobs.id"), nullable=False, unique=True),
+    Column("job", Text, ForeignKey("jobs.id"), nullable=False, index=True),
     Column("action", Text, nullable=False),
     Column("name", Text, nullable=False),
     Column("filename", Text, nullable=False),
@@ -277,6 +277,7 @@ transactions = Table(
     Column("parameters", JSON, nullable=False),
     Column("request_meta", JSON, nullable=False),
     Column("plan", JSON(none_as_null=True)),
+    Column("scheduled_by", Text, index=True),
 )
 
 secrets = Table(

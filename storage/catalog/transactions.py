@@ -37,7 +37,8 @@ class BulkLoad:
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """One request to load a workbook; its status is that of its job.
+    """One request to load a workbook, or the execution of what a request scheduled; then `scheduled_by` is the
+    request's id, and both have the same job.
 
     `due` is set where it was scheduled. `parameters` are the request again, for a replay. `plan` describes the
     workbook's blocks once a worker has read it.
@@ -58,3 +59,4 @@ class Transaction:
     parameters: Mapping[str, Any]
     request_meta: Mapping[str, Any]
     plan: Sequence[Mapping[str, Any]] | None
+    scheduled_by: str | None = None

@@ -66,6 +66,29 @@ def test_an_old_catalog_is_migrated_when_it_is_opened(tmp_path: Path) -> None:
     opened.close_now()
 
 
+def test_transactions_of_before_are_kept_and_may_share_a_job(empty: Database) -> None:
+    def as_before(connection: Connection) -> None:
+        migrating.upgrade(connection, "old.db", "0004")
+        connection.exec_driver_sql(
+            "INSERT INTO jobs (id, kind, mode, state, priority, due, attempts, max_attempts, furthest, created,"
+            " cancel_requested, count_read, count_created, count_updated, count_unchanged, count_deleted, count_failed,"
+            " count_skipped, errors, payload)"
+            " VALUES ('j', 'voss', 'import', 'queued', 0, '', 0, 3, 0, '', 0, 0, 0, 0, 0, 0, 0, 0, 0, '{}')"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO transactions (id, job, action, name, filename, hierarchy, username, submitted, due,"
+            " parameters, request_meta) VALUES ('t', 'j', 'Execute Schedule', 'n', 'f', 'sys', 'u', '2026', '2027', '{}', '{}')"
+        )
+
+    empty.write_now(as_before)
+    empty.write_now(lambda c: migrating.upgrade(c, "old.db"))
+    copied = "INSERT INTO transactions SELECT 9, 'u', {} FROM transactions"
+    rest = "job, action, name, filename, hierarchy, username, submitted, due, timezone, load, parameters, request_meta"
+    empty.write_now(lambda c: c.exec_driver_sql(copied.format(rest + ", plan, id")))
+    kept = empty.read_now(lambda c: c.exec_driver_sql("SELECT number, id, due, scheduled_by FROM transactions").all())
+    assert kept == [(1, "t", "2027", None), (9, "u", "2027", "t")]
+
+
 def test_a_migration_that_fails_leaves_everything_as_it_was(empty: Database) -> None:
     empty.write_now(lambda c: c.execute(text("CREATE TABLE outcomes (mine TEXT)")))
     before = empty.read_now(form)

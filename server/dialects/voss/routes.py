@@ -150,7 +150,7 @@ class TransactionApi(Api):
 
     async def _shown(self, found: Found, page: wire.Page) -> web.Response:
         row = await self._row(found)
-        with_log = row is None and found.part in (None, "execute")
+        with_log = row is None and found.part in (None, "execute") and "execute" in found.state.parts
         log = await self.transactions.log(found.state) if with_log else ()
         rows = await self.transactions.rows(found.state, page.skip, page.limit) if found.part == "execute" else ()
         return answer(wire.transaction(found, wire.Detail(row, log, rows, page)))
@@ -214,8 +214,7 @@ class DataApi(Api):
 
     async def remove_schedule(self, request: web.Request, key: Key) -> web.Response:
         """Its load will not run."""
-        state = await self.transactions.schedule(request.match_info["pkid"], key)
-        await self.transactions.cancel(state.transaction.id, key)
+        await self.transactions.remove_schedule(request.match_info["pkid"], key)
         return answer({"success": True})
 
     async def nodes(self, request: web.Request, key: Key) -> web.Response:

@@ -68,7 +68,12 @@ _TRANSACTION = record(
         "submitter_host_name": _MAYBE,
         "processor_host_name": _MAYBE,
     },
-    {"rows": record({"href": TEXT, "total": COUNT}), "pagination": _PAGINATION},
+    {
+        "rows": record({"href": TEXT, "total": COUNT}),
+        "pagination": _PAGINATION,
+        "executed_by": _MAYBE,
+        "scheduled_by": TEXT,
+    },
 )
 _ACTION = record({"class": TEXT, "href": TEXT, "method": TEXT, "title": TEXT})
 _TRANSACTION_META = record(

@@ -12,7 +12,6 @@ import orjson
 from server.engine.bulk import node_pkid
 from server.engine.errors import RequestInvalid
 from server.engine.transaction_states import (
-    PARTS,
     BulkLoad,
     Found,
     LogLine,
@@ -209,7 +208,8 @@ def uploaded(files: Sequence[UploadedFile]) -> dict[str, object]:
 
 def accepted(state: State) -> dict[str, object]:
     id = state.transaction.id
-    return {"href": TRANSACTION + id, "success": True, "transaction_id": id}
+    past = {"message": state.message} if state.past else {}
+    return {"href": TRANSACTION + id, "success": True, "transaction_id": id, **past}
 
 
 def finished(state: State) -> dict[str, object]:
@@ -261,9 +261,8 @@ def message_of(found: Found, row: RowState | None = None) -> str | None:
 
 
 def parts(state: State) -> list[Found]:
-    """Newest first. What was scheduled is executed once its time has come."""
-    waits = state.transaction.due is not None and state.job.started is None
-    return [Found(state, part=part) for part in reversed(PARTS) if not (part == "execute" and waits)]
+    """Newest first. What was scheduled is executed by a transaction of its own, once its time has come."""
+    return [Found(state, part=part) for part in reversed(state.parts)]
 
 
 def summary(found: Found, row: RowState | None = None) -> dict[str, object]:
@@ -321,8 +320,8 @@ def transaction(found: Found, detail: Detail) -> dict[str, object]:
     del own["transaction"]
     made = found.part in ("load", "schedule")
     submitted = state.transaction.submitted
-    started = submitted if made else state.job.started
-    completed = submitted if made else state.job.finished
+    started = submitted if made else state.started
+    completed = submitted if made else state.finished
     rows = [summary(Found(state, record=each.row.record), each) for each in detail.rows]
     subs = [summary(part) for part in parts(state)] if found.part is None and found.record is None else rows
     data: dict[str, object] = own | {
@@ -340,7 +339,11 @@ def transaction(found: Found, detail: Detail) -> dict[str, object]:
         "submitter_host_name": None,
         "processor_host_name": None,
     }
-    if found.part in (None, "execute") and found.record is None:
+    if state.schedules and found.part is None:
+        data["executed_by"] = None if state.execution is None else TRANSACTION + state.execution
+    if state.transaction.scheduled_by is not None and found.part is None and found.record is None:
+        data["scheduled_by"] = TRANSACTION + state.transaction.scheduled_by
+    if found.part in (None, "execute") and found.record is None and "execute" in state.parts:
         data["rows"] = {"href": TRANSACTION + state.part_id("execute"), "total": state.rows.total}
     if found.part == "execute":
         data["pagination"] = pagination(detail.page, state.rows.total)

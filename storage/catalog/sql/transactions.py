@@ -13,6 +13,7 @@ from storage.schema import columns_of, many, one
 _FILE = select(*columns_of(uploaded_files, UploadedFile))
 _LOAD = select(*columns_of(bulk_loads, BulkLoad))
 _TRANSACTION = select(*columns_of(transactions, Transaction))
+_executions = transactions.alias()
 
 
 def add_file(
@@ -82,7 +83,16 @@ def with_number(connection: Connection, number: int) -> Transaction | None:
 
 
 def of_job(connection: Connection, job: str) -> Transaction | None:
-    return one(Transaction, connection.execute(_TRANSACTION.where(transactions.c.job == job)).one_or_none())
+    """The one that the job executes: of a request and the execution of its schedule, the latter."""
+    query = _TRANSACTION.where(transactions.c.job == job).order_by(transactions.c.number.desc()).limit(1)
+    return one(Transaction, connection.execute(query).one_or_none())
+
+
+def execution_of(connection: Connection, id: str) -> str | None:
+    """The id of the transaction that executes what this one scheduled; None before its time."""
+    query = select(transactions.c.id).where(transactions.c.scheduled_by == id)
+    found: str | None = connection.execute(query).scalar_one_or_none()
+    return found
 
 
 def find(
@@ -95,10 +105,13 @@ def find(
     of_jobs: Select[Any] | None = None,
     count: bool = True,
 ) -> tuple[list[Transaction], int]:
-    """Newest first, and how many in all. `scheduled`: only those with a due time; `of_jobs` selects ids of jobs."""
+    """Newest first, and how many in all. `scheduled`: only those whose execution has not begun; `of_jobs` selects ids
+    of jobs."""
     condition = _within(transactions.c.hierarchy, within)
     if scheduled:
-        condition = condition & transactions.c.due.is_not(None)
+        begun = select(_executions.c.scheduled_by).where(_executions.c.scheduled_by == transactions.c.id)
+        waits = transactions.c.due.is_not(None) & transactions.c.scheduled_by.is_(None)
+        condition = condition & waits & ~begun.exists()
     if of_jobs is not None:
         condition = condition & transactions.c.job.in_(of_jobs)
     page = _TRANSACTION.where(condition).order_by(transactions.c.number.desc()).offset(skip).limit(limit)
@@ -107,7 +120,9 @@ def find(
 
 
 def set_plan(connection: Connection, job: str, plan: Sequence[Mapping[str, object]]) -> None:
-    connection.execute(update(transactions).where(transactions.c.job == job).values(plan=list(plan)))
+    found = of_job(connection, job)
+    if found is not None:
+        connection.execute(update(transactions).where(transactions.c.number == found.number).values(plan=list(plan)))
 
 
 def _within(column: ColumnElement[Any], hierarchies: Collection[str]) -> ColumnElement[bool]:

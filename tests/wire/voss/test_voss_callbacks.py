@@ -4,6 +4,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,25 @@ async def test_a_callback_at_the_end(tmp_path: Path, bulk_imports: Path) -> None
         }
         assert authorization == "Basic dXNlcm5hbWU6cGFzc3dvcmQ="
         assert (await house.transaction(id))["request_meta"].keys() == meta(listener).keys() - {"callback_password"}
+
+
+async def test_a_scheduled_load_is_told_twice_as_planned_and_as_executed(tmp_path: Path, bulk_imports: Path) -> None:
+    clock = MovedClock()
+    async with (
+        listening() as listener,
+        open_bulk_house(tmp_path / "data", bulk_imports, rules=ANYWHERE, clock=clock) as house,
+    ):
+        local = clock() + timedelta(days=2)
+        when = {"execute_date": f"{local:%Y-%m-%d}", "execute_time": f"{local:%H:%M:%S}", "execute_timezone": 0}
+        id = await house.begin(ONE, request_meta=meta(listener), execute_immediately=False, **when)
+        planned = await told(listener, clock)
+        assert (planned["transaction_id"], planned["status"]) == (id, "Success")
+        assert planned["detail"].startswith("DEMO.xlsx is scheduled for ")
+        clock.move(days=2, seconds=1)
+        executed = await told(listener, clock)
+        assert executed["transaction_id"] != id
+        assert (executed["status"], executed["external_id"]) == ("Success", "3x")
+        assert executed["href"] == (await house.transaction(id))["executed_by"]
 
 
 async def test_a_callback_that_is_not_answered_with_200_comes_again(tmp_path: Path, bulk_imports: Path) -> None:

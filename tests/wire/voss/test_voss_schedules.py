@@ -45,9 +45,15 @@ async def test_a_schedule_waits_for_its_time_and_is_gone_once_executed(tmp_path:
     clock = MovedClock()
     async with open_bulk_house(tmp_path / "data", bulk_imports, clock=clock) as house:
         id = await house.begin(ONE, **at(clock() + timedelta(hours=30), 120))
-        waiting = await house.transaction(id)
-        assert (waiting["action"], waiting["status"]) == ("Execute Schedule", "Queued")
-        assert [sub["action"] for sub in waiting["sub_transactions"]] == ["Create Schedule", "Create Bulk Load"]
+        asked = await house.transaction(id)
+        assert (asked["action"], asked["status"]) == ("Execute Bulk Load", "Success")
+        assert asked["completed_time"] == asked["started_time"] == asked["submitted_time"]
+        parts = [(sub["action"], sub["status"]) for sub in asked["sub_transactions"]]
+        assert parts == [("Create Schedule", "Success"), ("Create Bulk Load", "Success")]
+        assert "[" not in asked["detail"]  # no word of rows
+        assert "rows" not in asked
+        assert (asked["message"], asked["executed_by"], asked["log"]) == (None, None, [])
+        assert (await house.get(f"/api/tool/Transaction/poll/?transactions={id}"))[id]["status"] == "Success"
         ((schedule,), total) = (p := await house.get("/api/data/Schedule/"))["resources"], p["pagination"]["total"]
         assert total == 1
         assert schedule["data"]["name"].startswith("DEMO.xlsx -- ")
@@ -56,8 +62,18 @@ async def test_a_schedule_waits_for_its_time_and_is_gone_once_executed(tmp_path:
         assert (await house.get(one))["data"] == schedule["data"]
         assert await house.table("data_Countries") == []
         clock.move(hours=30, seconds=1)
-        done = await house.ended(id)
-        assert (done["status"], done["late"]) == ("Success", "No")
+        done = await executed(house, id)
+        assert (done["action"], done["status"], done["late"]) == ("Execute Schedule", "Success", "No")
+        assert [sub["action"] for sub in done["sub_transactions"]] == ["Execute Resource"]
+        assert done["detail"] == "[ 1/1 ] succeeded from [ 1 ] sheet in DEMO.xlsx."
+        assert len(await house.rows_of(done)) == 1
+        assert done["scheduled_by"] == f"/api/tool/Transaction/{id}"
+        listed = await house.get("/api/tool/Transaction/")
+        assert [each["pkid"] for each in listed["resources"]] == [done["pkid"], id]
+        again = await house.transaction(id)
+        assert {name: again[name] for name in asked if name != "executed_by"} == {
+            name: asked[name] for name in asked if name != "executed_by"
+        }
         assert (await house.get("/api/data/Schedule/"))["resources"] == []
         assert (await house.ask("GET", one)).status == 404
         assert len(await house.table("data_Countries")) == 1
@@ -69,7 +85,7 @@ async def test_a_server_that_was_down_at_the_time_runs_it_late(tmp_path: Path, b
         id = await house.begin(ONE, **at(clock() + timedelta(minutes=5), -60))
     clock.move(hours=7)
     async with open_bulk_house(tmp_path / "data", bulk_imports, clock=clock) as house:
-        done = await house.ended(id)
+        done = await executed(house, id)
         assert (done["status"], done["late"]) == ("Success", "Yes")
 
 
@@ -81,25 +97,59 @@ async def test_two_servers_run_a_schedule_once(tmp_path: Path, bulk_imports: Pat
     ):
         ids = [await one.begin(ONE, **at(clock() + timedelta(minutes=5), 0)) for _ in range(3)]
         clock.move(minutes=6)
-        assert {(await two.ended(id))["status"] for id in ids} == {"Success"}
+        assert {(await executed(two, id))["status"] for id in ids} == {"Success"}
+        assert (await one.get("/api/tool/Transaction/"))["pagination"]["total"] == 6
         assert len(await one.table("data_Countries")) == 3
 
 
-async def test_a_load_that_waits_is_canceled_at_once(tmp_path: Path, bulk_imports: Path) -> None:
+async def test_a_load_that_waits_is_called_off_with_its_schedule(tmp_path: Path, bulk_imports: Path) -> None:
     async with open_bulk_house(tmp_path / "data", bulk_imports) as house:
-        for way in ("transaction", "schedule"):
-            id = await house.begin(ONE, **at(datetime.now(UTC) + timedelta(days=1), 0))
-            if way == "transaction":
-                answer = await house.ask("POST", f"/api/tool/Transaction/{id}/cancel/")
-            else:
-                (schedule,) = (await house.get("/api/data/Schedule/"))["resources"]
-                answer = await house.ask("DELETE", schedule["meta"]["uri"])
-            assert answer.status == 200
-            ended = await house.transaction(id)
-            assert (ended["status"], ended["message"]) == ("Fail", "Transaction canceled.")
-            again = await house.ask("GET", f"/api/tool/Transaction/{id}/cancel/")
-            assert (again.status, again.body["error_code"]) == (409, 4090)
+        id = await house.begin(ONE, **at(datetime.now(UTC) + timedelta(days=1), 0))
+        (schedule,) = (await house.get("/api/data/Schedule/"))["resources"]
+        ended = await house.ask("POST", f"/api/tool/Transaction/{id}/cancel/")  # the request itself has ended
+        assert (ended.status, ended.body["error_code"]) == (409, 4090)
+        assert f"delete the schedule {schedule['data']['pkid']} to cancel its load" in ended.body["error_message"]
+        assert (await house.ask("DELETE", schedule["meta"]["uri"])).status == 200
+        off = await executed(house, id)
+        assert (off["action"], off["status"], off["message"]) == ("Execute Schedule", "Fail", "Transaction canceled.")
+        assert (await house.transaction(id))["status"] == "Success"
         assert (await house.get("/api/data/Schedule/"))["resources"] == []
+        assert (await house.ask("DELETE", schedule["meta"]["uri"])).status == 404
+        assert await house.table("data_Countries") == []
+
+
+async def test_a_time_that_has_passed_is_said(tmp_path: Path, bulk_imports: Path) -> None:
+    async with open_bulk_house(tmp_path / "data", bulk_imports) as house:
+        await house.upload(ONE)
+        body = {"bulkload_file": "DEMO.xlsx", **at(datetime(2013, 6, 20, 12, tzinfo=UTC), 0)}
+        answer = await house.ask("POST", LOAD, body)
+        said = "The time 2013-06-20 12:00:00 UTC had passed when the load was scheduled; it runs at once."
+        assert (answer.status, answer.body["message"]) == (200, said)
+        id = answer.body["transaction_id"]
+        assert (await house.transaction(id))["message"] == said
+        done = await executed(house, id)
+        assert (done["status"], done["late"]) == ("Success", "No")
+        assert (await house.ask("POST", LOAD, {"bulkload_file": "DEMO.xlsx"})).body["message"] != said
+
+
+async def test_replay_of_either_transaction_loads_at_once(tmp_path: Path, bulk_imports: Path) -> None:
+    clock = MovedClock()
+    async with open_bulk_house(tmp_path / "data", bulk_imports, clock=clock) as house:
+        id = await house.begin(ONE, **at(clock() + timedelta(minutes=5), 0))
+        clock.move(minutes=6)
+        done = await executed(house, id)
+        for pkid in (id, done["pkid"]):
+            newest = (await house.get(f"/api/tool/Transaction/{pkid}/replay/"))["resources"][0]
+            assert newest["action"] == "Execute Bulk Load"
+            assert (await house.ended(newest["pkid"]))["status"] == "Success"
+        assert len(await house.table("data_Countries")) == 3
+
+
+async def executed(house: BulkHouse, id: str) -> dict[str, Any]:
+    """The transaction that executes what this one scheduled, once it has ended."""
+    await house.ended(id)
+    href = (await house.transaction(id))["executed_by"]
+    return await house.transaction(href.rpartition("/")[2])
 
 
 async def test_hierarchies_that_the_settings_name(tmp_path: Path, bulk_imports: Path) -> None:
