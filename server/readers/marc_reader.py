@@ -9,7 +9,12 @@ from server.readers.marc_record import END_OF_RECORD, LEADER, MarcFault, MarcRec
 
 STEP = 256 << 10
 LONGEST = 99_999
-BETWEEN = re.compile(rb"[\r\n \x00\x1a]*")  # found between records in the wild; no part of either
+BLOCK = 8 << 20  # bytes of records that a block holds at most, beside its last record
+# Line ends, padding and byte order marks are found between records in the wild; they are no part of either.
+BETWEEN = re.compile(rb"(?:[\r\n \x00\x1a]+|\xef\xbb\xbf)*")
+MARK = 3
+# A leader whose length can be compared with the bytes that are there, wherever it stands.
+LENGTHS = re.compile(rb"(?=([0-9]{5})[\x20-\x7e]{7}[0-9]{5})")
 CHARSETS = ("leader", "utf-8")
 
 
@@ -53,6 +58,10 @@ class MarcReader:
         return BadRecord(f"MARC record {number + 1} in the file: {fault}: {shorten(raw[:60])}")
 
 
+def _way_out(length: int) -> str:
+    return "; a record that is longer than this has to come as MARCXML" if length == LONGEST else ""
+
+
 class _Cutter:
     """Cuts the file into records: the bytes, and what is wrong with their length or end."""
 
@@ -69,21 +78,22 @@ class _Cutter:
 
     def take(self, count: int) -> list[tuple[bytes, str | None]]:
         pieces: list[tuple[bytes, str | None]] = []
-        while len(pieces) < count and self._begin():
+        room = BLOCK
+        while len(pieces) < count and room > 0 and self._begin():
             pieces.append(self._next())
+            room -= len(pieces[-1][0])
         return pieces
 
     def _begin(self) -> bool:
         """Moves to the next record; False at the end of the file."""
-        while True:
-            if self._at == len(self._data) and not self._more():
-                return False
+        while self._has(MARK) or self._at < len(self._data):
             self._at = BETWEEN.match(self._data, self._at).end()  # type: ignore[union-attr]  # it may be empty
-            if self._at < len(self._data):
-                return True
+            if len(self._data) - self._at >= MARK or not self._has(MARK):
+                return self._at < len(self._data)
+        return False
 
     def _more(self) -> bool:
-        """Reads on; what was cut is let go."""
+        """Reads on; what was cut is given up."""
         chunk = self._file.read(STEP)
         self._data = self._data[self._at :] + chunk
         self._at = 0
@@ -109,18 +119,41 @@ class _Cutter:
             return self._until_mark(f"the leader says {length:,} bytes, but the file ends after {left:,}")
         raw = self._data[self._at : self._at + length]
         if raw[-1:] != END_OF_RECORD:
-            return self._until_mark(f"there is no end-of-record mark after the {length:,} bytes that the leader says")
+            return self._until_mark(
+                f"there is no end-of-record mark after the {length:,} bytes that the leader says{_way_out(length)}"
+            )
+        if raw.find(END_OF_RECORD) + 1 < length:
+            return self._until_mark(f"an end-of-record mark comes before the {length:,} bytes that the leader says")
         self._at += length
         return raw, None
 
     def _until_mark(self, fault: str) -> tuple[bytes, str]:
-        """The bytes up to the next mark; of a longer stretch without one only the beginning is kept."""
+        """The bytes up to the next mark, or up to a whole record before it.
+
+        Of a longer stretch without a mark only the beginning is kept.
+        """
         head = b""
+        begin = self._at + 1
         while (end := self._data.find(END_OF_RECORD, self._at)) < 0:
-            head = (head + self._data[self._at :])[:LONGEST]
-            self._at = len(self._data)
+            keep = max(self._at, len(self._data) - LONGEST)
+            head = (head + self._data[self._at : keep])[:LONGEST]
+            begin -= keep
+            self._at = keep
             if not self._more():
-                return head, fault
-        raw = (head + self._data[self._at : end + 1])[:LONGEST]
-        self._at = end + 1
+                return self._rest(head), fault
+        start = self._whole_record(max(self._at, begin), end)
+        raw = (head + self._data[self._at : start])[:LONGEST]
+        self._at = start
         return raw, fault
+
+    def _rest(self, head: bytes) -> bytes:
+        rest = (head + self._data[self._at :])[:LONGEST]
+        self._at = len(self._data)
+        return rest
+
+    def _whole_record(self, first: int, end: int) -> int:
+        """Where a record of the right length begins that ends at `end`; behind it if there is none."""
+        for found in LENGTHS.finditer(self._data, max(first, end - LONGEST + 1), end + 1):
+            if int(found[1]) == end + 1 - found.start() > LEADER + 2:
+                return found.start()
+        return end + 1

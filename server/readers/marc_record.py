@@ -1,35 +1,18 @@
-"""One ISO 2709 record as MARC-in-JSON. Right and wrong are what they are to pymarc, which also takes the odd cases."""
+"""One ISO 2709 record as MARC-in-JSON. A good record is what pymarc makes of it; what would lose a value is a fault."""
 
-import warnings
-from contextlib import nullcontext, redirect_stderr
-from io import StringIO
-from typing import Any
+from itertools import accumulate
 
-from pymarc import Record
-from pymarc.exceptions import (
-    BadSubfieldCodeWarning,
-    BaseAddressInvalid,
-    BaseAddressNotFound,
-    NoFieldsFound,
-    PymarcException,
-    RecordDirectoryInvalid,
-)
-from pymarc.marc8 import marc8_to_unicode
+from server.readers.base import shorten
+from server.readers.marc8 import Marc8Fault, marc8_text
 
 END_OF_RECORD = b"\x1d"
-MULTIBYTE = b"\x1b$"
+END_OF_FIELD = b"\x1e"
 LEADER = 24
 ENTRY = 12
 
 _SEPARATORS = b"\x1d\x1e\x1f"
 _CONTROL = frozenset(f"{tag:03}" for tag in range(10))
-_SPAN = {f"{number:04}": number - 1 for number in range(10_000)}  # a field's length counts its end mark
-_REASONS: dict[type[Exception], str] = {
-    BaseAddressInvalid: "the base address in the leader ({base}) lies behind the end of the record",
-    BaseAddressNotFound: "the base address in the leader is 0",
-    RecordDirectoryInvalid: "the length of the directory is not a multiple of 12",
-    NoFieldsFound: "the record has no fields",
-}
+_LENGTH = {f"{number:04}": number - 1 for number in range(1, 10_000)}  # a field's length counts its end mark
 
 MarcRecord = dict[str, object]
 
@@ -43,14 +26,14 @@ def decode(raw: bytes, utf8: bool = False) -> MarcRecord:
     unicode = utf8 or raw[9:10] == b"a"
     try:
         if raw.isascii() and (unicode or raw.translate(None, _SEPARATORS).decode("ascii").isprintable()):
-            return _ascii(raw.decode("ascii"), unicode)
+            return _ascii(raw.decode("ascii"))
         return _utf8(raw) if unicode else _marc8(raw)
     except (_Odd, KeyError, ValueError, IndexError):
-        return _by_pymarc(raw, utf8)
+        return _patient(raw, unicode)
 
 
 class _Odd(Exception):
-    """Not a plain record: the patient reader takes it."""
+    """Not a plain record: the patient reading takes it, or says what is wrong."""
 
 
 def _base(raw: bytes | str) -> int:
@@ -60,35 +43,43 @@ def _base(raw: bytes | str) -> int:
     return base
 
 
-def _entries(base: int, directory: str) -> list[tuple[str, int, int]]:
-    """Tag, begin and end of each field, in the directory's order."""
-    starts = range(0, len(directory), ENTRY)
-    return [
-        (
-            directory[at : at + 3],
-            (first := base + int(directory[at + 7 : at + 12])),
-            first + _SPAN[directory[at + 3 : at + 7]],
-        )
-        for at in starts
-    ]
+def _tags(directory: str, lengths: list[int]) -> list[str]:
+    """The tag of each field, where the directory names the fields as they lie: nothing between, nothing left over."""
+    if len(directory) != ENTRY * len(lengths) + 1:
+        raise _Odd
+    starts = range(0, len(directory) - 1, ENTRY)
+    if [_LENGTH[directory[at + 3 : at + 7]] for at in starts] != lengths:
+        raise _Odd
+    places = [0, *accumulate(length + 1 for length in lengths)]
+    if [int(directory[at + 7 : at + 12]) for at in starts] != places[:-1]:
+        raise _Odd
+    return [directory[at : at + 3] for at in starts]
 
 
-def _ascii(text: str, unicode: bool) -> MarcRecord:
+def _ascii(text: str) -> MarcRecord:
     base = _base(text)
-    fields: list[object] = []
-    for tag, first, end in _entries(base, text[LEADER : base - 1]):
-        data = text[first:end]
-        if not unicode and "\x1e" in data and tag not in _CONTROL:
-            raise _Odd  # a wrong length: the field runs into the next one, and MARC-8 has no such character
-        fields.append({tag: data if tag in _CONTROL else _data_field(data)})
+    pieces = text[base:].split("\x1e")
+    if text[base - 1] != "\x1e" or pieces.pop() != "\x1d":
+        raise _Odd
+    tags = _tags(text[LEADER:base], list(map(len, pieces)))
+    fields: list[object] = [
+        {tag: data if tag in _CONTROL else _data_field(data)} for tag, data in zip(tags, pieces, strict=True)
+    ]
     return {"leader": text[:LEADER], "fields": fields}
 
 
-def _utf8(raw: bytes) -> MarcRecord:
+def _pieces(raw: bytes) -> tuple[list[str], list[bytes]]:
     base = _base(raw)
+    pieces = raw[base:].split(END_OF_FIELD)
+    if raw[base - 1 : base] != END_OF_FIELD or pieces.pop() != END_OF_RECORD:
+        raise _Odd
+    return _tags(raw[LEADER:base].decode("ascii"), list(map(len, pieces))), pieces
+
+
+def _utf8(raw: bytes) -> MarcRecord:
+    tags, pieces = _pieces(raw)
     fields: list[object] = []
-    for tag, first, end in _entries(base, raw[LEADER : base - 1].decode("ascii")):
-        data = raw[first:end].decode("utf-8")
+    for tag, data in zip(tags, END_OF_FIELD.join(pieces).decode("utf-8").split("\x1e"), strict=True):
         if not (tag in _CONTROL or _ascii_codes(data)):
             raise _Odd
         fields.append({tag: data if tag in _CONTROL else _data_field(data)})
@@ -96,12 +87,25 @@ def _utf8(raw: bytes) -> MarcRecord:
 
 
 def _marc8(raw: bytes) -> MarcRecord:
-    base = _base(raw)
-    fields: list[object] = []
-    for tag, first, end in _entries(base, raw[LEADER : base - 1].decode("ascii")):
-        data = raw[first:end]
-        fields.append({tag: data.decode("latin-1") if tag in _CONTROL else _marc8_field(data)})
+    if _is_utf8(raw):
+        raise _Odd
+    tags, pieces = _pieces(raw)
+    fields: list[object] = [
+        {tag: data.decode("ascii") if tag in _CONTROL else _marc8_field(data)}
+        for tag, data in zip(tags, pieces, strict=True)
+    ]
     return {"leader": raw[:LEADER].decode("ascii"), "fields": fields}
+
+
+def _is_utf8(raw: bytes) -> bool:
+    """Text in MARC-8 is hardly ever UTF-8 by chance: its accents stand before ASCII letters."""
+    if raw.isascii():
+        return False
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _data_field(data: str) -> MarcRecord:
@@ -114,7 +118,7 @@ def _data_field(data: str) -> MarcRecord:
 
 
 def _ascii_codes(data: str) -> bool:
-    """Whether the indicators and the codes of the subfields are ASCII; otherwise pymarc decides."""
+    """Whether the indicators and the codes of the subfields are ASCII."""
     if data.isascii():
         return True
     indicators, *parts = data.split("\x1f")
@@ -132,42 +136,96 @@ def _marc8_field(data: bytes) -> MarcRecord:
 
 def _marc8_text(data: bytes) -> str:
     text = data.decode("latin-1")
-    if data.isascii() and text.isprintable():
-        return text
-    with redirect_stderr(StringIO()) if MULTIBYTE in data else nullcontext():  # it writes there of cut characters
-        converted: str = marc8_to_unicode(data, True)
-    return converted
+    return text if data.isascii() and text.isprintable() else marc8_text(data)
 
 
-def _by_pymarc(raw: bytes, utf8: bool) -> MarcRecord:
-    with warnings.catch_warnings(), redirect_stderr(StringIO()):
-        warnings.simplefilter("ignore", BadSubfieldCodeWarning)
-        try:
-            record: Any = Record(raw, to_unicode=True, force_utf8=utf8, hide_utf8_warnings=True)
-            found: MarcRecord = record.as_dict()
-        except UnicodeDecodeError as error:
-            raise MarcFault(_not_text(raw, error)) from error
-        except Exception as error:
-            raise MarcFault(_reason(raw, error)) from error
-    return found
+# The patient reading: what is odd but loses nothing is taken, and everything else is told.
 
 
-def _reason(raw: bytes, error: Exception) -> str:
-    base = raw[12:17].decode("latin-1")
-    if type(error) in _REASONS:
-        return _REASONS[type(error)].format(base=base)
-    if isinstance(error, PymarcException):
-        return str(error)
-    if not base.isdigit():
-        return f"the base address in the leader is not a number: {base!r}"
-    return f"the directory cannot be read: {error}"
-
-
-def _not_text(raw: bytes, error: UnicodeDecodeError) -> str:
-    """What is not text: the leader and directory must be ASCII, the fields in the charset the leader names."""
+def _patient(raw: bytes, unicode: bool) -> MarcRecord:
     if not raw[:LEADER].isascii():
-        return "the leader is not ASCII"
-    if not raw[LEADER : int(raw[12:17]) - 1].isascii():
-        return "the directory is not ASCII"
-    charset = "UTF-8" if error.encoding == "utf-8" else "MARC-8" if "marc8" in error.encoding else error.encoding
-    return f"a field is not valid {charset}, {error.reason}: {error.object[error.start : error.start + 8]!r}"
+        raise MarcFault("the leader is not ASCII")
+    if not unicode and _is_utf8(raw):
+        raise MarcFault(
+            "position 9 of the leader says MARC-8, but the text is UTF-8: write `a` there, or choose the charset utf-8"
+        )
+    base = _told_base(raw)
+    entries = _entries(raw[LEADER : base - 1])
+    fields: list[object] = [{tag: _told_field(tag, data, unicode)} for tag, data in _by_marks(raw[base:], entries)]
+    return {"leader": raw[:LEADER].decode("ascii"), "fields": fields}
+
+
+def _told_base(raw: bytes) -> int:
+    said = raw[12:17].decode("ascii")
+    if not (said.isascii() and said.strip(" ").isdigit()):
+        raise MarcFault(f"the base address in the leader is not a number: {said!r}")
+    base = int(said)
+    if base == 0:
+        raise MarcFault("the base address in the leader is 0")
+    if base >= len(raw):
+        raise MarcFault(f"the base address in the leader ({said}) lies behind the end of the record")
+    if base == LEADER + 1:
+        raise MarcFault("the record has no fields")
+    if base < LEADER + 1 or (base - LEADER - 1) % ENTRY:
+        raise MarcFault("the length of the directory is not a multiple of 12")
+    if raw[base - 1 : base] != END_OF_FIELD:
+        raise MarcFault(f"the directory does not end before the base address in the leader ({said})")
+    return base
+
+
+def _entries(directory: bytes) -> list[tuple[str, int]]:
+    """Tag and place of each field, in the directory's order. The end marks say how long a field is."""
+    if not directory.isascii():
+        raise MarcFault("the directory is not ASCII")
+    text = directory.decode("ascii")
+    return [_entry(text[at : at + ENTRY]) for at in range(0, len(text), ENTRY)]
+
+
+def _entry(entry: str) -> tuple[str, int]:
+    if not (entry[3:7].strip(" ").isdigit() and entry[7:].strip(" ").isdigit()):
+        raise MarcFault(f"the directory cannot be read: {shorten(entry)} is no tag, length and place")
+    return entry[:3], int(entry[7:])
+
+
+def _by_marks(data: bytes, entries: list[tuple[str, int]]) -> list[tuple[str, bytes]]:
+    """Each field from its place to its end mark, however long: a field over 9,999 bytes cannot say its length."""
+    pieces = data.removesuffix(END_OF_RECORD).removesuffix(END_OF_FIELD).split(END_OF_FIELD)
+    starts = accumulate((len(piece) + 1 for piece in pieces), initial=0)
+    found = dict(zip(starts, pieces, strict=False))
+    for tag, place in entries:
+        if place not in found:
+            raise MarcFault(f"the directory says that field {tag} begins at {place}, where no field begins")
+    if len({place for _, place in entries}) != len(entries) or len(entries) != len(pieces):
+        raise MarcFault(f"the directory names {len(entries)} fields, but {len(pieces)} have an end mark")
+    return [(tag, found[place]) for tag, place in entries]
+
+
+def _told_field(tag: str, data: bytes, unicode: bool) -> object:
+    if tag in _CONTROL:
+        return _told_text(tag, data, unicode) if unicode or data.isascii() else _not_ascii(tag, data)
+    indicators, *parts = data.split(b"\x1f")
+    if len(indicators) > 2 or not indicators.isascii():
+        raise MarcFault(f"field {tag} has {shorten(indicators)} where two indicators have to stand")
+    padded = indicators.decode("ascii").ljust(2)
+    subfields = [_told_subfield(tag, part, unicode) for part in parts if part]
+    return {"ind1": padded[0], "ind2": padded[1], "subfields": subfields}
+
+
+def _told_subfield(tag: str, part: bytes, unicode: bool) -> dict[str, str]:
+    if not part[:1].isascii():
+        raise MarcFault(f"field {tag} has a subfield without a code: {shorten(part)}")
+    return {part[:1].decode("ascii"): _told_text(tag, part[1:], unicode)}
+
+
+def _told_text(tag: str, data: bytes, unicode: bool) -> str:
+    try:
+        return data.decode("utf-8") if unicode else _marc8_text(data)
+    except Marc8Fault as error:
+        raise MarcFault(f"field {tag} is not valid MARC-8, {error}") from error
+    except UnicodeDecodeError as error:
+        around = data[max(0, error.start - 12) : error.start + 12]
+        raise MarcFault(f"field {tag} is not valid UTF-8, {error.reason}: {around!r}") from error
+
+
+def _not_ascii(tag: str, data: bytes) -> object:
+    raise MarcFault(f"control field {tag} is not ASCII: {shorten(data)}")

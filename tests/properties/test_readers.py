@@ -5,16 +5,20 @@ import io
 import json
 import warnings
 from collections.abc import Mapping
+from contextlib import redirect_stderr
+from typing import Any
 from xml.etree import ElementTree
 
 import orjson
 import pymarc
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from pymarc.marc8_mapping import CODESETS
 
 from server.readers import READERS
 from server.readers.base import BadRecord, FileBroken
 from server.readers.json_reader import _Array
+from server.readers.marc8 import Marc8Fault, marc8_text
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 SCALARS = (
@@ -129,8 +133,7 @@ def marc_records(draw: st.DrawFn) -> bytes:
     record = pymarc.Record(force_utf8=True)
     record.add_field(*draw(st.lists(FIELDS, min_size=1, max_size=4)))
     data: bytes = record.as_marc()
-    leader_says_marc8 = draw(st.booleans())
-    return data[:9] + b" " + data[10:] if leader_says_marc8 else data
+    return data
 
 
 @settings(deadline=None, max_examples=200)
@@ -139,13 +142,86 @@ def test_marc_is_what_pymarc_makes_of_it(raw: list[bytes], size: int) -> None:
     assert without_faults(read("marc", b"".join(raw), size)) == [by_pymarc(one) for one in raw]
 
 
+ACCENTS = [code for code, (_, joins) in CODESETS[0x45].items() if joins]
+SIGNS = [code for code, (_, joins) in CODESETS[0x45].items() if not joins and code > 0xA0]
+LETTERS = st.sampled_from(b"abcXYZ ,.").map(lambda code: bytes([code]))
+EAST = st.lists(st.sampled_from(sorted(CODESETS[0x31])), max_size=3).map(
+    lambda codes: b"\x1b$1" + b"".join(code.to_bytes(3, "big") for code in codes) + b"\x1b(B"
+)
+SETS = st.sampled_from([b"\x1b(N", b"\x1b(3", b"\x1bg"]).map(lambda begin: begin + b"abc" + b"\x1bs" + b"Z")
+MARC8 = st.lists(
+    LETTERS
+    | st.sampled_from(SIGNS).map(lambda code: bytes([code]))
+    | st.builds(lambda code, letter: bytes([code]) + letter, st.sampled_from(ACCENTS), LETTERS)
+    | EAST
+    | SETS,
+    max_size=6,
+).map(b"".join)
+
+
+@settings(deadline=None, max_examples=300)
+@given(MARC8, st.binary(max_size=2), st.floats(0, 1))
+def test_marc_8_is_what_pymarc_makes_of_it_or_a_fault(text: bytes, put: bytes, at: float) -> None:
+    assert marc8_text(text) == pymarc.marc8_to_unicode(text)
+    place = int(at * len(text))
+    damaged = text[:place] + put + text[place:]
+    told = io.StringIO()
+    try:
+        found = marc8_text(damaged)
+    except Marc8Fault:
+        return
+    with redirect_stderr(told):
+        theirs = pymarc.marc8_to_unicode(damaged)
+    assert told.getvalue() or _plain(found) == _plain(theirs)
+
+
+def _plain(text: str) -> str:
+    """Without the controls, which pymarc drops."""
+    return "".join(one for one in text if one >= " " and not 0x80 <= ord(one) < 0xA0 and one not in "\u200c\u200d")
+
+
 @settings(deadline=None, max_examples=300)
 @given(marc_records(), st.data())
-def test_a_damaged_marc_record_is_what_pymarc_makes_of_it(raw: bytes, data: st.DataObject) -> None:
+def test_a_damaged_marc_record_is_whole_or_fails(raw: bytes, data: st.DataObject) -> None:
     damaged = bytearray(raw)
     for _ in range(data.draw(st.integers(1, 3))):
         damaged[data.draw(st.integers(5, len(raw) - 2))] = data.draw(st.sampled_from(b"\x1b\x1e\x1f 0159a\xc3\xe2\xff"))
-    assert without_faults(read("marc", bytes(damaged), 10)) == [by_pymarc(bytes(damaged))]
+    (found,) = read("marc", bytes(damaged), 10)
+    if isinstance(found, dict) and damaged[9:10] == b"a":
+        assert sorted(map(_written, found["fields"])) == sorted(_fields_of(bytes(damaged)))
+
+
+def _written(field: dict[str, Any]) -> bytes:
+    ((_, content),) = field.items()
+    if isinstance(content, str):
+        return content.encode()
+    subfields = [code + value for one in content["subfields"] for code, value in one.items()]
+    return "\x1f".join([(content["ind1"] + content["ind2"]).strip(), *subfields]).encode()
+
+
+def _fields_of(raw: bytes) -> list[bytes]:
+    """What stands between the end marks, without what means nothing: blank indicators, empty subfields."""
+    directory = raw[24 : int(raw[12:17])].decode()
+    tags = {int(directory[at + 7 : at + 12]): directory[at : at + 3] for at in range(0, len(directory) - 1, 12)}
+    pieces, place = [], 0
+    for piece in raw[int(raw[12:17]) : -1].removesuffix(b"\x1e").split(b"\x1e"):
+        control = tags[place].isdigit() and tags[place] < "010"
+        indicators, *parts = piece.split(b"\x1f")
+        pieces.append(piece if control else b"\x1f".join([indicators.strip(b" "), *filter(None, parts)]))
+        place += len(piece) + 1
+    return pieces
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(marc_records(), min_size=1, max_size=3), marc_records(), st.data())
+def test_no_good_marc_record_is_lost_beside_a_damaged_one(good: list[bytes], bad: bytes, data: st.DataObject) -> None:
+    """One is cut short, or has bytes put in or taken out; what stands around it is read."""
+    place, taken = data.draw(st.integers(1, len(bad) - 1)), data.draw(st.integers(0, len(bad)))
+    damaged = bad[:place] + data.draw(st.sampled_from([b"", b"x", b"\x1e00026", b"12345"])) + bad[place + taken :]
+    found = without_faults(read("marc", b"".join([*good, damaged, *good]), 3))
+    expected = [by_pymarc(one) for one in good]
+    assert found[: len(good)] == expected
+    assert found[-len(good) :] == expected
 
 
 def without_faults(records: list[object]) -> list[object]:
