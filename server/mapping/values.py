@@ -1,7 +1,7 @@
 """Values: from what the input holds to what a column holds.
 
 A value goes through `mapInputValue`, then the filters in the order listed, then the Name's type. `TYPES` has every
-type; `FLAT_TYPES` those whose conversion needs the value alone, so that generated code can call it directly.
+type; `FLAT_TYPES` those whose conversion needs the value alone, so that whole columns can be converted.
 """
 
 import math

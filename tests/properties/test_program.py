@@ -2,14 +2,10 @@
 
 from collections import Counter
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mapping_world import World, destination, job, model, name
 
-from server.mapping.compile import compile_control
-from server.mapping.control import parse_control
-from server.mapping.flat import plan
 from server.mapping.model import Types
 from server.mapping.scope import RunFault
 
@@ -169,47 +165,3 @@ def test_a_program_keeps_nothing_between_records(instructions, record):
     except RunFault:
         return
     assert str(used.run(record, commit=False)) == str(first)
-
-
-FLAT = destination(
-    "f", name("title"), name("key"), name("n", "integer"), name("x", "number"), name("url", "url"),
-    name("ok", "boolean"), name("mail", "email-address"), name("day", "datetime"), name("tags", multivalue=True),
-    title="title", key=("key",),
-)  # fmt: skip
-FLAT_NAMES = ["n", "x", "url", "ok", "mail", "day", "tags"]
-FLAT_VALUES = SCALARS | st.sampled_from(["1.5", "http://x", "true", "t", ["x"], {"a": 1}])
-
-
-def flat_control(head, names):
-    fields = [
-        {"action": "field", "source": n, "destination": "f", "name": n, "dateFormat": "yyyy-MM-dd"} for n in names
-    ]
-    document = {"model": "test:model", "files": {}, "instructions": [{"action": head, "destination": "f"}, *fields]}
-    return parse_control(document)
-
-
-@pytest.mark.parametrize("head", ["new", "upsert"])
-@settings(max_examples=60)
-@given(
-    names=st.lists(st.sampled_from(FLAT_NAMES), unique=True),
-    records=st.lists(
-        st.fixed_dictionaries({}, optional=dict.fromkeys(["title", "key", *FLAT_NAMES], FLAT_VALUES)), max_size=4
-    ),
-)
-def test_generated_code_gives_the_rows_of_the_general_evaluator(head, names, records):
-    control, flat_model = flat_control(head, ["title", "key", *names]), model(FLAT)
-    flat = plan(control, flat_model, {flat_model.name: flat_model})
-    assert flat is not None
-    rows, odd = [], []
-    flat.of_dicts(records, 0, rows, odd)
-    work = job(flat_model)
-    work.program = compile_control(control, flat_model, {flat_model.name: flat_model})
-    for *values, number in rows:
-        work.world = World()
-        result = work.run(records[number])
-        assert not result.aborted
-        assert work.messages == []
-        set_values = {c: v for c, v in zip(flat.columns, values, strict=True) if v is not None}
-        assert [c.values for c in result.changes] == [set_values]
-        assert list(map(type, set_values.values())) == [type(result.changes[0].values[c]) for c in set_values]
-    assert sorted([*odd, *(row[-1] for row in rows)]) == list(range(len(records)))

@@ -1,4 +1,5 @@
-"""Rules about the source text: one reader of the environment, no sleeping tests, no overgrown modules or functions."""
+"""Rules about the source text: one reader of the environment, no text that becomes code, no sleeping tests, no
+overgrown modules or functions."""
 
 import ast
 from pathlib import Path
@@ -21,6 +22,40 @@ def named(node):
 
 def environment_reads(tree):
     return [n.lineno for n in ast.walk(tree) if named(n) in ("os.environ", "os.getenv", "environ", "getenv")]
+
+
+def runs_text(tree):
+    """Text that becomes code: the built-in functions for it, under their own name or through `builtins`."""
+    places = [
+        n for n in ast.walk(tree) if named(n).removeprefix("builtins.") in ("exec", "eval", "compile", "__import__")
+    ]
+    imports = [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)]
+    modules = [n.lineno for n in imports if CODE_MODULES & {*(a.name for a in n.names), getattr(n, "module", None)}]
+    return [n.lineno for n in places] + modules
+
+
+CODE_MAKERS = ("exec", "eval", "compile", "__import__")
+CODE_MODULES = {"builtins", "code", "codeop", "marshal", "pickle", "runpy", "shelve"}
+
+
+def formats_texts(tree):
+    """Formats that are not written where they are filled in, nor in a constant."""
+    calls = [n.func.value for n in ast.walk(tree) if isinstance(n, ast.Call) and is_format(n.func)]
+    return [n.lineno for n in calls if not (isinstance(n, ast.Constant) or root(n).lstrip("_").isupper())]
+
+
+def is_format(function):
+    return isinstance(function, ast.Attribute) and function.attr in ("format", "format_map")
+
+
+def root(node):
+    """The name that an expression begins with; of Markup("…") the constant counts."""
+    while not isinstance(node, ast.Name | ast.Constant):
+        if isinstance(node, ast.Call) and named(node.func) == "Markup":
+            node = node.args[0]
+        else:
+            node = next(ast.iter_child_nodes(node))
+    return "CONSTANT" if isinstance(node, ast.Constant) else node.id
 
 
 def sleeps(tree):
@@ -48,6 +83,14 @@ def test_only_settings_read_the_environment():
     assert set(offenders(SOURCES, environment_reads)) == {"server/settings.py"}
 
 
+def test_no_text_becomes_code():
+    assert offenders(SOURCES, runs_text) == {}
+
+
+def test_no_text_of_a_client_is_a_format():
+    assert set(offenders(SOURCES, formats_texts)) == {"server/settings.py"}  # of a place within the settings
+
+
 def test_no_test_sleeps():
     assert offenders(TESTS, sleeps) == {}
 
@@ -66,6 +109,15 @@ def test_modules_are_short():
     [
         (environment_reads, "import os\nos.environ['A']"),
         (environment_reads, "from os import getenv\ngetenv('A')"),
+        (runs_text, "exec('pass')"),
+        (runs_text, "def f(text): return eval(text, {})"),
+        (runs_text, "run = compile"),
+        (runs_text, "import builtins\nbuiltins.exec('')"),
+        (runs_text, "from builtins import exec as run"),
+        (runs_text, "import pickle"),
+        (formats_texts, "def f(text): return text.format(v=1)"),
+        (formats_texts, "def f(cell): return cell.test.format_map({})"),
+        (formats_texts, "str.format('{}', 1)"),
         (sleeps, "import time\ntime.sleep(1)"),
         (sleeps, "import asyncio\nasync def f(): await asyncio.sleep(0.1)"),
         (long_functions, "def f():\n" + " pass\n" * LONGEST_FUNCTION),

@@ -105,7 +105,9 @@ def test_an_entity_row_of_nonsense_is_read_at_once(text):
 
 
 def test_an_entity_row_has_a_limit():
-    with pytest.raises(LayoutWrong, match=r"row 1: the entity row has 20,015 characters, the limit is 4,000; it begins"):
+    with pytest.raises(
+        LayoutWrong, match=r"row 1: the entity row has 20,015 characters, the limit is 4,000; it begins"
+    ):
         found_in(f"entity:data/X, {' ' * 19_999}!", ("name",))
 
 

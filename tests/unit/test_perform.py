@@ -311,3 +311,29 @@ class TestRecordProcessor:
     async def test_it_may_make_records_of_nothing(self, site: Site) -> None:
         ended = await site.run({**control(), "recordProcessor": "test:chains"})
         assert ended == Ended("complete", 0, [START, END], {})
+
+
+BRACES = "x{v.__doc__[11]};open(chr(120),chr(119)).close()#"
+EITHER = {
+    "action": "if-value-one-of",
+    "source": "code",
+    "values": [False],
+    "then": [{"action": "set-value", "destination": "thing", "name": "code", "value": BRACES}],
+    "else": [field("code")],
+}
+
+
+async def test_a_constant_is_no_code(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = set(tmp_path.iterdir())
+    ended = await site.run(control([NEW, EITHER]), ("data0", [{"code": False}, {"code": "{v}"}]))
+    assert (ended.state, ended.counts) == ("complete", {"read": 2, "created": 2})
+    assert await site.rows("code") == [BRACES, "{v}"]
+    assert set(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("records", [[], [{}], [{"code": "a"}, {}, {"x": None}]])
+async def test_a_control_file_that_sets_nothing_makes_empty_rows(site: Site, records: list[object]) -> None:
+    ended = await site.run(control([NEW]), ("data0", records))
+    assert (ended.state, ended.errors) == ("complete", 0)
+    assert await site.rows("code") == [None] * len(records)

@@ -463,7 +463,7 @@ def test_display(stored, text):
     assert display_text(stored) == text
 
 
-# flat types, for generated code
+# flat types, by the value alone
 
 
 @pytest.mark.parametrize(("type_", "value", "stored"), [row for row in GOOD if row[0] in FLAT_TYPES])

@@ -1,0 +1,127 @@
+"""Plain control files by columns: what a client wrote is stored, compared and looked up, and never anything more."""
+
+from dataclasses import dataclass, field
+
+import pytest
+from mapping_world import destination, model, name
+
+from server.mapping.control import parse_control
+from server.mapping.flat import plan
+
+THING = destination(
+    "thing", name("code"), name("size", "integer"), name("many", multivalue=True), name("day", "datetime"),
+    name("mail", "email-address", required=False), kind="dictionary", key=("code",),
+)  # fmt: skip
+CODE = {"source": "code", "destination": "thing", "name": "code"}
+HOSTILE = [
+    "{v}", "{n/a}", "{", "}", "{{}}", "x{v.__doc__[11]};raise SystemExit#", "'", '"', "\\", "\n", "\x00", "%s",
+    "__import__('os').abort()", "\u2028", "\ud7ff",
+]  # fmt: skip
+
+
+@dataclass
+class Made:
+    columns: tuple
+    rows: list = field(default_factory=list)
+    odd: list = field(default_factory=list)
+
+
+def planned(*steps, head="new", owner=THING, guard=()):
+    instructions = [*guard, {"action": head, "destination": owner.name}, *steps]
+    control = parse_control({"model": "test:model", "files": {}, "instructions": instructions})
+    one = model(owner)
+    return plan(control, one, {one.name: one})
+
+
+def made(flat, records, header=None, number=0):
+    result = Made(flat.columns)
+    rows = flat.of_dicts if header is None else flat.of_cells(header)
+    rows(records, number, result.rows, result.odd)
+    return result
+
+
+def set_value(value, name="code"):
+    return {"action": "set-value", "destination": "thing", "name": name, "value": value}
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_constant_is_stored_to_the_letter(text):
+    assert made(planned(set_value(text)), [{}]).rows == [(text, 0)]
+    assert made(planned(set_value(text)), [[]], []).rows == [(text, 0)]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_constant_in_place_of_false_is_stored_to_the_letter(text):
+    either = {"action": "if-value-one-of", "source": "code", "values": [False], "then": [set_value(text)]}
+    flat = planned({**either, "else": [CODE]})
+    assert made(flat, [{"code": False}, {"code": "b"}, {}]).rows == [(text, 0), ("b", 1), (None, 2)]
+    assert made(flat, [{"code": False}, {"code": False}]).rows == [(text, 0), (text, 1)]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_source_is_looked_up_to_the_letter(text):
+    flat = planned({**CODE, "source": text})
+    assert made(flat, [{text: "a"}, {"v": "b"}]).rows == [("a", 0), (None, 1)]
+    assert made(flat, [["b", "a"]], ["v", text]).rows == [("a", 0)]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_an_option_is_compared_to_the_letter(text):
+    flat = planned({**CODE, "mapInputValue": {text: "{v}"}, "mapInputValueDefault": text})
+    assert made(flat, [{"code": text}, {"code": "else"}]).rows == [("{v}", 0), (text, 1)]
+
+
+def test_without_a_field_there_is_a_row_for_each_record():
+    assert made(planned(), [{}, {"a": 1}, 5]) == Made((), [(0,), (1,)], [2])
+    assert made(planned(), [], []) == Made(())
+    assert made(planned(), [[], []], [], number=7) == Made((), [(7,), (8,)])
+
+
+def test_of_columns_with_one_name_the_last_counts():
+    assert made(planned(CODE), [["a", "b", "c"]], ["code", "code", "more"]).rows == [("b", 0)]
+
+
+def test_a_column_that_is_not_there_is_empty_or_misses_what_is_required():
+    assert made(planned(CODE), [["a"]], ["more"]).rows == [(None, 0)]
+    assert made(planned(CODE, head="upsert"), [["a"], ["b"]], ["more"]).odd == [0, 1]
+
+
+def test_rows_that_do_not_fit_the_header_are_left_to_the_evaluator():
+    assert made(planned(CODE), [["a"], [], ["a", "b"], None, ["c"]], ["code"]) == Made(
+        ("code",), [("a", 0), ("c", 4)], [1, 2, 3]
+    )
+
+
+def test_columns_that_are_not_listed_are_left_to_the_evaluator():
+    flat = planned(CODE, guard=[{"action": "only-columns", "columns": ["code"]}])
+    assert made(flat, [{"code": "a"}, {"code": "b", "x": 1}, []]) == Made(("code",), [("a", 0)], [1, 2])
+    assert made(flat, [["a", "b"]], ["code", "x"]).odd == [0]
+
+
+def test_each_value_of_a_mixed_column_is_stored_by_its_own_type():
+    sizes = [1, "2", 3.0, "x", None, "", False, 2**63, "04", [], 0, "0"]
+    flat = planned({**CODE, "source": "size", "name": "size"})
+    result = made(flat, [{"size": size} for size in sizes])
+    assert result.rows == [(1, 0), (2, 1), (3, 2), (None, 4), (None, 5), (None, 6), (0, 10), (0, 11)]
+    assert result.odd == [3, 7, 8, 9]
+
+
+def test_the_rows_of_several_blocks_follow_each_other():
+    flat, result = planned(CODE), Made(("code",))
+    flat.of_dicts([{"code": "a"}, 1], 0, result.rows, result.odd)
+    flat.of_dicts([{"code": "b"}], 2, result.rows, result.odd)
+    assert result == Made(("code",), [("a", 0), ("b", 2)], [1])
+
+
+def test_lists_are_json():
+    flat = planned({**CODE, "name": "many"})
+    assert made(flat, [{"code": '"]{v}'}, {}]).rows == [('["\\"]{v}"]', 0), (None, 1)]
+
+
+def test_dates_that_come_again_are_as_good_as_the_first():
+    flat = planned({**CODE, "name": "day", "dateFormat": "yyyy-MM-dd"})
+    days = ["2020-01-02", "no date", "2020-01-02", "2020-01-02", "no date", "2020-01-02"]
+    result = made(flat, [{"code": day} for day in days])
+    assert [row[-1] for row in result.rows] == [0, 2, 3, 5]
+    assert {row[0] for row in result.rows} == {"2020-01-02T00:00:00Z"}
+    assert result.odd == [1, 4]
