@@ -77,7 +77,8 @@ def test_transactions_of_before_are_kept_and_may_share_a_job(empty: Database) ->
         )
         connection.exec_driver_sql(
             "INSERT INTO transactions (id, job, action, name, filename, hierarchy, username, submitted, due,"
-            " parameters, request_meta) VALUES ('t', 'j', 'Execute Schedule', 'n', 'f', 'sys', 'u', '2026', '2027', '{}', '{}')"
+            " parameters, request_meta) "
+            "VALUES ('t', 'j', 'Execute Schedule', 'n', 'f', 'sys', 'u', '2026', '2027', '{}', '{}')"
         )
 
     empty.write_now(as_before)

@@ -1,7 +1,7 @@
 """What is to run later: when, in which time zone, who wants it, how late it is, and the way to call it off."""
 
-from collections.abc import AsyncIterator
 import json
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
