@@ -34,7 +34,13 @@ def create(
         list[str],
         typer.Option(metavar="SCOPE", help=f"What it may do, one or more of: {', '.join(SCOPES)} (everything)."),
     ],
-    tenant: Annotated[list[str] | None, typer.Option(help="The tenants it may see; all of them without.")] = None,
+    tenant: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TENANT",
+            help="The tenants it may see and touch (VOSS: a hierarchy path, with all below); all without.",
+        ),
+    ] = None,
     expires: Annotated[
         str | None, typer.Option(metavar="90d", help="How long it works; without end otherwise.")
     ] = None,

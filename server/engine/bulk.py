@@ -14,7 +14,8 @@ from typing import Any, BinaryIO
 
 from server.engine.definitions import merged, tables_of
 from server.engine.run import Mapper, Source
-from server.mapping.bulk import BulkInvalid, BulkMapping, compile_bulk
+from server.mapping.bulk import BulkInvalid, BulkMapping, Place, compile_bulk
+from server.mapping.bulk import is_within as is_within
 from server.mapping.compile import compile_control
 from server.mapping.model import Model
 from server.mapping.scope import RunFault
@@ -74,11 +75,6 @@ def resolve(named: str, known: Collection[str] | None) -> str | None:
     return next((path for path in known if named in (path, node_pkid(path))), None)
 
 
-def is_within(path: str, allowed: Collection[str]) -> bool:
-    """Whether a node is one of those, or below one; no limit where none are given."""
-    return not allowed or any(path == node or path.startswith(node + ".") for node in allowed)
-
-
 def plan_bulk(
     order: BulkOrder, book: BulkBook, models: Mapping[str, Model], opened: Callable[[], BinaryIO]
 ) -> BulkPlan:
@@ -92,7 +88,7 @@ def plan_bulk(
     for block in found:
         problems += _hierarchy_problems(order, block)
         try:
-            mappings.append(compile_bulk(block.block.entity, block.block.names, models))
+            mappings.append(compile_bulk(block.block.entity, block.block.names, models, _place(order, block)))
         except BulkInvalid as error:
             problems.append(f"{_where(block)}: {error}")
     problems += _search_problems(zip(found, mappings, strict=False))
@@ -109,6 +105,16 @@ def plan_bulk(
 
 def _where(found: FoundBlock) -> str:
     return f"sheet {shorten(found.block.sheet)}, row {found.block.line}"
+
+
+def _place(order: BulkOrder, found: FoundBlock) -> Place:
+    """What is no hierarchy here is one of the problems, and then no row is loaded."""
+
+    def path(named: str) -> str:
+        return resolve(named, order.known) or named
+
+    named = {each: path(each) for each in found.hierarchies}
+    return Place(path(found.block.hierarchy or order.hierarchy), named, order.allowed)
 
 
 def _hierarchy_problems(order: BulkOrder, found: FoundBlock) -> Iterator[str]:

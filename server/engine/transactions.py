@@ -254,9 +254,7 @@ class Transactions:
 
     async def remove_loads(self, ids: Sequence[str], key: Key) -> None:
         """All of them or, where one is not there, none."""
-        for id in ids:
-            await self.bulk_load(id, key)
-        await self._catalog.write(lambda c: [sql.remove_load(c, id) for id in ids])
+        await self._catalog.write(lambda connection: _remove_loads(connection, tuple(dict.fromkeys(ids)), key))
 
     async def _file_of(self, job: Job) -> str | None:
         """The id of the file that was loaded, as long as its load is still there."""
@@ -324,6 +322,14 @@ class Transactions:
         )
         batches.move(connection, batch.id, ["uploading"], "scheduled", job=job.id)
         return job
+
+
+def _remove_loads(connection: Connection, ids: Sequence[str], key: Key) -> None:
+    found = sql.get_loads(connection, ids)
+    for id in ids:
+        if id not in found or not is_within(found[id].hierarchy or "", key.tenants):
+            raise BulkLoadNotFound(id)
+    sql.remove_loads(connection, ids)
 
 
 def _file(connection: Connection, called: str, key: Key) -> UploadedFile:

@@ -6,8 +6,8 @@ Modify, delete and execute find one row first: by pkid, by search fields, or by 
 
 import re
 import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from server.mapping.compile import Program, compile_control
@@ -22,9 +22,35 @@ from server.mapping.values import NOTHING, Converter, converter
 _PKID = re.compile(r"[0-9a-f]{24}").fullmatch
 _LARGEST_ID = 2**63 - 1
 
+HIERARCHY = "\0hierarchy"  # no attribute of a sheet can be called so
+COLUMN = "_hierarchy"  # where a row keeps the path of the node it belongs to
+_FEW = 64  # rows that are looked at first, to find those of a tenant
+
 
 class BulkInvalid(Exception):
     """Rows of this entity cannot be mapped at all; the text says why."""
+
+
+def is_within(path: str, allowed: Collection[str]) -> bool:
+    """Whether a node is one of those, or below one; no limit where none are given."""
+    return not allowed or any(path == node or path.startswith(node + ".") for node in allowed)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the rows of a block belong: `path`, or what a row names, by `named`. `allowed`: the nodes that the key of
+    the load is limited to; rows elsewhere, and rows that belong nowhere, are not there for it."""
+
+    path: str
+    named: Mapping[str, str] = field(default_factory=dict)
+    allowed: tuple[str, ...] = ()
+
+    def of(self, row: Mapping[str, Any]) -> str:
+        named = row.get("hierarchy")
+        return self.named.get(named, named) if named else self.path
+
+    def holds(self, stored: StoredRow) -> bool:
+        return is_within(str(stored.values.get(COLUMN) or ""), self.allowed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +62,7 @@ class BulkProgram:
     children: Sequence[Destination]
     adding: Program
     setters: Mapping[str, tuple[Name, Converter]]
+    place: Place
 
     def run(self, record: object, scope: Scope) -> Result:
         """One row; whatever it has to complain about makes it fail as a whole."""
@@ -50,6 +77,8 @@ class BulkProgram:
             added = self.adding.run(values, scope)
             if added.aborted and not scope.said:
                 scope.report(f"{self.entity}: the row could not be created")
+            for change in added.changes:
+                change.values[COLUMN] = self.place.of(row)
             return added.changes, added.touched
         found = self._find(row, scope)
         if found is None:
@@ -57,6 +86,8 @@ class BulkProgram:
         if row["action"] == "delete":
             return self._delete(found, scope), 0
         values = self._converted(row["attributes"], scope)
+        if found.values.get(COLUMN) is None:
+            values[COLUMN] = self.place.of(row)  # it belongs nowhere yet
         differing = {column: value for column, value in values.items() if found.values.get(column) != value}
         return ([Change(self.destination, "update", found.id, differing)], 0) if differing else ([], 1)
 
@@ -65,8 +96,9 @@ class BulkProgram:
         if row["pkid"]:
             id = row_id(table, row["pkid"])
             found = None if id is None else scope.lookup.get(table, id)
-            if found is None:
+            if found is None or not self.place.holds(found):
                 scope.report(f"{self.entity}: there is no row with the pkid {row['pkid']}")
+                return None
             return found
         wanted = row["search"] or {n: row["attributes"][n] for n in self.destination.key if n in row["attributes"]}
         if not wanted:
@@ -78,13 +110,26 @@ class BulkProgram:
         columns = self._converted(wanted, scope)
         if scope.said:
             return None
-        rows = scope.lookup.find(self.destination.table, tuple(columns), [tuple(columns.values())])[0]
+        rows = self._matching(columns, scope.lookup)
         if len(rows) != 1:
             shown = ", ".join(f"{name}:{value}" for name, value in wanted.items())
             count = "no row matches" if not rows else "more than one row matches"
             scope.report(f"{self.entity}: {count} {shown}")
             return None
         return rows[0]
+
+    def _matching(self, columns: Mapping[str, Scalar], lookup: Lookup) -> Sequence[StoredRow]:
+        """One row, or two where there are more; only rows that the load may touch."""
+        table, keys = self.destination.table, [tuple(columns.values())]
+        if not self.place.allowed:
+            return lookup.find(table, tuple(columns), keys)[0]
+        most = _FEW
+        while True:
+            found = lookup.find(table, tuple(columns), keys, most)[0]
+            own = [row for row in found if self.place.holds(row)]
+            if len(own) > 1 or len(found) < most:
+                return own[:2]
+            most *= _FEW
 
     def _delete(self, found: StoredRow, scope: "_Watched") -> list[Change]:
         for child in self.children:
@@ -138,24 +183,24 @@ class BulkMapping:
     flat: FlatPlan | None
 
 
-def compile_bulk(entity: str, attributes: Sequence[str], models: Mapping[str, Model]) -> BulkMapping:
+def compile_bulk(entity: str, attributes: Sequence[str], models: Mapping[str, Model], place: Place) -> BulkMapping:
     """Raises BulkInvalid where the model does not have these attributes."""
     declared, destination = _destination(entity, models)
     destination = _grown(entity, destination, attributes)
     model = replace(declared, destinations={destination.name: destination})
-    control = ControlFile(model.name, {}, _instructions(destination, attributes), {})
+    control = ControlFile(model.name, {}, _instructions(destination, attributes, place.path), {})
     program = compile_control(control, model, models)
     if program.setup_messages:
         raise BulkInvalid(f"{entity}: {'; '.join(program.setup_messages)}")
     problems: list[str] = []
     setup = Setup(model=model, models=models, mapping={}, report=problems.append, filters=Filters(models))
     setters: dict[str, tuple[Name, Converter]] = {}
-    for name in destination.names.values():
+    for name in (name for name in destination.names.values() if name.name != HIERARCHY):
         convert = converter({}, name, f"attribute {name.name}", setup)
         if convert is not None:
             setters[name.name] = (name, convert)
     children = [d for d in declared.destinations.values() if d.depends == destination.name]
-    bulk = BulkProgram(entity, destination, children, program, setters)
+    bulk = BulkProgram(entity, destination, children, program, setters, place)
     return BulkMapping(model, declared, bulk, plan(control, model, models))
 
 
@@ -197,7 +242,7 @@ def _destination(entity: str, models: Mapping[str, Model]) -> tuple[Model, Desti
 
 
 def _grown(entity: str, destination: Destination, attributes: Sequence[str]) -> Destination:
-    """With the attributes that an open destination does not have yet, as text."""
+    """With the attributes that an open destination does not have yet, as text, and the hierarchy of its rows."""
     new = [name for name in attributes if name not in destination.names]
     if new and not destination.open:
         known = ", ".join(destination.names)
@@ -210,11 +255,13 @@ def _grown(entity: str, destination: Destination, attributes: Sequence[str]) -> 
         if other != attribute:
             raise BulkInvalid(f"{entity}: the attributes {other!r} and {attribute!r} would share the column {column}")
         names[attribute] = Name(attribute, column=column)
+    names[HIERARCHY] = Name(HIERARCHY, column=COLUMN)
     return replace(destination, names=names)
 
 
-def _instructions(destination: Destination, attributes: Sequence[str]) -> list[Mapping[str, object]]:
+def _instructions(destination: Destination, attributes: Sequence[str], path: str) -> list[Mapping[str, object]]:
     fields: list[Mapping[str, object]] = [
         {"action": "field", "source": name, "destination": destination.name, "name": name} for name in attributes
     ]
-    return [{"action": "new", "destination": destination.name}, *fields]
+    belongs = {"action": "set-value", "destination": destination.name, "name": HIERARCHY, "value": path}
+    return [{"action": "new", "destination": destination.name}, *fields, belongs]

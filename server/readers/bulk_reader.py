@@ -295,11 +295,12 @@ class BlockReader:
         if action is None:
             word = block.meta("action", cells)
             return BadRecord(f"row {line}: unknown action {shorten(word)}; known are {', '.join(ACTIONS)}")
-        if action == "add" and CLEAR not in values:
+        hierarchy = block.meta("hierarchy", cells)
+        if action == "add" and CLEAR not in values and not hierarchy:
             return values
-        return record_of(  # type: ignore[return-value]
-            action, zip(block.names, values, strict=True), block.meta("pkid", cells), block.meta("search", cells)
-        )
+        pairs = zip(block.names, values, strict=True)
+        record = record_of(action, pairs, block.meta("pkid", cells), block.meta("search", cells))
+        return record | ({"hierarchy": hierarchy} if hierarchy else {})  # type: ignore[return-value]
 
     def _stray(self, cells: Sequence[Cell]) -> Cell | None:
         known = {*self._block.places, *self._block.metas.values()}

@@ -5,18 +5,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mapping_world import RecordScope, World, destination, model, name
 
-from server.mapping.bulk import BulkInvalid, compile_bulk, row_id, row_pkid
+from server.mapping.bulk import BulkInvalid, Place, compile_bulk, row_id, row_pkid
 
 USERS = model(
     destination("user", name("username", required=True), name("age", "integer"), key=("username",), table="users",
                 kind="dictionary")
 )  # fmt: skip
 MODELS = {"data/Users": USERS}
+SYS = Place("sys")
 
 
-def run(mapping, world, action, attributes, pkid="", search=None):
+def run(mapping, world, action, attributes, pkid="", search=None, **more):
     scope = RecordScope(world, world.hints)
-    record = {"action": action, "attributes": attributes, "pkid": pkid, "search": search or {}}
+    record = {"action": action, "attributes": attributes, "pkid": pkid, "search": search or {}, **more}
     result = mapping.program.run(record, scope)
     return result, scope.messages
 
@@ -24,26 +25,26 @@ def run(mapping, world, action, attributes, pkid="", search=None):
 @pytest.fixture
 def world():
     world = World()
-    world.add("users", 7, username="ada", age=36)
+    world.add("users", 7, username="ada", age=36, _hierarchy="sys")
     return world
 
 
 @pytest.fixture
 def users():
-    return compile_bulk("data/Users", ("username", "age"), MODELS)
+    return compile_bulk("data/Users", ("username", "age"), MODELS, SYS)
 
 
 def test_plain_rows_take_the_fast_path(users):
     assert users.flat is not None
-    assert users.flat.columns == ("username", "age")
+    assert users.flat.columns == ("username", "age", "_hierarchy")
 
 
 def test_an_undeclared_entity_gets_a_table_of_text(world):
-    mapping = compile_bulk("data/Countries", ("country_name", "a.b"), {})
+    mapping = compile_bulk("data/Countries", ("country_name", "a.b"), {}, SYS)
     assert mapping.program.destination.table == "data_Countries"
     result, messages = run(mapping, world, "add", {"country_name": "Chad", "a.b": 5})
     assert messages == []
-    assert result.changes[0].values == {"country_name": "Chad", "a_b": "5"}
+    assert result.changes[0].values == {"country_name": "Chad", "a_b": "5", "_hierarchy": "sys"}
 
 
 def test_modify_by_key_pkid_and_search(users, world):
@@ -78,7 +79,7 @@ def test_a_row_with_a_fault_changes_nothing(users, world, action, attributes, ho
 
 
 def test_two_rows_that_match_are_one_too_many(users, world):
-    world.add("users", 8, username="bob", age=36)
+    world.add("users", 8, username="bob", age=36, _hierarchy="sys")
     _, messages = run(users, world, "delete", {}, search={"age": "36"})
     assert messages == ["data/Users: more than one row matches age:36"]
 
@@ -87,13 +88,60 @@ def test_a_row_that_others_depend_on_is_not_deleted(world):
     child = destination("phone", name("number"), depends="user", depends_column="owner", optional=True, table="phones")
     both = model(*USERS.destinations.values(), child)
     world.add("phones", 1, owner=7)
-    _, messages = run(compile_bulk("data/Users", (), {"data/Users": both}), world, "delete", {}, pkid="7")
+    _, messages = run(compile_bulk("data/Users", (), {"data/Users": both}, SYS), world, "delete", {}, pkid="7")
     assert messages == ["data/Users: row 7 still has rows of phone; delete those first"]
 
 
 def test_an_attribute_that_a_closed_model_does_not_have():
     with pytest.raises(BulkInvalid, match="data/Users has no attribute 'shoe'; known are username, age"):
-        compile_bulk("data/Users", ("shoe",), MODELS)
+        compile_bulk("data/Users", ("shoe",), MODELS, SYS)
+
+
+def test_a_new_row_belongs_to_the_node_it_names_or_to_that_of_its_block(world):
+    mapping = compile_bulk("data/Users", ("username",), MODELS, Place("sys.a", {"pk": "sys.a.x"}))
+    for more, path in [({}, "sys.a"), ({"hierarchy": "pk"}, "sys.a.x"), ({"hierarchy": "sys.b"}, "sys.b")]:
+        result, messages = run(mapping, world, "add", {"username": "eve"}, **more)
+        assert messages == []
+        assert result.changes[0].values["_hierarchy"] == path
+
+
+def test_a_row_that_belongs_nowhere_belongs_where_it_is_first_modified(world):
+    world.add("users", 8, username="bob", age=36)
+    mapping = compile_bulk("data/Users", ("username", "age"), MODELS, Place("sys.a"))
+    result, _ = run(mapping, world, "modify", {"username": "bob", "age": 36})
+    assert result.changes[0].values == {"_hierarchy": "sys.a"}
+    world.apply(result.changes)
+    unlimited = compile_bulk("data/Users", ("username", "age"), MODELS, Place("sys.b"))
+    result, _ = run(unlimited, world, "modify", {"username": "bob", "age": 38})
+    assert result.changes[0].values == {"age": 38}
+
+
+HERE = Place("sys.a", allowed=("sys.a",))
+ELSEWHERE = [None, "sys", "sys.b", "sys.ab", "sys.a2.x", ""]
+
+
+@pytest.mark.parametrize("path", ELSEWHERE)
+@pytest.mark.parametrize("how", [{"pkid": "8"}, {"pkid": row_pkid("users", 8)}, {"search": {"age": "20"}}, {}])
+@pytest.mark.parametrize("action", ["modify", "delete", "execute"])
+def test_rows_elsewhere_are_not_there_for_a_key_that_is_limited(world, path, how, action):
+    world.add("users", 8, username="bob", age=20, **({} if path is None else {"_hierarchy": path}))
+    mapping = compile_bulk("data/Users", ("username", "age"), MODELS, HERE)
+    result, messages = run(mapping, world, action, {"username": "bob", "age": 20}, **how)
+    assert (result.aborted, result.changes) == (True, [])
+    assert "no row" in messages[0]
+
+
+@pytest.mark.parametrize("path", ["sys.a", "sys.a.deep.er"])
+def test_its_own_rows_are_found_among_very_many_of_others(world, path):
+    for id in range(1000, 1300):
+        world.add("users", id, username=f"u{id}", age=20, _hierarchy="sys.b")
+    world.add("users", 2000, username="mine", age=20, _hierarchy=path)
+    mapping = compile_bulk("data/Users", ("username", "age"), MODELS, HERE)
+    result, messages = run(mapping, world, "delete", {}, search={"age": "20"})
+    assert [(change.op, change.id) for change in result.changes] == [("delete", 2000)], messages
+    world.add("users", 2001, username="too", age=20, _hierarchy="sys.a")
+    _, messages = run(mapping, world, "delete", {}, search={"age": "20"})
+    assert messages == ["data/Users: more than one row matches age:20"]
 
 
 @given(st.text(min_size=1, max_size=20), st.integers(1, 2**63 - 1))

@@ -31,6 +31,8 @@ METHOD = "bulkload_spreadsheet"
 USUAL_LIMIT = 250
 MOST = 2000  # of a page
 MOST_POLLED = 500
+MOST_REMOVED = 1000  # records of one request: their removal is one transaction
+LONGEST = 1024  # characters of a text
 
 _DATE = re.compile(r"\d{4}-(0[1-9]|1[012])-(0[1-9]|[12]\d|3[01])").fullmatch
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d").fullmatch
@@ -177,13 +179,15 @@ def _request_meta(value: object) -> dict[str, Any]:
     for name in value.keys() & set(known):
         if not isinstance(value[name], str):
             raise RequestInvalid(f"request_meta.{name} is {_shown(value[name])}, should be a text")
+        if len(value[name]) > LONGEST:
+            raise RequestInvalid(f"request_meta.{name} has {len(value[name])} characters; at most {LONGEST} may be")
     return {name: value[name] for name in known if name in value}
 
 
 def text(document: Mapping[str, Any], name: str, usual: str | None = None) -> str:
     value = document.get(name, usual)
-    if not isinstance(value, str) or not value or len(value) > 1024 or re.search("[\x00-\x1f\ud800-\udfff]", value):
-        raise RequestInvalid(f"{name} is {_shown(value)}, should be a text")
+    if not isinstance(value, str) or not value or len(value) > LONGEST or re.search("[\x00-\x1f\ud800-\udfff]", value):
+        raise RequestInvalid(f"{name} is {_shown(value)}, should be a text of at most {LONGEST} characters")
     return value
 
 
@@ -192,11 +196,18 @@ def hrefs(document: Mapping[str, Any]) -> list[str]:
     listed = document.get("hrefs")
     if not isinstance(listed, list) or not listed or not all(isinstance(href, str) for href in listed):
         raise RequestInvalid("hrefs must list the addresses of the resources to delete")
+    if len(listed) > MOST_REMOVED:
+        raise RequestInvalid(f"hrefs has {len(listed)} addresses; at most {MOST_REMOVED} may be deleted at once")
     return [href.rstrip("/").rpartition("/")[2] for href in listed]
 
 
 def _shown(value: object) -> str:
-    return "missing" if value is None else orjson.dumps(value).decode()[:60]
+    if value is None:
+        return "missing"
+    try:
+        return orjson.dumps(value).decode()[:60]
+    except orjson.JSONEncodeError:  # it is nested deeper than can be written
+        return "a list or an object"
 
 
 # Answers

@@ -56,8 +56,14 @@ def get_load(connection: Connection, id: str) -> BulkLoad | None:
     return one(BulkLoad, connection.execute(_LOAD.where(bulk_loads.c.id == id)).one_or_none())
 
 
-def remove_load(connection: Connection, id: str) -> bool:
-    return connection.execute(delete(bulk_loads).where(bulk_loads.c.id == id)).rowcount == 1
+def get_loads(connection: Connection, ids: Collection[str]) -> dict[str, BulkLoad]:
+    """Those that are there, by id."""
+    found = many(BulkLoad, connection.execute(_LOAD.where(bulk_loads.c.id.in_(ids))))
+    return {load.id: load for load in found}
+
+
+def remove_loads(connection: Connection, ids: Collection[str]) -> None:
+    connection.execute(delete(bulk_loads).where(bulk_loads.c.id.in_(ids)))
 
 
 def find_loads(

@@ -137,3 +137,41 @@ async def test_every_refusal_of_the_engine_has_an_answer_of_its_own_status() -> 
         found = fault_of(leaf.__new__(leaf))
         assert 400 <= found.status < 500 or found.status == 507
         assert found.code // 10 == found.status
+
+
+async def test_very_many_records_are_not_deleted_at_once(bulk: BulkHouse) -> None:
+    hrefs = [f"/api/data/BulkLoad/{n:024x}" for n in range(1001)]
+    answer = await bulk.ask("DELETE", "/api/data/BulkLoad/", {"hrefs": hrefs})
+    assert (answer.status, answer.body["error_code"]) == (400, 4001)
+    assert answer.body["error_message"] == "hrefs has 1001 addresses; at most 1000 may be deleted at once"
+    repeated = await bulk.ask("DELETE", "/api/data/BulkLoad/", {"hrefs": hrefs[:1] * 1000})
+    assert (repeated.status, repeated.body["error_code"]) == (404, 4043)
+
+
+async def test_all_of_them_are_deleted_or_none(bulk: BulkHouse) -> None:
+    await bulk.load(countries(("Germany", "DE")), "Twice.xlsx")
+    there = (await bulk.get("/api/data/BulkLoad/"))["resources"][0]["meta"]["uri"]
+    lost = "/api/data/BulkLoad/" + "0" * 24
+    assert (await bulk.ask("DELETE", "/api/data/BulkLoad/", {"hrefs": [there, lost]})).status == 404
+    assert (await bulk.ask("GET", there)).status == 200
+    assert (await bulk.ask("DELETE", "/api/data/BulkLoad/", {"hrefs": [there, there + "/"]})).status == 200
+    assert (await bulk.ask("GET", there)).status == 404
+
+
+@pytest.mark.parametrize("name", ["external_id", "external_reference", "callback_url", "callback_password"])
+async def test_texts_of_a_request_have_a_limit(bulk: BulkHouse, name: str) -> None:
+    await bulk.upload(countries(("Germany", "DE")))
+    body = {"bulkload_file": "DEMO.xlsx", "request_meta": {name: "http://x/" + "x" * 1024}}
+    answer = await bulk.ask("POST", LOAD, body)
+    assert (answer.status, answer.body["error_code"]) == (400, 4001)
+    assert f"request_meta.{name} has 1033 characters; at most 1024 may be" in answer.body["error_message"]
+
+
+@pytest.mark.parametrize("name", ["bulkload_file", "execute_immediately", "request_meta", "execute_timezone"])
+async def test_a_value_that_is_nested_too_deep_is_refused(bulk: BulkHouse, name: str) -> None:
+    deep = b'{"bulkload_file": "x.xlsx", "execute_immediately": false, "%s": %s%s}' % (
+        name.encode(), b"[" * 300, b"]" * 300,
+    )  # fmt: skip
+    headers = {**basic("u", bulk.key), "Content-Type": "application/json"}
+    answer = await bulk.ask("POST", LOAD, data=deep, headers=headers)
+    assert (answer.status, answer.body["http_code"]) == (400, 400)
