@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import orjson
 
 from server.mapping.model import Destination, Model, Name, more_column, qualified_column, safe_column
+from server.mapping.targets import TYPE_COLUMN
 
 _JSON_TYPES = frozenset({"json", "person-name", "postal-address"})
 
@@ -70,9 +71,11 @@ def _fields(destination: Destination, model: Model) -> Iterator[Field]:
         parent = model.destinations.get(destination.depends)
         yield Field("_parent", _plain(link), link, refers_to=parent.table if parent else None)
     qualifiers = model.qualifiers if destination.kind == "object" else ()
+    types = [name for name in destination.names.values() if name.type == "object-type"]
     for name in destination.names.values():
         column = name.column or safe_column(name.name)
-        yield Field(name.name, _reader(name, column), column, name, name.refers_to)
+        read = _reader(name, column)
+        yield Field(name.name, _or_type(read, name) if name in types[:1] else read, column, name, name.refers_to)
         for qualifier in qualifiers:
             qualified = qualified_column(name, qualifier)
             yield Field(f"{name.name}#{qualifier}", _reader(name, qualified), qualified, name, name.refers_to)
@@ -99,6 +102,18 @@ def _reader(name: Name, column: str) -> Read:
         return None if value is None else [_value(name, each) for each in _list(value)]
 
     return many if name.multivalue else single
+
+
+def _or_type(read: Read, name: Name) -> Read:
+    """The row's type, where only the model says it: rows of earlier versions have it nowhere else."""
+
+    def read_type(stored: Mapping[str, object]) -> object:
+        found, type = read(stored), stored.get(TYPE_COLUMN)
+        if found is not None or type is None:
+            return found
+        return [type] if name.multivalue else type
+
+    return read_type
 
 
 def _list(stored: object) -> list[object]:

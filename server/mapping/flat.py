@@ -6,7 +6,7 @@ a missing title, a column that `only-columns` does not list or that is one of `i
 evaluator, which knows every rule and every message; so both give the same answers.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
@@ -18,6 +18,7 @@ from server.mapping.flat_rows import Cell, RowsOfCells, RowsOfDicts
 from server.mapping.model import Destination, Model, Name, qualified_column
 from server.mapping.quick import QUICK, Quick
 from server.mapping.scope import Lookup, Scalar
+from server.mapping.targets import TYPE_COLUMN, default_type
 from server.mapping.values import NOTHING, Converter, Setup, converter
 
 _SET = ("field", "set-value")
@@ -204,8 +205,7 @@ def _assemble(
         return None
     if any(cell.wrap and cell.column in needed for cell in cells) and upsert:
         return None
-    if destination.types and destination.types.default:
-        cells = [*cells, Cell("_type", None, destination.types.default, _itself, {})]
+    cells = [*cells, *_type_cells(destination)]
     cells = [replace(cell, required=cell.column in needed) for cell in cells]
     if any(cell.required and (cell.constant in _EMPTY or cell.false in _EMPTY) for cell in cells):
         return None
@@ -216,6 +216,16 @@ def _assemble(
         of_dicts=RowsOfDicts(cells, allowed),
         of_cells=lambda header: RowsOfCells(cells, header, allowed),
     )
+
+
+def _type_cells(destination: Destination) -> Iterator[Cell]:
+    """The default type, which the first Name for types holds too."""
+    default = destination.types.default if destination.types else None
+    if default is None:
+        return
+    yield Cell(TYPE_COLUMN, None, default, _itself, {})
+    for name in [name for name in destination.names.values() if name.type == "object-type"][:1]:
+        yield Cell(name.column, None, default_type(name, default), _itself, {})
 
 
 def _itself(value: object) -> object:

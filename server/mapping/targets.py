@@ -227,7 +227,9 @@ class Target:
         found: dict[str, Scalar] = {c: value for c, value in self._rendered() if value is not None}
         stored_type = self.stored_type()
         if stored_type is not None:
-            found[TYPE_COLUMN] = stored_type
+            found |= {TYPE_COLUMN: stored_type}
+            if (cell := self.place.type_cell) is not None:
+                found.setdefault(cell.main.column, default_type(cell.name, stored_type))
         return found
 
     def differences(self, row: StoredRow) -> dict[str, Scalar]:
@@ -262,6 +264,11 @@ class Target:
                 yield column, values[0] if values else None
             else:
                 yield from slot.render(values)
+
+
+def default_type(name: Name, type: Scalar) -> Scalar:
+    """What a Name for the object type holds where nothing but the model says which type it is."""
+    return _list_text([type]) if name.multivalue else type
 
 
 def _list_text(values: list[Scalar]) -> str | None:

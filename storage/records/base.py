@@ -70,7 +70,7 @@ class Chunk(Protocol):
     """One transaction on the record database. Sees its own writes.
 
     * `find` answers for each key the rows whose `columns` equal it, oldest first, at most `limit`; a key with None in
-      it finds none.
+      it finds none. A table or a column that is not there yet holds nothing.
     * `get` is one row by id, or None.
     * `reserve` hands out an id for a row to be inserted in this chunk; an id is never handed out twice, not even after
       the row that had it was deleted.

@@ -20,10 +20,13 @@ class SqliteChunk:
         self._job = job
         self._now = now
         self._next: dict[str, int] = {}
+        self._columns: dict[str, frozenset[str]] = {}
 
     def find(
         self, table: str, columns: Sequence[str], keys: Sequence[tuple[Scalar, ...]], limit: int = 2
     ) -> list[list[Row]]:
+        if not self._has(table, columns):
+            return [[] for _ in keys]
         statement = sql.select_by(table, tuple(columns))
         return [[] if None in key else self._select(table, statement, (*key, limit)) for key in keys]
 
@@ -87,6 +90,13 @@ class SqliteChunk:
             return []  # a value that no column can hold is in no row
         names = [column[0] for column in cursor.description][1:]
         return [Row(row[0], dict(zip(names, row[1:], strict=True))) for row in cursor]
+
+    def _has(self, table: str, columns: Sequence[str]) -> bool:
+        """Asked first: SQLite takes the quoted name of a column that is not there for a text."""
+        if table not in self._columns:
+            info = self._connection.execute(f"PRAGMA table_info({sql.quoted(table)})")
+            self._columns[table] = frozenset(row[1] for row in info)
+        return self._columns[table].issuperset(columns)
 
     def _last_id(self, table: str) -> int:
         row = self._connection.execute("SELECT seq FROM main.sqlite_sequence WHERE name = ?", (table,)).fetchone()

@@ -107,6 +107,20 @@ def test_find_answers_each_key_oldest_first_up_to_the_limit(session: Session) ->
     assert [[row.values["email"] for row in rows] for rows in found] == [["a@x", "b@x"], [], []]
 
 
+@pytest.mark.parametrize(
+    ("table", "columns"),
+    [("plays", ("title",)), ("plays", ("id",)), ("people", ("nickname",)), ("people", ("name", "nickname"))],
+)
+def test_a_table_or_a_column_that_is_not_there_yet_holds_nothing(
+    session: Session, table: str, columns: tuple[str, ...]
+) -> None:
+    write(session, ("nickname", "nickname", 1, 0))
+    with session.chunk(Checkpoint()) as chunk:
+        keys = [columns, tuple(None for _ in columns)]  # a name that is quoted would be a text
+        assert chunk.find(table, columns, keys) == [[], []]
+        assert chunk.get("plays", 1) is None
+
+
 def test_a_chunk_sees_its_own_writes(session: Session) -> None:
     with session.chunk(Checkpoint()) as chunk:
         id = chunk.reserve("people")

@@ -74,11 +74,12 @@ def cases(draw):
              for i in range(draw(st.integers(0, 4))))]  # fmt: skip
     flags = {"kind": "dictionary"} if draw(st.booleans()) else {"title": "title"}
     types = draw(st.none() | st.just(Types("{v}", ("{v}",))))
-    owner = destination("d", *names, key=("key",), types=types, **flags)
+    kinds = [name("kind", "object-type", multivalue=draw(st.booleans()))] if draw(st.booleans()) else []
+    owner = destination("d", *names, *kinds, key=("key",), types=types, **flags)
     sources = draw(st.lists(TEXTS, min_size=len(names), max_size=len(names), unique=True))
     control_file = {"model": "test:model", "files": {}, "instructions": draw(instructions(names, sources, flags))}
-    kinds = {source: one.type for source, one in zip(sources, names, strict=True)}
-    return Case(model(owner, qualifiers=("{v}", "'")), parse_control(control_file), kinds)
+    types_of = {source: one.type for source, one in zip(sources, names, strict=True)}
+    return Case(model(owner, qualifiers=("{v}", "'")), parse_control(control_file), types_of)
 
 
 @st.composite

@@ -337,6 +337,15 @@ def test_an_object_type_name_sets_the_type_too():
     assert changed(work.run({"k": "staff"})) == [("t", "insert", 100, {"kind": "staff", "_type": "staff"})]
 
 
+@pytest.mark.parametrize("multivalue", [False, True])
+def test_a_default_type_is_the_value_of_the_object_type_name(multivalue):
+    kinds = name("kind", "object-type", multivalue=multivalue), name("other", "object-type")
+    typed = destination("t", name("n"), *kinds, types=Types("student", ("student", "staff")))
+    work = job(model(typed, types=("student", "staff")), new("t"), field_of("n", "t", "n"))
+    stored = '["student"]' if multivalue else "student"
+    assert changed(work.run({"n": "A"})) == [("t", "insert", 100, {"n": "A", "_type": "student", "kind": stored})]
+
+
 def test_types_without_a_default_demand_one():
     typed = destination("t", name("n"), types=Types(None, ("student", "staff")))
     work = job(model(typed), new("t"))

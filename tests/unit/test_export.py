@@ -68,3 +68,23 @@ def test_a_column_of_no_model_keeps_its_name_and_bookkeeping_stays_out():
 def test_names_of_every_model_that_fills_the_table_are_there():
     models = [model(Name("a", column="a")), model(Name("b", "boolean", column="b")), model(Name("c"), table="other")]
     assert make_export("things", ["id", "a", "b"], models).row(1, {"a": "x", "b": 1}) == {"_id": 1, "a": "x", "b": True}
+
+
+@pytest.mark.parametrize(
+    ("stored", "row"),
+    [
+        ({"kind": None, "_type": "staff"}, {"kind": "staff"}),
+        ({"kind": "student", "_type": "staff"}, {"kind": "student"}),
+        ({"kind": None, "_type": None}, {}),
+        ({"kind": None}, {}),
+    ],
+)
+def test_a_name_for_types_shows_the_type_that_only_the_model_says(stored, row):
+    kinds = Name("kind", "object-type", column="kind"), Name("other", "object-type", column="other")
+    export = make_export("things", ["id", "other", *stored], [model(*kinds)])
+    assert export.row(7, {**stored, "other": None}) == {"_id": 7, **row}
+
+
+def test_a_name_for_many_types_shows_a_list():
+    export = make_export("things", ["id", "kind", "_type"], [model(Name("kind", "object-type", True, column="kind"))])
+    assert export.row(7, {"kind": None, "_type": "staff"}) == {"_id": 7, "kind": ["staff"]}

@@ -7,6 +7,7 @@ from mapping_world import destination, model, name
 
 from server.mapping.control import parse_control
 from server.mapping.flat import plan
+from server.mapping.model import Types
 
 THING = destination(
     "thing", name("code"), name("size", "integer"), name("many", multivalue=True), name("day", "datetime"),
@@ -125,3 +126,11 @@ def test_dates_that_come_again_are_as_good_as_the_first():
     assert [row[-1] for row in result.rows] == [0, 2, 3, 5]
     assert {row[0] for row in result.rows} == {"2020-01-02T00:00:00Z"}
     assert result.odd == [1, 4]
+
+
+def test_a_default_type_is_the_value_of_the_object_type_name_too():
+    owner = destination(
+        "thing", name("code"), name("kind", "object-type"), kind="dictionary", types=Types("{v}", ("{v}",))
+    )
+    flat = planned(CODE, owner=owner)
+    assert made(flat, [{"code": "a"}]) == Made(("code", "_type", "kind"), [("a", "{v}", "{v}", 0)])

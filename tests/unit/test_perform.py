@@ -337,3 +337,57 @@ async def test_a_control_file_that_sets_nothing_makes_empty_rows(site: Site, rec
     ended = await site.run(control([NEW]), ("data0", records))
     assert (ended.state, ended.errors) == ("complete", 0)
     assert await site.rows("code") == [None] * len(records)
+
+
+FEW = {
+    "name": "test:few",
+    "types": ["clerk"],
+    "destinations": [
+        {
+            "name": "clerk",
+            "table": "clerks",
+            "kind": "object",
+            "title": "title",
+            "lookups": {"behaviour": "code", "username": "user", "email": "mail"},
+            "types": {"default": "clerk", "allowed": ["clerk"]},
+            "names": {"title": {}, "code": {}, "user": {}, "mail": {"type": "email-address"}},
+        }
+    ],
+}
+REFERRING = {
+    "name": "test:things",
+    "destinations": [
+        {
+            "name": "thing",
+            "table": "things",
+            "kind": "dictionary",
+            "names": {"name": {}, "clerk": {"type": "ref", "refers_to": "clerks"}},
+        }
+    ],
+}
+BY_MAPPING = {"refMapping": "m"}
+
+
+@pytest.mark.parametrize("mode", ["import", "dry-run"])
+@pytest.mark.parametrize(
+    ("found", "mapping"),
+    [
+        ({"filters": ["haplo:code-to-ref"]}, {}),
+        ({"filters": ["haplo:username-to-ref"]}, {}),
+        ({"filters": ["haplo:email-to-ref"]}, {}),
+        (BY_MAPPING, {"using": "behaviour", "values": {"x": "x"}}),
+        (BY_MAPPING, {"using": "title", "types": ["clerk"], "values": {"x": "x"}}),
+    ],
+)
+async def test_a_table_that_no_import_has_made_yet_has_no_rows(
+    site: Site, tmp_path: Path, found: dict[str, object], mapping: dict[str, object], mode: str
+) -> None:
+    (tmp_path / "imports" / "models" / "few.json").write_text(json.dumps(FEW))
+    await asyncio.to_thread(site.engine.definitions.load)
+    models = {raw["name"]: parse_model(raw, "m.json") for raw in (FEW, REFERRING)}
+    document = {**control([NEW, field("name"), {**field("clerk"), **found}]), "mapping": {"m": mapping}}
+    ended = await site.run(document, ("data", [{"name": "A", "clerk": "x"}]), mode=mode, models=models)
+    assert ended.counts["read"] == 1
+    assert not any("no such table" in line for line in ended.log)
+    assert ended.state == ("complete" if mode == "import" else "dry-run")
+    assert await site.rows("name", "clerk") == ([("A", None)] if mode == "import" else [])
