@@ -73,6 +73,7 @@ class BatchPages:
             log=await self._engine.browsing.log(job.id, limit=FIRST_LINES) if job else None,
             failed=failed,
             seconds=_seconds(job),
+            left=_seconds_left(job),
             load=await self._load(request, batch),
         )
 
@@ -170,6 +171,14 @@ def _pretty(content: bytes | None) -> str | None:
     except (orjson.JSONDecodeError, TypeError):  # TypeError: nested too deeply to be written
         text = content.decode("utf-8", "replace")
     return text if len(text) <= LONGEST_CONTROL else text[:LONGEST_CONTROL] + "\n…"
+
+
+def _seconds_left(job: Job | None) -> float | None:
+    """As if the rest went as fast as what was read so far; None where nobody can tell."""
+    seconds = _seconds(job)
+    if job is None or job.state != "running" or not seconds or not job.fraction:
+        return None
+    return seconds * (1 - job.fraction) / job.fraction
 
 
 def _seconds(job: Job | None) -> float | None:

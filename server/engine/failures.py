@@ -26,7 +26,7 @@ _MOST_KNOWN = 32
 _VALUE = re.compile(r"^((?:Invalid|Value in input data cannot be mapped|Missing or invalid)[^:\n]*): .*$", re.MULTILINE)
 _QUOTED = re.compile(r"""(?<!\w)'(?:[^'\\\n]|\\.)*'(?!\w)|"(?:[^"\\\n]|\\.)*\"""")
 _HEXADECIMAL = re.compile(r"\b(?=[a-f]*\d)[0-9a-f]{8,}(?:-[0-9a-f]{4,})*\b")
-_NUMBER = re.compile(r"(?<!\w)[-+]?\d+(?:[.,]\d+)*(?!\w)")
+_NUMBER = re.compile(r"(?<![\w-])[-+]?\d+(?:[-.,:/]\d+)*(?!\w)")  # dates too, but not the 8 of utf-8
 
 
 @dataclass(frozen=True, slots=True)

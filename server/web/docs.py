@@ -23,7 +23,7 @@ SIGN_IN = f"/admin/sign-in?next={PAGE}"
 _OWN = Path(__file__).with_name("reference")
 _VENDOR = "swagger_ui"  # only its files are used: importing it would cost start-up time
 _VENDOR_FILES = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
-_OWN_FILES = ("start.js",)
+_OWN_FILES = ("start.js", "dark.css")
 _KINDS = {".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript", ".png": "image/png"}
 
 HEADERS: Mapping[str, str] = {

@@ -31,6 +31,9 @@ NOW = datetime(2025, 1, 1, tzinfo=UTC)
         ("it doesn't and won't", "it doesn't and won't"),
         ("field street1 of 0123abcd89ef0123456789ab", "field street1 of #"),
         ("one 7\nInvalid number for input field a: b\nthree", "one #\nInvalid number for input field a: …\nthree"),
+        ("line 7 has bytes that are not valid utf-8", "line # has bytes that are not valid utf-8"),
+        ("line 7 is iso-8859-1 or windows-1252, at -5 of +3.5", "line # is iso-8859-1 or windows-1252, at # of #"),
+        ("born 2024-01-31, 10:15, 31/01/2024 or 5-", "born #, #, # or #-"),
         ("", ""),
     ],
 )  # fmt: skip

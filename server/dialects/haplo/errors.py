@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from server.dialects.haplo.wire import FAILED_VALIDATION, control_problems, refusal
+from server.dialects.haplo.wire import FAILED_VALIDATION, ParameterWrong, control_problems, refusal
 from server.engine.errors import (
     AccessRefused,
     ControlInvalid,
@@ -53,6 +53,7 @@ TABLE: Mapping[type[EngineError], Answer] = {
     KeyUnknown: Answer(403, lambda _: INVALID_KEY),
     KeyForbidden: Answer(403, lambda _: INVALID_KEY),
     KeyThrottled: Answer(403, lambda _: THROTTLED),
+    ParameterWrong: Answer(400, lambda _: FAILED_VALIDATION),
     PartMissing: Answer(400, lambda _: FAILED_VALIDATION),
     PartTooLarge: Answer(413),
     UploadTooLarge: Answer(413),

@@ -27,6 +27,13 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
+class ParameterWrong(RequestInvalid):
+    """The client reads the vendor's words; our own log names the parameter."""
+
+    def __init__(self, name: str, fault: str) -> None:
+        super().__init__(f"{FAILED_VALIDATION}: the parameter {name} {fault}")
+
+
 class BatchRequest(NamedTuple):
     source: str  # a control file's digest, or a kind
     comment: str
@@ -66,7 +73,7 @@ def batch_request(parameters: Parameters, source: str) -> BatchRequest:
 def file_request(parameters: Parameters) -> FileRequest:
     name = _required(parameters, "name")
     if len(name) > LONGEST_NAME:
-        raise RequestInvalid(FAILED_VALIDATION)
+        raise ParameterWrong("name", f"has {len(name)} characters; at most {LONGEST_NAME} may be")
     return FileRequest(_required(parameters, "batch"), name)
 
 
@@ -80,14 +87,14 @@ def schedule_request(parameters: Parameters) -> ScheduleRequest:
 def _required(parameters: Parameters, name: str) -> str:
     """An empty text counts as present."""
     if name not in parameters:
-        raise RequestInvalid(FAILED_VALIDATION)
+        raise ParameterWrong(name, "is missing")
     return _text(parameters, name)
 
 
 def _text(parameters: Parameters, name: str) -> str:
     value = parameters.get(name, "")
     if _UNSTORABLE.search(value):
-        raise RequestInvalid(FAILED_VALIDATION)
+        raise ParameterWrong(name, "holds a character that cannot be stored")
     return value
 
 

@@ -43,7 +43,7 @@ def create_request(query: Pairs) -> CreateRequest:
     return CreateRequest(
         file_name=_text(given, "fileName"),
         process=_text(given, "importProcessId"),
-        creation_path=_creation_path(_text(given, "creationPath")),
+        creation_path=_creation_path(given.get("creationPath", "")),
         success=_addresses(given, "sendSuccessEmailTo"),
         failure=_addresses(given, "sendFailureEmailTo"),
     )
@@ -64,7 +64,7 @@ def _by_name(query: Pairs) -> dict[str, str]:
 
 
 def _text(given: Mapping[str, str], name: str) -> str:
-    value = given.get(name, "").strip()
+    value = given.get(name, "").strip(" ")
     if not value:
         raise ParameterMissing(name)
     if len(value) > LONGEST_NAME:
@@ -75,6 +75,9 @@ def _text(given: Mapping[str, str], name: str) -> str:
 
 
 def _creation_path(value: str) -> str:
+    """As it was sent: a blank or a line end is no part of the alphabet."""
+    if not value:
+        raise ParameterMissing("creationPath")
     if not _CREATION_PATH(value):
         raise CreationPathInvalid(value)
     return CREATION_PREFIX + value
@@ -82,7 +85,7 @@ def _creation_path(value: str) -> str:
 
 def _addresses(given: Mapping[str, str], name: str) -> tuple[str, ...]:
     """Addresses between commas or semicolons; each counts once."""
-    parts = [part.strip() for part in re.split("[,;]", given.get(name, ""))]
+    parts = [part.strip(" ") for part in re.split("[,;]", given.get(name, ""))]
     found = tuple(dict.fromkeys(part for part in parts if part))
     for address in found:
         if len(address) > 254 or not _ADDRESS(address):

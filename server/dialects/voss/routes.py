@@ -48,7 +48,7 @@ class Api:
 
     def hierarchy(self, request: web.Request, key: Key) -> str | None:
         """Of requests that need not name one."""
-        named = request.query.get("hierarchy", "").strip()
+        named = request.query.get("hierarchy", "").strip(" ")
         return self.transactions.hierarchy(named, key) if named else None
 
     async def body(self, request: web.Request) -> dict[str, object]:

@@ -34,9 +34,9 @@ MOST_POLLED = 500
 MOST_REMOVED = 1000  # records of one request: their removal is one transaction
 LONGEST = 1024  # characters of a text
 
-_DATE = re.compile(r"\d{4}-(0[1-9]|1[012])-(0[1-9]|[12]\d|3[01])").fullmatch
-_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d").fullmatch
-_ZONE = re.compile(r"[+-]?\d{1,4}").fullmatch
+_DATE = re.compile(r"[0-9]{4}-(0[1-9]|1[012])-(0[1-9]|[12][0-9]|3[01])").fullmatch
+_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]").fullmatch
+_ZONE = re.compile(r"[+-]?[0-9]{1,4}").fullmatch
 _FARTHEST = 15 * 60  # minutes from UTC
 _WORDS = {"add": "Create", "modify": "Modify", "delete": "Delete", "execute": "Execute", "": "Unknown"}
 _PART_ACTIONS: Mapping[Part, str] = {
@@ -90,14 +90,14 @@ def page(query: Mapping[str, str]) -> Page:
 
 
 def flag(query: Mapping[str, str], name: str, usual: bool) -> bool:
-    word = query.get(name, "").strip().lower()
+    word = query.get(name, "").strip(" ").lower()
     if word not in ("", "true", "false"):
         raise RequestInvalid(f"{name}={word[:40]} is wrong, should be true or false")
     return usual if not word else word == "true"
 
 
 def _whole(query: Mapping[str, str], name: str, usual: int, most: int) -> int:
-    word = query.get(name, "").strip()
+    word = query.get(name, "").strip(" ")
     if not word:
         return usual
     if not (word.isascii() and word.isdecimal() and len(word) < 17 and int(word) <= most):
@@ -118,7 +118,7 @@ def check_method(query: Mapping[str, str]) -> None:
 
 def polled(query: Sequence[str]) -> list[str]:
     """The ids of `transactions=`, separated by commas or given several times."""
-    ids = [id.strip() for text in query for id in text.split(",") if id.strip()]
+    ids = [id.strip(" ") for text in query for id in text.split(",") if id.strip(" ")]
     if not ids:
         raise RequestInvalid("The parameter transactions is missing; give one or more transaction ids, with commas")
     if len(ids) > MOST_POLLED:
@@ -156,7 +156,7 @@ def load_body(document: Mapping[str, Any]) -> LoadBody:
 
 def _timezone(value: object) -> int:
     """Minutes east of UTC, as a number or as its digits."""
-    if isinstance(value, str) and _ZONE(value.strip()):
+    if isinstance(value, str) and _ZONE(value.strip(" ")):
         value = int(value)
     if type(value) is not int or abs(value) > _FARTHEST:
         raise RequestInvalid(

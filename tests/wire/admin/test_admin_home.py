@@ -75,6 +75,20 @@ async def test_what_runs_shows_its_progress_its_pace_and_the_time_left(tmp_path:
         assert "%" not in page.text
 
 
+async def test_a_batch_that_runs_shows_the_time_left(tmp_path: Path, imports: Path) -> None:
+    clock = MovedClock()
+    async with open_admin(tmp_path / "data", imports, jobs_run=False, clock=clock) as house:
+        site = await house.signed()
+        batch = await site.batch(ADA)
+        clock.move(seconds=-600)
+        await site.engine.batches.schedule(batch.api, batch.identifier, "import")
+        job = await claimed(site, seconds_ago=600)
+        for fraction, shown in [(0.5, True), (None, False)]:
+            await note(site, job, 4000, fraction)
+            text = (await site.get(f"/admin/batches/{batch.identifier}")).text
+            assert ("Time left about 10 min" in text) is shown
+
+
 async def test_what_waits_is_counted_and_the_oldest_is_timed(tmp_path: Path, imports: Path) -> None:
     clock = MovedClock()
     async with open_admin(tmp_path / "data", imports, jobs_run=False, clock=clock) as house:

@@ -5,8 +5,10 @@ import json
 import pytest
 
 from server.dialects.haplo import wire
+from server.dialects.haplo.errors import TABLE
 from server.engine.errors import RequestInvalid
 from server.engine.pushes import Change
+from server.web.errors import answer_to
 
 REPLY = wire.PushReply(
     "failure",
@@ -63,5 +65,26 @@ def test_body_wins_over_the_query_and_the_last_repeat_over_the_first() -> None:
 
 @pytest.mark.parametrize("value", ["a\x00b", "\udcff", "x" * 1025])
 def test_a_name_that_cannot_be_kept_fails_validation(value: str) -> None:
-    with pytest.raises(RequestInvalid, match="failed validation"):
+    with pytest.raises(RequestInvalid, match="the parameter name ") as refused:
         wire.file_request({"batch": "b", "name": value})
+    assert value not in str(refused.value)  # the log line is ours
+
+
+@pytest.mark.parametrize(
+    ("read", "given", "named"),
+    [
+        (lambda given: wire.batch_request(given, "control"), {}, "control is missing"),
+        (lambda given: wire.batch_request(given, "kind"), {}, "kind is missing"),
+        (lambda given: wire.batch_request(given, "kind"), {"kind": "k", "comment": "\0"}, "comment holds"),
+        (wire.file_request, {"name": "n"}, "batch is missing"),
+        (wire.file_request, {"batch": "b"}, "name is missing"),
+        (wire.schedule_request, {"mode": "import"}, "batch is missing"),
+        (wire.control_comment, {"comment": "\udcff"}, "comment holds"),
+    ],
+)
+def test_the_log_names_the_parameter_and_the_client_reads_the_vendors_words(read, given, named) -> None:
+    with pytest.raises(RequestInvalid) as refused:
+        read(given)
+    assert f"the parameter {named}" in str(refused.value)
+    answer = answer_to(TABLE, refused.value)
+    assert (answer.status, answer.body(refused.value)) == (400, "Bad request (failed validation)")

@@ -114,6 +114,27 @@ REFUSED: Sequence[Row] = [
         "the query parameter fileName cannot be used: it holds a character that cannot be shown",
     ),
     ("a creation path of sixteen", asked(creationPath="ABCDEFGHIJ012345"), *bad_path("ABCDEFGHIJ012345")),
+    *(
+        (f"a creation path with {name} {place}", asked(creationPath=value), *bad_path(value))
+        for name, blank in (
+            ("a line end", "\n"),
+            ("a return", "\r\n"),
+            ("a blank", " "),
+            ("a tab", "\t"),
+            ("NEL", "\x85"),
+        )
+        for place, value in (("behind it", "ACME" + blank), ("before it", blank + "ACME"))
+    ),
+    *(
+        (
+            f"a line end behind {name}",
+            asked(**{name: value + "\n"}),
+            "PARAMETER_INVALID",
+            f"the query parameter {name} cannot be used: it holds a character that cannot be shown",
+        )
+        for name, value in (("fileName", "ACME"), ("importProcessId", "12"))
+    ),
+    ("a line end behind an address", asked(sendSuccessEmailTo="a@b.c\n"), *bad_mail("sendSuccessEmailTo", "a@b.c\n")),
     ("a creation path in lower case", asked(creationPath="acme"), *bad_path("acme")),
     ("a creation path with a dash", asked(creationPath="AC-ME"), *bad_path("AC-ME")),
     ("a creation path in other letters", asked(creationPath="ÄCME"), *bad_path("ÄCME")),

@@ -31,7 +31,9 @@ async def test_whoever_comes_without_a_key_signs_in_and_comes_back(house: House)
     assert (status, headers["Location"]) == (303, "/admin/sign-in?next=/docs")
 
 
-@pytest.mark.parametrize("path", ["/openapi.json", "/docs/assets/start.js", "/docs/assets/swagger-ui.css"])
+@pytest.mark.parametrize(
+    "path", ["/openapi.json", "/docs/assets/start.js", "/docs/assets/swagger-ui.css", "/docs/assets/dark.css"]
+)
 async def test_nothing_is_shown_without_a_key_of_the_scope(house: House, path: str) -> None:
     assert (await fetched(house, path))[0] == 401
     assert (await fetched(house, path, Authorization="Bearer wrong"))[0] == 401
