@@ -139,7 +139,7 @@ class Engine:
         self.reissue = Reissue(storage.catalog, storage.blobs)
         self.feed = Feed(storage.catalog, clock)
         self.records = Records(storage.records, self.definitions)
-        self.summaries = Summaries(storage.catalog, storage.blobs, self.definitions, self.control_files)
+        self.summaries = Summaries(storage.catalog, self.definitions, self.control_files)
 
     def _build_for_operators(self) -> None:
         """How the server is."""

@@ -14,6 +14,7 @@ from server.engine.account import Account
 from server.engine.bulk import BulkOrder, plan_bulk
 from server.engine.clock import Clock, utc_now
 from server.engine.definitions import check_control, tables_of
+from server.engine.fitting import misfit
 from server.engine.ledger import CANCELLED, Ledger, moment
 from server.engine.processors import PROCESSORS, Joined
 from server.engine.run import Cancelled, Interrupted, Mapper, Run, Source, blocks_of, check_whole_files
@@ -28,13 +29,14 @@ from server.mapping.scope import RunFault
 from server.readers import READERS
 from server.readers.base import FileBroken
 from server.readers.bulk_reader import BulkBook
+from server.readers.sniff import HEAD
 from storage.catalog.base import BatchFile
 from storage.catalog.sql import transactions
 from storage.errors import StorageError, Superseded
 from storage.opening import Storage, open_storage
 from storage.queues import jobs
 from storage.queues.base import FinalState, Job
-from storage.records.base import Table
+from storage.records.base import Checkpoint, Session, Table
 
 _LOOK_EVERY = 0.2  # seconds between two looks for a cancel
 _PULSE_EVERY = 1.0
@@ -118,30 +120,33 @@ class _Performance:
                 number = (begun.position or {}).get("number")
                 self._ledger.forget_after(number if isinstance(number, int) else 0, self._account.position)
             samples = self._samples(work)
-            run = Run(
-                sources=work.sources(),
-                mapper=work.mapper,
-                session=session,
-                account=self._account,
-                keep=self._ledger.keep,
-                pause=self._pause,
-                chunk_records=self._order.chunk_records,
-                detailed=bool(self._job.payload.get("detailed")),
-                samples=samples,
-            )
             try:
-                run(begun)
+                self._do(work, session, begun, samples)
             finally:
                 if samples is not None:
                     self._ledger.show(samples.found())
         finally:
             session.close()
 
+    def _do(self, work: "_Prepared", session: Session, begun: Checkpoint | None, samples: Samples | None) -> None:
+        run = Run(
+            sources=work.sources(),
+            mapper=work.mapper,
+            session=session,
+            account=self._account,
+            keep=self._ledger.keep,
+            pause=self._pause,
+            chunk_records=self._order.chunk_records,
+            detailed=bool(self._job.payload.get("detailed")),
+            samples=samples,
+        )
+        run(begun)
+
     def _samples(self, work: "_Prepared") -> Samples | None:
         wanted = self._job.payload.get("samples")
         if not isinstance(wanted, int) or work.model is None:
             return None
-        return Samples(work.model, self._order.models, wanted)
+        return Samples(work.model, self._order.models, wanted, work.misfits())
 
     def _start(self, work: "_Prepared") -> None:
         self._account.log(self._first_line())
@@ -158,7 +163,14 @@ class _Performance:
         program = compile_control(control, model, self._order.models)
         mapper = Mapper(program, None if program.setup_messages else plan(control, model, self._order.models))
         tables = tables_of(model, program)
-        return _Prepared(tables, lambda: self._sources(control), mapper, program.setup_messages, model=model)
+        return _Prepared(
+            tables,
+            lambda: self._sources(control),
+            mapper,
+            program.setup_messages,
+            model=model,
+            misfits=lambda: self._misfits(control),
+        )
 
     def _by_sheets(self, order: BulkOrder, opened: ExitStack) -> "_Prepared":
         """A bulk load says in its sheets what is in them; each block brings its own mapper."""
@@ -204,6 +216,14 @@ class _Performance:
             weight=file.size,
             title=file.filename,
         )
+
+    def _misfits(self, control: ControlFile) -> dict[str, str | None]:
+        """By file, what its beginning says against its reader. Here, and not in the server: a guess may take long."""
+        return {file.name: self._misfit(file, control.entry(file.name)) for file in self._ledger.files()}
+
+    def _misfit(self, file: BatchFile, entry: Mapping[str, object]) -> str | None:
+        with self._storage.blobs.open(file.digest) as content:
+            return misfit(file.filename or file.name, content.read(HEAD), entry)
 
     def _records(self, source: Source) -> Iterator[object]:
         for block in blocks_of(source):
@@ -254,3 +274,4 @@ class _Prepared:
     messages: Sequence[str]
     remarks: Sequence[str] = ()
     model: Model | None = None  # that of the control file, where there is one
+    misfits: Callable[[], Mapping[str, str | None]] = dict

@@ -50,13 +50,16 @@ class FileColumns:
 
 
 class Samples:
-    """Collected by one run. `each` is how many records of a kind are wanted."""
+    """Collected by one run. `each` is how many records of a kind are wanted; `misfits`: what is odd about each file."""
 
-    def __init__(self, model: Model, models: Mapping[str, Model], each: int) -> None:
+    def __init__(
+        self, model: Model, models: Mapping[str, Model], each: int, misfits: Mapping[str, str | None] | None = None
+    ) -> None:
         self._model = model
         self._models = models
         self._wanted = dict.fromkeys(KINDS, each)
-        self._files: dict[str, FileColumns] = {}
+        self._misfits = misfits or {}
+        self._files: dict[str, FileColumns] = {name: FileColumns() for name in self._misfits}
 
     def look(self, file: str, block: Block) -> None:
         """At the columns of a block's records, as long as few have been looked at."""
@@ -96,7 +99,13 @@ class Samples:
     def found(self) -> dict[str, object]:
         """What is kept beside the outcomes."""
         files = [
-            {"name": name, "columns": columns.first, "looked_at": columns.looked_at, "more": columns.more}
+            {
+                "name": name,
+                "columns": columns.first,
+                "looked_at": columns.looked_at,
+                "more": columns.more,
+                "misfit": self._misfits.get(name),
+            }
             for name, columns in self._files.items()
         ]
         return {"files": files, "model": digest_of(self._model)}

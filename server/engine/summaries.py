@@ -1,6 +1,5 @@
 """What the dry run of a proposed import came to: counts with samples, columns, and what speaks against it."""
 
-import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,17 +10,13 @@ from sqlalchemy import Connection
 
 from server.engine.control_files import ControlFiles
 from server.engine.definitions import Definitions
-from server.engine.fitting import misfit
 from server.engine.proposals import SHOWN, Proposal
 from server.engine.samples import KINDS, digest_of
 from server.mapping.columns import ColumnUse, Matched, Unfilled, match_columns
 from server.mapping.flows import Flow
 from server.mapping.model import Model
-from server.readers.sniff import HEAD
-from storage.blobs.base import BlobStore
 from storage.catalog.base import BatchFile, Catalog, Outcome, OutcomeStatus
 from storage.catalog.sql import journal
-from storage.errors import BlobMissing
 
 _FIRST_LINES = 200  # of the log, in which we look for what is wrong with the whole
 _MOST_REMARKS = 20
@@ -81,11 +76,8 @@ class Summary:
 
 
 class Summaries:
-    def __init__(
-        self, catalog: Catalog, blobs: BlobStore, definitions: Definitions, control_files: ControlFiles
-    ) -> None:
+    def __init__(self, catalog: Catalog, definitions: Definitions, control_files: ControlFiles) -> None:
         self._catalog = catalog
-        self._blobs = blobs
         self._definitions = definitions
         self._control_files = control_files
 
@@ -98,26 +90,8 @@ class Summaries:
         model = self._definitions.models.get(str(control.get("model")))
         seen = {file["name"]: file for file in found.get("files", ())}
         matched = _matched(control, model, seen)
-        misfits = await asyncio.to_thread(self._misfits, proposal.files, control)
-        files = [_file(file, seen.get(file.name, {}), matched, misfits.get(file.id)) for file in proposal.files]
+        files = [_file(file, seen.get(file.name, {}), matched) for file in proposal.files]
         return Summary(kinds, files, matched, list(self._changed(proposal, found, model)), remarks)
-
-    def _misfits(self, files: Sequence[BatchFile], control: Mapping[str, Any]) -> dict[int, str]:
-        entries = control.get("files", {})
-        found: dict[int, str] = {}
-        for file in files:
-            entry = entries.get(file.name, entries.get("DEFAULT"))
-            told = misfit(file.filename or file.name, self._head(file.digest), entry) if entry else None
-            if told is not None:
-                found[file.id] = told
-        return found
-
-    def _head(self, digest: str) -> bytes:
-        try:
-            with self._blobs.open(digest) as file:
-                return file.read(HEAD)
-        except BlobMissing:
-            return b""
 
     def _changed(self, proposal: Proposal, found: Mapping[str, Any], model: Model | None) -> Sequence[str]:
         changed: list[str] = []
@@ -157,9 +131,9 @@ def _matched(control: Mapping[str, Any], model: Model | None, seen: Mapping[str,
     )
 
 
-def _file(file: BatchFile, seen: Mapping[str, Any], matched: Matched, told: str | None) -> SeenFile:
+def _file(file: BatchFile, seen: Mapping[str, Any], matched: Matched) -> SeenFile:
     unknown = ColumnUse((), (), asked=False)
     columns = [
         SeenColumn(name, first, matched.uses.get(name, unknown)) for name, first in seen.get("columns", {}).items()
     ]
-    return SeenFile(file, columns, seen.get("looked_at", 0), bool(seen.get("more")), told)
+    return SeenFile(file, columns, seen.get("looked_at", 0), bool(seen.get("more")), seen.get("misfit"))

@@ -429,6 +429,8 @@ async def test_a_process_that_was_changed_is_told_and_its_old_control_file_is_us
 
 # what is sent wrongly
 
+AMBIGUOUS = b"<r>" + b"<!-- a --><!-- <p/> --><p\t/>--><!--" * 1000 + b"<\t/>"  # comments that may end in many places
+
 
 @pytest.mark.parametrize(
     ("process", "files", "said"),
@@ -461,6 +463,7 @@ async def test_wrong_files_are_told_and_nothing_is_kept(
         ("csv", "things.csv", b"code;name\na;Ada\nb;Ben\n", "semicolons between its columns, but is read with commas"),
         ("json", "things.json", records({"code": "a"}, {"code": "b"}), "looks like JSON Lines, but is read as JSON"),
         ("marc", "things.json", b'[{"code": "a"}]', "looks like JSON, but is read as binary MARC"),
+        ("lines", "things.xml", AMBIGUOUS, "things.xml looks like XML, but is read as JSON Lines"),
     ],
 )
 async def test_a_file_of_another_format_is_told(
