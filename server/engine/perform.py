@@ -25,6 +25,7 @@ from server.mapping.compile import compile_control
 from server.mapping.control import ControlFile, parse_control
 from server.mapping.flat import plan
 from server.mapping.model import Model
+from server.mapping.name_rows import read_names
 from server.mapping.scope import RunFault
 from server.readers import READERS
 from server.readers.base import FileBroken
@@ -161,7 +162,8 @@ class _Performance:
         document, model = self._control()
         control = parse_control(document)
         program = compile_control(control, model, self._order.models)
-        mapper = Mapper(program, None if program.setup_messages else plan(control, model, self._order.models))
+        flat = None if program.setup_messages else plan(control, model, self._order.models)
+        mapper = Mapper(program, flat, read_names(document))
         tables = tables_of(model, program)
         return _Prepared(
             tables,

@@ -73,8 +73,8 @@ def as_marc_json(input: Input, records: Iterator[Failed]) -> Iterator[bytes]:
 
 def _as_table(reader: DelimitedReader) -> Callable[[Input, Iterator[Failed]], Iterator[bytes]]:
     def pieces(input: Input, records: Iterator[Failed]) -> Iterator[bytes]:
-        codec, own = originals_in(input.options)
         with input.open() as file:
+            codec, own = originals_in(file, input.options)
             head = reader.head(file, input.options)
         recode = _same if codec == own else _recoder(own, codec)
         end = b"\r\n" if head.endswith(b"\r\n") else b"\n"

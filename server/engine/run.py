@@ -10,8 +10,10 @@ from typing import BinaryIO, Protocol
 
 from server.engine.account import Account
 from server.engine.extent import Extent
+from server.engine.name_check import NameCheck
 from server.engine.samples import Before, Samples
 from server.mapping.flat import FlatPlan, Rows
+from server.mapping.name_rows import ReadNames
 from server.mapping.scope import Change, Lookup, Result, RunFault, Scope
 from server.readers.base import START, BadRecord, Block, FileBroken, Position, Reader
 from storage.catalog.base import ORIGINAL_BYTES, Outcome, OutcomeStatus
@@ -59,6 +61,7 @@ class Mapper:
 
     program: RecordProgram
     flat: FlatPlan | None
+    reads: ReadNames | None = None  # what a file has to have some of; None: it is not looked at
 
 
 class Run:
@@ -108,11 +111,13 @@ class Run:
         work = _Work(mapper, self._account, source.name, self._detailed, self._samples)
         plain = mapper.flat is not None and not self._detailed
         size = self._chunk_records if plain else max(1, self._chunk_records // 5)
+        check = None if mapper.reads is None else _name_check(mapper.reads, source)
         with source.open() as file:
-            for block in _blocks_in(source, file, start, size):
+            for found in _blocks_in(source, file, start, size):
                 self._pause()
                 if self._samples is not None:
-                    self._samples.look(source.name, block)
+                    self._samples.look(source.name, found)
+                block = found if check is None else check(found)
                 prepared = work.prepare(block, number)
                 number += work.length(block)
                 checkpoint = Checkpoint(position={"file": index, "number": number, **block.end._asdict()})
@@ -127,6 +132,10 @@ class Run:
                 if work.fault is not None:
                     raise work.fault
         return number
+
+
+def _name_check(reads: ReadNames, source: Source) -> NameCheck:
+    return NameCheck(reads, source.title or source.name, source.options.get("read"))
 
 
 def check_whole_files(sources: Sequence[Source], pause: Callable[[], None]) -> None:

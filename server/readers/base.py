@@ -94,6 +94,10 @@ class RowRecords(Sequence[object]):
         """As the table has them, repeated ones too."""
         return self._names
 
+    def renamed(self, names: Sequence[str]) -> "RowRecords":
+        """The same rows under other names."""
+        return RowRecords(names, self._rows)
+
     def __len__(self) -> int:
         return len(self._rows)
 

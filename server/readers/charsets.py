@@ -43,6 +43,30 @@ _JAVA = {
 _STATEFUL = ("utf-7", "utf-16", "utf-32", "hz", "iso2022")
 _NOT_CHARSETS = ("idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "mbcs", "oem")
 _ASCII = bytes(range(128))
+# the longer marks first: that of UTF-32 begins like the one of UTF-16
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_LOOKED_AT = 64
+
+
+def marked_codec(head: bytes) -> str | None:
+    """What the byte order mark at the beginning of a file says that it is in."""
+    return next((codec for mark, codec in _MARKS if head.startswith(mark)), None)
+
+
+def unmarked_utf16(head: bytes) -> str | None:
+    """UTF-16 without a mark, where the beginning is plain ASCII: each other byte is zero then."""
+    even, odd = head[:_LOOKED_AT:2], head[1:_LOOKED_AT:2]
+    if len(odd) < 2 or marked_codec(head):
+        return None
+    if not odd.strip(b"\0") and 0 not in even:
+        return "UTF-16LE"
+    return "UTF-16BE" if not even.strip(b"\0") and 0 not in odd else None
 
 
 def python_codec(name: str) -> str | None:

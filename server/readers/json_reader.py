@@ -24,8 +24,8 @@ RECORD_CAP = 64 << 20
 GUESSES = 3
 
 _SPACE = b" \t\r\n"
-# `(?:…)*+` is wrong in Python before 3.11.5 where a round may fail after it took something. It stays in a text, where no
-# round can: it needs no memory. Elsewhere an atomic group of so many rounds at most does it, which needs little.
+# `(?:…)*+` is wrong in Python before 3.11.5 where a round may fail after it took something. It stays in a text, where
+# no round can: it needs no memory. Elsewhere an atomic group of so many rounds at most does it, which needs little.
 _ROUNDS = b"{0,1000}"
 _TEXT = rb'"(?:[^"\\]++|\\.)*+"'
 _FLAT = rb'[\[{](?>(?:[^"\[\]{}]++|%b)%b)[\]}]' % (_TEXT, _ROUNDS)  # an array or object with no other in it

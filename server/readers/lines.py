@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO, Generic, TypeVar
 
+from server.readers.base import FileBroken
+
 STEP = 256 << 10
 LINE_CAP = 16 << 20
 
@@ -69,20 +71,35 @@ class Feed(Generic[Line]):
 
     def __init__(self, batches: Iterator[Batch[Line]]) -> None:
         self._batches = batches
+        self._fault: FileBroken | None = None  # of what comes after the lines at hand
         self._lines: Sequence[Line | LongLine] = []
         self._next = 0
         self._odd = False
 
     def take(self, count: int) -> Batch[Line]:
-        """The next `count` lines, fewer only at the end."""
-        while len(self._lines) - self._next < count:
-            batch = next(self._batches, None)
-            if batch is None:
-                break
+        """The next `count` lines, fewer only at the end. Raises FileBroken once all lines before the fault are out."""
+        while len(self._lines) - self._next < count and (batch := self._next_batch()) is not None:
             self._add(batch)
         taken = self._lines[self._next : self._next + count]
         self._next += len(taken)
+        if not taken and self._fault is not None:
+            raise self._fault
         return Batch(taken, self._odd)
+
+    def put_back(self, lines: Sequence[Line | LongLine]) -> None:
+        """Lines that were taken and are to be read once more."""
+        if lines:
+            self._lines = [*lines, *self._lines[self._next :]]
+            self._next, self._odd = 0, True
+
+    def _next_batch(self) -> Batch[Line] | None:
+        if self._fault is not None:
+            return None
+        try:
+            return next(self._batches, None)
+        except FileBroken as error:
+            self._fault = error
+            return None
 
     def _add(self, batch: Batch[Line]) -> None:
         left = self._lines[self._next :]

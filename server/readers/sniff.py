@@ -15,6 +15,10 @@ _MARC_LEADER = re.compile(rb"\d{5}.{5}22\d{5}.{3}45|\d{5}[acdnpsx].{13}.{3}45", 
 _COMMENT = r"<!--(?:(?!-->).)*-->"  # cannot run past its end, so that there is one way only to read what follows
 _FIRST_CHILD = re.compile(rf"<[A-Za-z_][^<>]*>\s*(?:{_COMMENT}\s*)*<[A-Za-z_][^\s/>]*\s[^<>]*/>", re.DOTALL)
 _PROLOG = re.compile(rf"\s*(?:(?:<\?(?:(?!\?>).)*\?>|{_COMMENT})\s*)*", re.DOTALL)
+_HIGH = re.compile(rb"[\x80-\xff]+")
+# what no Western text in windows-1252 has; where it has letters beyond ASCII, they stand alone or in pairs
+_NOT_WESTERN = re.compile(rb"[\x81\x83\x86-\x90\x98-\x9b\x9d-\x9f\xa4-\xa6\xac\xad\xaf\xd7\xf7]")
+_ENOUGH = 64  # bytes beyond ASCII that a guess needs
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
@@ -53,11 +57,21 @@ def _charset(head: bytes) -> str | None:
 
 
 def _unknown_charset(head: bytes) -> str | None:
-    """The likeliest; the commonest where it reads the same."""
-    best = charset_normalizer.from_bytes(head).best()
+    """The likeliest; none where there is too little to go by."""
+    high = _HIGH.findall(head)
+    total = sum(map(len, high))
+    if total and not _NOT_WESTERN.search(head) and max(map(len, high)) < 3:
+        return "windows-1252"
+    best = charset_normalizer.from_bytes(head).best() if total >= _ENOUGH else None
     if best is None:
         return None
     return "windows-1252" if _decode(head, "cp1252") == _decode(head, best.encoding) else best.encoding
+
+
+def likely_charset(data: bytes) -> str | None:
+    """What bytes that are not valid UTF-8 seem to be in; None where they are, or where nothing fits."""
+    charset = _charset(data)
+    return None if charset == "utf-8" else charset
 
 
 def _decode(head: bytes, charset: str, *, strict: bool = False) -> str:

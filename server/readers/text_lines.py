@@ -3,7 +3,7 @@
 import codecs
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 from server.readers.base import FileBroken
@@ -12,11 +12,41 @@ from server.readers.lines import LINE_CAP, STEP, Batch, LongLine, whole_lines
 
 _ESCAPED = re.compile("[\udc80-\udcff]")
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+_END_MARK = "\x1a"  # of old systems, at the end of a file or up to the end of its last block
+_MARKED = "penstock-marked"  # how codecs whose bytes mean nothing alone show what they cannot read
 
 
 def text_batches(file: BinaryIO, codec: str) -> Iterator[Batch[str]]:
     """From where the file stands. Bytes outside the charset become lone surrogates (see `has_bad_bytes`)."""
-    return _linewise(file, codec) if is_linewise(codec) else _decoded(file, codec)
+    return _without_end_mark(_linewise(file, codec) if is_linewise(codec) else _decoded(file, codec))
+
+
+def _without_end_mark(batches: Iterator[Batch[str]]) -> Iterator[Batch[str]]:
+    last: Batch[str] | None = None
+    for batch in batches:
+        if last is not None:
+            yield last
+        last = batch
+    if last is not None:
+        yield Batch(_unmarked(last.lines), last.odd)
+
+
+def _unmarked(lines: Sequence[str | LongLine]) -> Sequence[str | LongLine]:
+    """The mark may stand on a line of its own, behind the last line, or before a last line end."""
+    kept = list(lines[-1:])
+    if not kept or isinstance(kept[0], LongLine) or not kept[0].rstrip("\r\n\0").endswith(_END_MARK):
+        return lines
+    text = kept[0].rstrip(_END_MARK + "\r\n\0")
+    return [*lines[:-1], *([text] if text else [])]
+
+
+def _mark(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "\udcff", error.end
+
+
+codecs.register_error(_MARKED, _mark)
 
 
 def has_bad_bytes(line: str) -> bool:
@@ -53,8 +83,8 @@ def _escape(run: bytes, codec: str) -> str:
 
 
 def _decoded(file: BinaryIO, codec: str) -> Iterator[Batch[str]]:
-    """For charsets whose bytes have no meaning alone: a wrong byte breaks the file."""
-    decoder = codecs.getincrementaldecoder(_byte_order(file, codec))()
+    """For charsets whose bytes have no meaning alone."""
+    decoder = codecs.getincrementaldecoder(_byte_order(file, codec))(_MARKED)
     rest, at = "", file.tell()
     while True:
         data = file.read(STEP)
@@ -68,7 +98,7 @@ def _decoded(file: BinaryIO, codec: str) -> Iterator[Batch[str]]:
         if len(rest) > LINE_CAP:
             raise FileBroken(f"A line before byte {at:,} is longer than {LINE_CAP:,} characters")
         if lines:
-            yield Batch(lines, False)
+            yield Batch(lines, "\udcff" in text)
         if not data:
             return
 

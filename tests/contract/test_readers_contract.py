@@ -141,7 +141,8 @@ def contents(blocks: Iterator[Block]) -> list[tuple[object, int, bytes]]:
     found: list[tuple[object, int, bytes]] = []
     for block in blocks:
         lines: Sequence[int] = block.lines or [0] * len(block.records)
-        assert len(lines) == len(block.records) > 0
+        assert len(lines) == len(block.records)
+        assert block.records or block.remarks or block.names  # a block without records says something of the file
         assert block.bad == sum(isinstance(record, BadRecord) for record in block.records)
         found += [(block.records[at], lines[at], block.originals(at)) for at in range(len(block.records))]
     return found

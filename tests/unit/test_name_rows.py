@@ -1,0 +1,147 @@
+"""The names of a file against those that a control file reads: what is the same, what is nearly, what is missed."""
+
+import unicodedata
+
+import pytest
+
+from server.engine.name_check import NameCheck
+from server.mapping.name_rows import NameRow, plain_name, read_names, remarks_on
+from server.mapping.scope import RunFault
+from server.readers.base import START, Block, RowRecords, table_block
+
+
+def field(source: str) -> dict[str, object]:
+    return {"source": source, "destination": "d", "name": "n"}
+
+
+READ = read_names({"instructions": [field("id"), field("größe"), field("first name")]})
+
+
+def matched(*columns: str) -> NameRow:
+    return READ.match(columns)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        " größe",
+        "größe ",
+        "größe\u00a0",
+        "\u200bgröße",
+        "grö\u00adße",
+        "\ufeffgröße",
+        unicodedata.normalize("NFD", "größe"),
+        "größe\t",
+        "\u2066größe\u2069",
+    ],
+)
+def test_a_name_that_looks_the_same_is_the_same(column: str) -> None:
+    row = matched("id", column, "first\u00a0name")
+    assert row == NameRow(("id", "größe", "first name"), [], {}, [], True)
+
+
+@pytest.mark.parametrize("column", ["Größe", "GRÖßE", "\uff27RÖßE"])
+def test_a_name_in_another_case_is_close_and_not_the_same(column: str) -> None:
+    row = matched("id", column)
+    assert (row.missed, row.close) == (["größe", "first name"], {"größe": column})
+
+
+def test_an_exact_name_goes_before_one_that_looks_the_same() -> None:
+    row = matched("id ", "id", "größe", "first name")
+    assert (row.names[:2], row.repeated) == (("id ", "id"), ["id"])
+
+
+def test_names_that_are_both_read_are_not_one_name() -> None:
+    both = read_names({"instructions": [field("id"), field("id ")]})
+    assert both.match(("id", "id ")) == NameRow(("id", "id "), [], {}, [], True)
+
+
+def test_a_repeated_name_is_told_where_it_is_read() -> None:
+    row = matched("id", "id", "größe", "first name", "other", "other")
+    assert [*remarks_on(row, ("id", "id"))] == [
+        'more than one column is called "id": only one of them is read, and the values of the others are not imported'
+    ]
+
+
+def test_what_is_missed_is_told_with_what_is_there() -> None:
+    row = matched("id", "gro\u0308sse", "x\x1b")
+    (remark,) = remarks_on(row, ("id", "x\x1b"))
+    assert (
+        remark == 'no column is called "größe", "first name", which the import reads; the columns are "id", "x\\u001b"'
+    )
+
+
+def test_what_is_asked_about_only_is_not_missed() -> None:
+    control = {
+        "instructions": [
+            {"action": "if-exists", "source": "a", "then": [field("a"), field("b")]},
+            {"action": "for-each", "source": "list", "instructions": [field("inner")]},
+            {"action": "identify", "columns": {":key": "key"}, "else": [field("c")]},
+            {"action": "unheard of", "source": "z"},
+        ]
+    }
+    read = read_names(control)
+    assert read.all == {"a", "b", "list", ":key", "c"}
+    assert read.needed == ("b", "list", ":key", "c")
+
+
+def test_blanks_inside_are_one_blank() -> None:
+    assert plain_name("a \u2003 b") == "a b"
+
+
+def test_a_thousand_names_are_matched_at_once() -> None:
+    names = [f"name {n}" for n in range(20_000)]
+    row = read_names({"instructions": [field(name) for name in names]}).match([f"{name} " for name in names])
+    assert row.names == tuple(names)
+
+
+def block_of(*records: object) -> Block:
+    return Block(records, (), lambda index: b"", START)
+
+
+def table(*names: str) -> Block:
+    return table_block(names, [["1"] * len(names)], [2], lambda index: b"", START)
+
+
+class TestCheck:
+    def check(self, format: str = "csv-with-name-row") -> NameCheck:
+        return NameCheck(READ, "people.csv", format)
+
+    def test_a_table_is_renamed_for_the_whole_file(self) -> None:
+        check = self.check()
+        for remarks in (1, 0):
+            block = check(table("id", "größe ", "other"))
+            assert (block.names, len(block.remarks)) == (("id", "größe", "other"), remarks)
+            assert [*block.records] == [{"id": "1", "größe": "1", "other": "1"}]
+
+    def test_two_columns_that_look_like_one_name_have_no_rows_by_place(self) -> None:
+        block = self.check()(table("id", " größe", "größe "))
+        assert (block.names, block.rows) == (None, None)
+        assert isinstance(block.records, RowRecords)
+        assert block.records[0] == {"id": "1", "größe": "1"}
+
+    @pytest.mark.parametrize(
+        ("names", "words"),
+        [
+            (
+                ("ID", "Größe"),
+                'no column of it is read. The import reads "id", "größe", "first name"; .* "ID", "Größe"',
+            ),
+            (("id;größe",), "separated by ';': set the option `separator`"),
+            (("id", "First Name"), '"first name" is read, and "First Name" is there'),
+        ],
+    )
+    def test_a_table_is_refused_with_what_is_missed(self, names: tuple[str, ...], words: str) -> None:
+        with pytest.raises(RunFault, match=f"people.csv: .*{words}"):
+            self.check()(table(*names))
+
+    def test_documents_none_of_which_is_read_are_refused(self) -> None:
+        with pytest.raises(RunFault, match='its first 2 records have "Id", "x"'):
+            self.check("json")(block_of({"Id": 1}, {"x": 2}))
+        check = self.check("json")
+        check(block_of(7, None))
+        check(block_of({"x": 1}, {"id": 1}))
+        check(block_of({"x": 1}))
+
+    def test_names_that_a_format_fixes_are_no_fault_of_the_file(self) -> None:
+        self.check("marc")(block_of({"leader": "", "fields": []}))
