@@ -11,6 +11,7 @@ _ESCAPE = 0x1B
 _SPACE = 0x20
 _TO_LATIN = 0x73
 _CHOICE = re.compile(rb"\x1b(?:\$?([(,)-])!?|\$)?(.)", re.DOTALL)  # `ESC s`, `ESC ( B`, `ESC ) ! E`, `ESC $ , 1`
+_INVISIBLE = frozenset((0x98, 0x9C, 0x200C, 0x200D))  # around what sorting passes over; joiners
 _OTHER_HALF = {1: 0x80, 3: 0x808080}
 
 
@@ -39,7 +40,7 @@ class _Text:
             else:
                 self._take()
         if self._marks:
-            raise self._fault("an accent at the end has no letter behind it")
+            raise self._fault("an accent has no letter behind it")
         return unicodedata.normalize("NFC", "".join(self._found))
 
     def _take(self) -> None:
@@ -69,6 +70,8 @@ class _Text:
         if joins:
             self._marks.append(chr(point))
             return
+        if self._marks and (point < _SPACE or point in _INVISIBLE):
+            raise self._fault("an accent has no letter behind it")
         self._found.append(chr(point))
         self._found += self._marks
         self._marks.clear()

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import BinaryIO
+from itertools import islice
+from typing import BinaryIO, NamedTuple
 
 from server.readers.base import START, BadRecord, Block, FileBroken, Position, shorten
-from server.readers.marc_record import END_OF_RECORD, LEADER, MarcFault, MarcRecord, decode
+from server.readers.marc_record import END_OF_FIELD, END_OF_RECORD, LEADER, MarcFault, MarcRecord, decode
 
 STEP = 256 << 10
 LONGEST = 99_999
@@ -13,8 +14,8 @@ BLOCK = 8 << 20  # bytes of records that a block holds at most, beside its last 
 # Line ends, padding and byte order marks are found between records in the wild; they are no part of either.
 BETWEEN = re.compile(rb"(?:[\r\n \x00\x1a]+|\xef\xbb\xbf)*")
 MARK = 3
-# A leader whose length can be compared with the bytes that are there, wherever it stands.
-LENGTHS = re.compile(rb"(?=([0-9]{5})[\x20-\x7e]{7}[0-9]{5})")
+TRIES = 4  # places where a good record is looked for behind a bad one
+LEADERS = re.compile(rb"(?=([0-9]{5})[\x20-\x7e]{7}([0-9]{5}))")  # wherever they stand: length, base address
 CHARSETS = ("leader", "utf-8")
 
 
@@ -40,22 +41,26 @@ class MarcReader:
         if problem:
             raise FileBroken(problem)
         utf8 = options.get("charset") == "utf-8"
-        cutter = _Cutter(file, start.offset)
+        cutter = _Cutter(file, start.offset, lambda raw: self._made(decode(raw, utf8)))
         record = start.record
         while pieces := cutter.take(size):
-            records = [self._record(raw, fault, record + at, utf8) for at, (raw, fault) in enumerate(pieces)]
+            records = [_record(piece, record + at) for at, piece in enumerate(pieces)]
             record += len(records)
             bad = sum(type(one) is BadRecord for one in records)
             end = Position(record, 0, cutter.offset)
-            yield Block(records, (), lambda index, of=pieces: of[index][0], end, bad)  # type: ignore[misc]
+            yield Block(records, (), lambda index, of=pieces: of[index].raw, end, bad)  # type: ignore[misc]
 
-    def _record(self, raw: bytes, fault: str | None, number: int, utf8: bool) -> object:
-        if fault is None:
-            try:
-                return self._made(decode(raw, utf8))
-            except MarcFault as error:
-                fault = str(error)
-        return BadRecord(f"MARC record {number + 1} in the file: {fault}: {shorten(raw[:60])}")
+
+class _Piece(NamedTuple):
+    raw: bytes
+    record: object
+    fault: str | None = None
+
+
+def _record(piece: _Piece, number: int) -> object:
+    if piece.fault is None:
+        return piece.record
+    return BadRecord(f"MARC record {number + 1} in the file: {piece.fault}: {shorten(piece.raw[:60])}")
 
 
 def _way_out(length: int) -> str:
@@ -63,25 +68,26 @@ def _way_out(length: int) -> str:
 
 
 class _Cutter:
-    """Cuts the file into records: the bytes, and what is wrong with their length or end."""
+    """Cuts the file into records, and reads each at once, while it is small and at hand."""
 
-    def __init__(self, file: BinaryIO, offset: int) -> None:
+    def __init__(self, file: BinaryIO, offset: int, read: Callable[[bytes], object]) -> None:
         self._file = file
         self._data = b""
         self._at = 0
-        self._read = offset  # bytes of the file before the end of `_data`
+        self._end = offset  # of `_data` in the file
+        self._read = read
         file.seek(offset)
 
     @property
     def offset(self) -> int:
-        return self._read - len(self._data) + self._at
+        return self._end - len(self._data) + self._at
 
-    def take(self, count: int) -> list[tuple[bytes, str | None]]:
-        pieces: list[tuple[bytes, str | None]] = []
+    def take(self, count: int) -> list[_Piece]:
+        pieces: list[_Piece] = []
         room = BLOCK
         while len(pieces) < count and room > 0 and self._begin():
             pieces.append(self._next())
-            room -= len(pieces[-1][0])
+            room -= len(pieces[-1].raw)
         return pieces
 
     def _begin(self) -> bool:
@@ -97,7 +103,7 @@ class _Cutter:
         chunk = self._file.read(STEP)
         self._data = self._data[self._at :] + chunk
         self._at = 0
-        self._read += len(chunk)
+        self._end += len(chunk)
         return bool(chunk)
 
     def _has(self, count: int) -> bool:
@@ -106,7 +112,7 @@ class _Cutter:
                 return False
         return True
 
-    def _next(self) -> tuple[bytes, str | None]:
+    def _next(self) -> _Piece:
         self._has(LEADER)
         declared = self._data[self._at : self._at + 5]
         if not declared.isdigit():
@@ -119,16 +125,22 @@ class _Cutter:
             return self._until_mark(f"the leader says {length:,} bytes, but the file ends after {left:,}")
         raw = self._data[self._at : self._at + length]
         if raw[-1:] != END_OF_RECORD:
-            return self._until_mark(
-                f"there is no end-of-record mark after the {length:,} bytes that the leader says{_way_out(length)}"
-            )
+            fault = f"there is no end-of-record mark after the {length:,} bytes that the leader says"
+            return self._until_mark(fault + _way_out(length))
         if raw.find(END_OF_RECORD) + 1 < length:
             return self._until_mark(f"an end-of-record mark comes before the {length:,} bytes that the leader says")
-        self._at += length
-        return raw, None
+        return self._whole(raw)
 
-    def _until_mark(self, fault: str) -> tuple[bytes, str]:
-        """The bytes up to the next mark, or up to a whole record before it.
+    def _whole(self, raw: bytes) -> _Piece:
+        try:
+            piece = _Piece(raw, self._read(raw))
+        except MarcFault as error:
+            return self._until_mark(str(error))
+        self._at += len(raw)
+        return piece
+
+    def _until_mark(self, fault: str) -> _Piece:
+        """The bytes up to the next mark, or up to a good record before it.
 
         Of a longer stretch without a mark only the beginning is kept.
         """
@@ -140,20 +152,29 @@ class _Cutter:
             begin -= keep
             self._at = keep
             if not self._more():
-                return self._rest(head), fault
-        start = self._whole_record(max(self._at, begin), end)
+                end = len(self._data) - 1
+                break
+        start = self._good_record(max(self._at, begin), end)
         raw = (head + self._data[self._at : start])[:LONGEST]
         self._at = start
-        return raw, fault
+        return _Piece(raw, None, fault)
 
-    def _rest(self, head: bytes) -> bytes:
-        rest = (head + self._data[self._at :])[:LONGEST]
-        self._at = len(self._data)
-        return rest
+    def _good_record(self, first: int, end: int) -> int:
+        """Where a good record begins that ends at `end`; behind it if there is none."""
+        fitting = self._fitting(max(first, end - LONGEST + 1), end + 1)
+        good = (at for at in islice(fitting, TRIES) if self._is_good(self._data[at : end + 1]))
+        return next(good, end + 1)
 
-    def _whole_record(self, first: int, end: int) -> int:
-        """Where a record of the right length begins that ends at `end`; behind it if there is none."""
-        for found in LENGTHS.finditer(self._data, max(first, end - LONGEST + 1), end + 1):
-            if int(found[1]) == end + 1 - found.start() > LEADER + 2:
-                return found.start()
-        return end + 1
+    def _fitting(self, first: int, end: int) -> Iterator[int]:
+        """Where a record could begin, by its leader, that ends before `end`."""
+        for found in LEADERS.finditer(self._data, first, end):
+            start, length, base = found.start(), int(found[1]), int(found[2])
+            if length == end - start > base > LEADER and self._data[start + base - 1 : start + base] == END_OF_FIELD:
+                yield start
+
+    def _is_good(self, raw: bytes) -> bool:
+        try:
+            self._read(raw)
+        except MarcFault:
+            return False
+        return raw.endswith(END_OF_RECORD)

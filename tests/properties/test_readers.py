@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import unicodedata
 import warnings
 from collections.abc import Mapping
 from contextlib import redirect_stderr
@@ -177,7 +178,8 @@ def test_marc_8_is_what_pymarc_makes_of_it_or_a_fault(text: bytes, put: bytes, a
 
 def _plain(text: str) -> str:
     """Without the controls, which pymarc drops."""
-    return "".join(one for one in text if one >= " " and not 0x80 <= ord(one) < 0xA0 and one not in "\u200c\u200d")
+    kept = "".join(one for one in text if one >= " " and not 0x80 <= ord(one) < 0xA0 and one not in "\u200c\u200d")
+    return unicodedata.normalize("NFC", kept)
 
 
 @settings(deadline=None, max_examples=300)
@@ -196,7 +198,7 @@ def _written(field: dict[str, Any]) -> bytes:
     if isinstance(content, str):
         return content.encode()
     subfields = [code + value for one in content["subfields"] for code, value in one.items()]
-    return "\x1f".join([(content["ind1"] + content["ind2"]).strip(), *subfields]).encode()
+    return "\x1f".join([(content["ind1"] + content["ind2"]).strip(" "), *subfields]).encode()
 
 
 def _fields_of(raw: bytes) -> list[bytes]:
