@@ -15,7 +15,6 @@ from typing import Any
 import structlog
 from aiohttp import hdrs, web
 from aiohttp.streams import StreamReader
-from multidict import CIMultiDict, CIMultiDictProxy
 
 from server.web.proxies import Proxies
 
@@ -225,13 +224,13 @@ def has_left(request: web.Request) -> bool:
     return isinstance(request.protocol, Connection) and request.protocol.has_left
 
 
-def _known_expectations(headers: CIMultiDictProxy[str]) -> CIMultiDictProxy[str]:
+def _known_expectations(headers: Any) -> Any:
     """Others may be passed over (RFC 9110 10.1.1); aiohttp fails at those that are no text."""
     if headers[hdrs.EXPECT].lower() == "100-continue":
         return headers
-    known = CIMultiDict(headers)
+    known = headers.copy()
     del known[hdrs.EXPECT]
-    return CIMultiDictProxy(known)
+    return type(headers)(known)
 
 
 def _host_of(peer: Any) -> str:

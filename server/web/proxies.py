@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 
 import structlog
 from aiohttp import web
-from yarl import URL
 
 from server.web.links import PREFIX, is_host
 
@@ -106,8 +105,8 @@ def _below(request: web.Request, prefix: str) -> web.Request:
 
 
 def _at(request: web.Request, target: str) -> web.Request:
-    path, _, query = target.partition("?")
-    return request.clone(rel_url=URL.build(path=path, query_string=query, encoded=True))
+    path = target.partition("?")[0]
+    return request.clone(rel_url=request.rel_url.with_path(path, encoded=True, keep_query=True))
 
 
 def _x_forwarded(headers: Mapping[str, str]) -> Sequence[Hop]:
