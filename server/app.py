@@ -14,15 +14,17 @@ from server.dialects import BY_SESSION, DIALECTS, MakeDialect
 from server.engine.engine import Engine
 from server.metrics import Metrics
 from server.metrics.described import DESCRIBED as METRICS
+from server.settings import SettingsWrong
 from server.web.access_log import AccessLog, access_logger, protocol_logger
 from server.web.auth import Gate, KeyGate, OpenGate, Throttle
 from server.web.body import expect_later
 from server.web.connections import Runner
-from server.web.dialect import Dialect
+from server.web.dialect import Dialect, speaker
 from server.web.docs import Docs
 from server.web.errors import catch_errors
 from server.web.local import only_local
 from server.web.open_files import most_connections, raise_open_files
+from server.web.prefixed import prefixed
 from server.web.proxies import Network, Proxies, path_of
 from server.web.sign_in import SessionGate, SignIn
 
@@ -53,8 +55,9 @@ def make_app(engine: Engine, dialects: Sequence[MakeDialect] = DIALECTS, facts: 
     described = [make(engine, readers if make in BY_SESSION else gate) for make in dialects]
     docs = Docs(readers, [*(dialect.described for dialect in described), METRICS], engine.public_url)
     spoken: list[Dialect] = [*described, site, metrics, docs]
+    _refuse_path(spoken, engine.public_url)
     guards = [only_local(engine.public_url)] if engine.keys.everybody else []
-    app = web.Application(middlewares=[metrics.middleware, catch_errors(spoken), *guards])
+    app = web.Application(middlewares=[metrics.middleware, prefixed, catch_errors(spoken), *guards])
     site.attach(app)
     metrics.attach(app)
     app[ENGINE] = engine
@@ -63,6 +66,20 @@ def make_app(engine: Engine, dialects: Sequence[MakeDialect] = DIALECTS, facts: 
     for dialect in spoken:
         app.add_routes(_patient(route) for route in dialect.routes())
     return app
+
+
+def _refuse_path(spoken: Sequence[Dialect], public_url: str | None) -> None:
+    """A proxy may take the path off: then nobody could tell it from a path of our own."""
+    path = path_of(public_url)
+    owner = (speaker(spoken, path) or _below(spoken, path)) if path else None
+    if owner is not None:
+        wrong = f"[server] public_url = {public_url!r}: {path} is a path of {owner.name} here"
+        raise SettingsWrong([f"{wrong}; use another, such as /penstock"])
+
+
+def _below(spoken: Sequence[Dialect], path: str) -> Dialect | None:
+    start = f"{path.lower()}/"
+    return next((each for each in spoken if any(known.lower().startswith(start) for known in each.prefixes)), None)
 
 
 def _patient(route: web.RouteDef) -> web.RouteDef:

@@ -9,6 +9,7 @@ import difflib
 import os
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -50,6 +51,9 @@ class Server(Section):
     port: int = Field(default=8080, ge=0, le=65535, description="the port to listen on; 0 takes a free one")
     public_url: HttpUrl | None = Field(
         default=None, description="the address clients use, where a proxy stands in front"
+    )
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = Field(
+        default=(), description="addresses or networks of the proxies that are believed about their clients"
     )
     log_format: Literal["console", "json"] = Field(default="console", description="console or json")
     session_seconds: Count = Field(default=12 * 3600, description="how long signing in to the admin site lasts")

@@ -29,7 +29,10 @@ TABLE: Mapping[type[EngineError], Answer] = {
     KeyMissing: Answer(403, lambda _: "Enter a key. `penstock keys create NAME --scope admin` makes one."),
     KeyUnknown: Answer(403, lambda _: "This key is not known here, or it was revoked or has expired."),
     KeyForbidden: Answer(403, lambda _: "This key may not sign in: it needs the scope admin."),
-    KeyThrottled: Answer(429, lambda _: "Too many wrong keys came from your address. Wait a minute, then try again."),
+    KeyThrottled: Answer(
+        429,
+        lambda _: "This key is wrong, and too many wrong ones came before it. Enter the right key, or wait a minute.",
+    ),
     UploadTooLarge: Answer(413),
     UploadTooSlow: Answer(408),
     DiskFull: Answer(507),

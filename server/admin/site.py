@@ -19,7 +19,7 @@ from server.engine.engine import Engine
 from server.engine.errors import AccessRefused, EngineError, RequestInvalid
 from server.engine.uploads import Form, SmallForm
 from server.web.body import read_form, receive_form
-from server.web.errors import answer_to
+from server.web.errors import answer_to, retry_after
 from server.web.sign_in import READING, TWELVE_HOURS, SignIn, Visitor, same_token
 
 VISITOR = web.RequestKey("visitor", Visitor)
@@ -209,7 +209,9 @@ class Site:
             key = await self.sign_in.admit(request, fields.get("key", "").strip() or None)
         except AccessRefused as error:
             status, words = answer_to(TABLE, error)
-            return await self.page(request, "sign_in.html", status=status, next=back, problem=words(error))
+            page = await self.page(request, "sign_in.html", status=status, next=back, problem=words(error))
+            page.headers.update(retry_after(error))
+            return page
         response = _moved(back)
         await self.sign_in.enter(request, response, self.sign_in.visit(key))
         return response

@@ -83,7 +83,8 @@ async def _serve(settings: Settings, *, no_auth: bool, welcome: bool, flags: str
         await asyncio.to_thread(engine.definitions.load)
         secret = await _first_key(engine) if welcome else None
         facts = Facts(version("penstock"), shown(settings), settings.server.session_seconds)
-        await serve(make_app(engine, facts=facts), settings.server.host, settings.server.port, _announce(secret, flags))
+        app, at = make_app(engine, facts=facts), settings.server
+        await serve(app, at.host, at.port, _announce(secret, flags), at.trusted_proxies)
 
 
 async def _first_key(engine: Engine) -> str | None:

@@ -19,7 +19,9 @@ EngineError
     └── LineInvalid         └── BodyEmpty
 """
 
+import math
 from collections.abc import Sequence
+from typing import Self
 
 
 class EngineError(Exception):
@@ -163,8 +165,18 @@ class KeyForbidden(AccessRefused):
 
 
 class KeyThrottled(AccessRefused):
+    """A wrong key after many others. A right key is never refused so."""
+
+    retry_after = 60  # seconds
+
     def __init__(self) -> None:
-        super().__init__("too many failed attempts from this address; wait before trying again")
+        super().__init__("the API key is wrong, and too many wrong ones came before it; send the right key, or wait")
+
+    @classmethod
+    def until(cls, seconds: float) -> Self:
+        error = cls()
+        error.retry_after = max(1, math.ceil(seconds))
+        return error
 
 
 class UploadFailed(EngineError):

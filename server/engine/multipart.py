@@ -9,16 +9,21 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 from urllib.parse import unquote
 
+from server.engine.charsets import codec_of, name_of
 from server.engine.errors import TooManyParts, UploadIncomplete, UploadMalformed
 
 MAX_BOUNDARY = 200
 MAX_PREAMBLE = 64 * 1024
 MAX_PADDING = 256
-MAX_FILE_NAME = 200
+MAX_FILE_NAME = 255
 _ENCODINGS = ("", "7bit", "8bit", "binary")
-_PARAMETER = re.compile(r""";\s*([^\s=;"]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)""")
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]"
+_NAME = re.compile(rf"[\s;]*({_TOKEN}+)\s*=\s*").match
+_GOES_ON = re.compile(rf"\s*(?:;\s*{_TOKEN}+\s*=|;?\s*\Z)").match  # what follows a value
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _NO_NAMES = ("", ".", "..")
+_BROWSERS = {"%22": '"', "%0d": "\r", "%0a": "\n"}  # what a browser may not write into a name as it is
+_ESCAPED = re.compile("%22|%0[da]", re.IGNORECASE).sub
 
 
 class Part(NamedTuple):
@@ -43,8 +48,15 @@ class FormParser:
     """`feed` takes the body in pieces of any size; `finish` says that there is no more."""
 
     def __init__(
-        self, boundary: bytes, receiver: PartReceiver, *, max_parts: int = 100, max_header_bytes: int = 8192
+        self,
+        boundary: bytes,
+        receiver: PartReceiver,
+        *,
+        max_parts: int = 100,
+        max_header_bytes: int = 8192,
+        charset: str = "",
     ) -> None:
+        self._charset = charset
         self._delimiter = b"\r\n--" + boundary
         self._receiver = receiver
         self._max_parts = max_parts
@@ -107,7 +119,7 @@ class FormParser:
         self._parts += 1
         if self._parts > self._max_parts:
             raise TooManyParts(self._max_parts)
-        self._receiver.begin(part_of(data[start + 2 : at], self._parts))
+        self._receiver.begin(part_of(data[start + 2 : at], self._parts, self._charset))
         self._state = self._body
         return at + 4
 
@@ -143,10 +155,16 @@ def boundary_of(content_type: str) -> bytes:
     return boundary.encode("ascii")
 
 
-def part_of(block: bytes, number: int) -> Part:
-    """Reads a part's headers."""
-    headers = dict(_header(line, number) for line in block.split(b"\r\n") if line)
-    kind, parameters = split_header(headers.get("content-disposition", ""))
+def charset_of(content_type: str) -> str:
+    """The charset that a Content-Type header declares; empty where it declares none."""
+    return split_header(content_type)[1].get("charset", "")
+
+
+def part_of(block: bytes, number: int, charset: str = "") -> Part:
+    """Reads a part's headers; `charset` is what was declared for the form."""
+    headers = dict(_header(line, number, charset) for line in block.split(b"\r\n") if line)
+    disposition = headers.get("content-disposition", "")
+    kind, parameters = _disposition(disposition, number)
     name = parameters.get("name")
     if kind != "form-data" or name is None:
         raise UploadMalformed(f"part {number} of the form has no Content-Disposition: form-data with a name")
@@ -158,45 +176,89 @@ def part_of(block: bytes, number: int) -> Part:
     return Part(_plain(name), _file_name(parameters), headers.get("content-type", ""))
 
 
-def _header(line: bytes, number: int) -> tuple[str, str]:
-    name, colon, value = line.decode("utf-8", "replace").partition(":")
+def _header(line: bytes, number: int, charset: str) -> tuple[str, str]:
+    name, colon, value = name_of(line, charset).partition(":")
     if not colon or not name.strip():
         raise UploadMalformed(f"part {number} of the form has a header line without a name: {line[:40]!r}")
     return name.strip().lower(), value.strip()
 
 
+def _disposition(value: str, number: int) -> tuple[str, Mapping[str, str]]:
+    """Strictly: a name that is read wrongly would be another name."""
+    kind, _, rest = value.partition(";")
+    pairs, leftover = _parameters(rest)
+    if leftover or len({name for name, _ in pairs}) < len(pairs):
+        raise UploadMalformed(f"part {number} has a Content-Disposition that cannot be read: {value[:200]!r}")
+    return kind.strip().lower(), dict(pairs)
+
+
 def split_header(value: str) -> tuple[str, Mapping[str, str]]:
     """`form-data; name="a"` as the first word in lower case and the parameters."""
-    kind, semicolon, rest = value.partition(";")
-    parameters = {name.lower(): _unquoted(text) for name, text in _PARAMETER.findall(semicolon + rest)}
-    return kind.strip().lower(), parameters
+    kind, _, rest = value.partition(";")
+    return kind.strip().lower(), dict(_parameters(rest)[0])
 
 
-def _unquoted(text: str) -> str:
-    text = text.strip()
-    if len(text) >= 2 and text[0] == text[-1] == '"':
-        return text[1:-1].replace('\\"', '"')
-    return text
+def _parameters(text: str) -> tuple[list[tuple[str, str]], str]:
+    """The parameters in order, and what could not be read."""
+    pairs, at = [], 0
+    while found := _NAME(text, at):
+        read = _quoted if text.startswith('"', found.end()) else _bare
+        value, at = read(text, found.end())
+        pairs.append((found[1].lower(), value))
+    return pairs, text[at:].strip(" \t;")
+
+
+def _quoted(text: str, start: int) -> tuple[str, int]:
+    """Some clients do not mark the quotes within: a quote ends the value only where nothing but parameters follows."""
+    last, at = start, start + 1
+    while (at := text.find('"', at)) >= 0:
+        if not _is_escaped(text, at) and _GOES_ON(text, at + 1):
+            return _unescaped(text[start + 1 : at]), at + 1
+        last, at = at, at + 1
+    if last == start:  # nothing ends it
+        return "", start
+    return _unescaped(text[start + 1 : last]), last + 1  # a path may end with a backslash
+
+
+def _is_escaped(text: str, at: int) -> bool:
+    first = at
+    while text[first - 1] == "\\":
+        first -= 1
+    return (at - first) % 2 == 1
+
+
+def _bare(text: str, start: int) -> tuple[str, int]:
+    """Up to a semicolon after which a parameter or nothing follows."""
+    at = start
+    while not _GOES_ON(text, at):
+        at = text.find(";", at + 1)
+        if at < 0:
+            return text[start:].strip(), len(text)
+    return text[start:at].strip(), at
+
+
+def _unescaped(text: str) -> str:
+    """Only quotes are: in other places a backslash is part of a path."""
+    return text.replace('\\"', '"')
 
 
 def _file_name(parameters: Mapping[str, str]) -> str | None:
-    encoded = parameters.get("filename*", "")
-    charset, mark, rest = encoded.partition("'")
-    if mark and charset.lower() in ("utf-8", "iso-8859-1"):
-        return plain_name(unquote(rest.partition("'")[2], charset, "replace"))
+    charset, mark, rest = parameters.get("filename*", "").partition("'")
+    codec = codec_of(charset)
+    if mark and codec is not None:
+        return plain_name(unquote(rest.partition("'")[2], codec, "replace"))
     name = parameters.get("filename")
-    return None if name is None else plain_name(name.replace("%22", '"'))
+    return None if name is None else plain_name(_ESCAPED(lambda found: _BROWSERS[found[0].lower()], name))
 
 
 def plain_name(name: str) -> str:
-    """A file name as text to show, never a path: the last part of it, printable, not too long."""
+    """A file name as text to show, never a path: the last part of it, printable. One that is too long is refused."""
     last = _plain(re.split(r"[/\\]", name)[-1]).strip()
     if last in _NO_NAMES:
         return ""
-    if len(last) <= MAX_FILE_NAME:
-        return last
-    ending = last[last.rfind(".") :] if "." in last[-16:] else ""
-    return last[: MAX_FILE_NAME - len(ending)] + ending
+    if len(last) > MAX_FILE_NAME:
+        raise UploadMalformed(f"a file's name is longer than {MAX_FILE_NAME} characters: {last[:60]}…")
+    return last
 
 
 def _plain(text: str) -> str:

@@ -4,12 +4,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from server.engine.charsets import text_of
 from server.engine.errors import PartTooLarge
-from server.engine.multipart import FormParser, Part, PartReceiver
+from server.engine.multipart import FormParser, Part, PartReceiver, boundary_of, charset_of
 from server.engine.receiving import UploadLimits
 from storage.blobs.base import BlobStore, BlobWriter, Stored
 
 LARGE = 64 * 1024
+CHARSET_FIELD = "_charset_"
 _NO_PART = Part("", None, "")
 
 
@@ -60,10 +62,14 @@ class OctetSink:
 
 
 class FormFields:
-    """Keeps a form's plain fields, each under a cap, and passes its files on."""
+    """Keeps a form's plain fields, each under a cap, and passes its files on.
 
-    def __init__(self, files: PartReceiver, limits: UploadLimits) -> None:
+    A field's charset is its own, or that of a field `_charset_` before it (RFC 7578 4.6), or the form's, or UTF-8.
+    """
+
+    def __init__(self, files: PartReceiver, limits: UploadLimits, charset: str = "") -> None:
         self._files = files
+        self._charset = charset
         self._limit = limits.max_field_bytes
         self._part = _NO_PART
         self._text = bytearray()
@@ -85,10 +91,16 @@ class FormFields:
         self._text += data
 
     def end(self) -> None:
-        if self._part.filename is None:
-            self.fields[self._part.name] = self._text.decode("utf-8", "replace")
-        else:
+        if self._part.filename is not None:
             self._files.end()
+        elif self._part.name == CHARSET_FIELD:
+            self._charset = self._text.decode("ascii", "replace").strip()
+        else:
+            self.fields[self._part.name] = self._decoded()
+
+    def _decoded(self) -> str:
+        charset = charset_of(self._part.content_type) or self._charset
+        return text_of(bytes(self._text), charset, f"the form field {self._part.name!r}")
 
 
 class FilesInMemory:
@@ -169,10 +181,10 @@ class FilesAsBlobs:
 class FormSink:
     """The body is a form whose files become blobs."""
 
-    def __init__(self, boundary: bytes, files: FilesAsBlobs, limits: UploadLimits, publish: bool) -> None:
+    def __init__(self, content_type: str, files: FilesAsBlobs, limits: UploadLimits, publish: bool) -> None:
         self._files = files
-        self._fields = FormFields(files, limits)
-        self._parser = form_parser(boundary, self._fields, limits)
+        self._fields = FormFields(files, limits, charset_of(content_type))
+        self._parser = form_parser(content_type, self._fields, limits)
         self._publish = publish
 
     def feed(self, pieces: list[bytes]) -> None:
@@ -189,9 +201,13 @@ class FormSink:
         self._files.discard()
 
 
-def form_parser(boundary: bytes, receiver: PartReceiver, limits: UploadLimits) -> FormParser:
+def form_parser(content_type: str, receiver: PartReceiver, limits: UploadLimits) -> FormParser:
     return FormParser(
-        boundary, receiver, max_parts=limits.max_form_parts, max_header_bytes=limits.max_part_header_bytes
+        boundary_of(content_type),
+        receiver,
+        max_parts=limits.max_form_parts,
+        max_header_bytes=limits.max_part_header_bytes,
+        charset=charset_of(content_type),
     )
 
 

@@ -9,12 +9,14 @@ from types import MappingProxyType
 from typing import Self, TypeVar
 from urllib.parse import parse_qsl
 
+from server.engine.charsets import text_of
 from server.engine.errors import DiskFull, PartMissing, PartTooLarge, TooManyParts, UploadTooLarge
 from server.engine.events import Events, UploadEnded, UploadResult, upload_result
 from server.engine.line_checks import LineCheckedSink
-from server.engine.multipart import boundary_of, plain_name, split_header
+from server.engine.multipart import plain_name, split_header
 from server.engine.receiving import Budget, ByteSource, Clock, Flow, Patience, Sink, UploadLimits, read_whole
 from server.engine.sinks import (
+    CHARSET_FIELD,
     FilesAsBlobs,
     FilesInMemory,
     FormFields,
@@ -169,7 +171,7 @@ class Uploads:
         Only files under `file_fields` are kept. With `repeated`, all files of one field are, else the last.
         """
         files = FilesAsBlobs(self._blobs, file_fields, repeated)
-        sink = FormSink(boundary_of(content_type), files, self.limits, publish)
+        sink = FormSink(content_type, files, self.limits, publish)
         fields, kept = await self._receive(source, sink, expected)
         return Form(fields, tuple(Upload(self, one, fields) for one in kept))
 
@@ -177,12 +179,13 @@ class Uploads:
         self, source: ByteSource, content_type: str, *, expected: int | None = None, max_bytes: int | None = None
     ) -> SmallForm:
         """A small form in memory, multipart or urlencoded."""
-        kind, _ = split_header(content_type)
+        kind, parameters = split_header(content_type)
+        charset = parameters.get("charset", "")
         if kind == "application/x-www-form-urlencoded":
-            return self._urlencoded(await self.read_bytes(source, expected=expected, max_bytes=max_bytes))
+            return self._urlencoded(await self.read_bytes(source, expected=expected, max_bytes=max_bytes), charset)
         files = FilesInMemory()
-        form = FormFields(files, self.limits)
-        parser = form_parser(boundary_of(content_type), form, self.limits)
+        form = FormFields(files, self.limits, charset)
+        parser = form_parser(content_type, form, self.limits)
         parser.feed(await self.read_bytes(source, expected=expected, max_bytes=max_bytes))
         parser.finish()
         return SmallForm(form.fields, files.files)
@@ -249,17 +252,26 @@ class Uploads:
             self._events.tell(UploadEnded("refused", 0))
             raise
 
-    def _urlencoded(self, body: bytes) -> SmallForm:
-        try:
-            pairs = parse_qsl(
-                body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=self.limits.max_form_parts
-            )
-        except ValueError:
-            raise TooManyParts(self.limits.max_form_parts) from None
-        for name, value in pairs:
+    def _urlencoded(self, body: bytes, charset: str) -> SmallForm:
+        pairs = self._pairs(body)
+        charset = dict(pairs).get(CHARSET_FIELD.encode(), b"").decode("ascii", "replace") or charset
+        fields = {}
+        for key, value in pairs:
+            name = text_of(key, charset, "the name of a form field")
             if len(value) > self.limits.max_field_bytes:
                 raise PartTooLarge(name, self.limits.max_field_bytes)
-        return SmallForm(dict(pairs))
+            fields[name] = text_of(value, charset, f"the form field {name!r}")
+        fields.pop(CHARSET_FIELD, None)
+        return SmallForm(fields)
+
+    def _pairs(self, body: bytes) -> list[tuple[bytes, bytes]]:
+        """Latin-1 stands for the bytes themselves: the charset may be the value of one of them."""
+        most = self.limits.max_form_parts
+        try:
+            pairs = parse_qsl(body.decode("latin-1"), True, encoding="latin-1", max_num_fields=most)
+        except ValueError:
+            raise TooManyParts(most) from None
+        return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
 
     def _time(self) -> Clock:
         return self._clock or asyncio.get_running_loop()

@@ -2,10 +2,11 @@
 
 import base64
 import binascii
+import hashlib
 import ipaddress
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -27,11 +28,19 @@ def basic_credentials(headers: Mapping[str, str]) -> Basic | None:
     if encoded is None:
         return None
     try:
-        text = base64.b64decode(encoded, validate=True).decode("utf-8")
+        data = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):
         return None
-    user, colon, password = text.partition(":")
-    return Basic(user, password) if colon else None
+    user, colon, password = data.partition(b":")
+    return Basic(_text(user), _text(password)) if colon else None
+
+
+def _text(data: bytes) -> str:
+    """RFC 7617 names no charset: some clients send UTF-8, others Latin-1."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
 
 
 def bearer_token(headers: Mapping[str, str]) -> str | None:
@@ -61,36 +70,36 @@ class Failures(NamedTuple):
 
 @dataclass
 class Throttle:
-    """Failed attempts of an address within a window. Bounded: the address idle longest is forgotten first."""
+    """Wrong keys within a window, by the address that sent them or by the key. The idlest is forgotten first."""
 
     allowed: int = 20
     window: float = 60.0  # seconds
-    addresses: int = 10_000
+    most: int = 10_000
     _failures: OrderedDict[str, Failures] = field(default_factory=OrderedDict, init=False, repr=False)
 
-    def blocks(self, address: str, now: float) -> bool:
-        if not self._failures:
-            return False
-        failures = self._current(_origin(address), now)
-        return failures is not None and failures.times >= self.allowed
+    def wait(self, sender: str, now: float) -> float:
+        """The seconds until the sender may try wrong keys again; 0 where it may now."""
+        failures = self._current(sender, now)
+        if failures is None or failures.times < self.allowed:
+            return 0
+        return failures.since + self.window - now
 
-    def failed(self, address: str, now: float) -> None:
-        origin = _origin(address)
-        before = self._current(origin, now) or Failures(now)
-        self._failures[origin] = Failures(before.since, before.times + 1)
-        self._failures.move_to_end(origin)
-        if len(self._failures) > self.addresses:
+    def failed(self, sender: str, now: float) -> None:
+        before = self._current(sender, now) or Failures(now)
+        self._failures[sender] = Failures(before.since, before.times + 1)
+        self._failures.move_to_end(sender)
+        if len(self._failures) > self.most:
             self._failures.popitem(last=False)
 
-    def _current(self, origin: str, now: float) -> Failures | None:
-        failures = self._failures.get(origin)
+    def _current(self, sender: str, now: float) -> Failures | None:
+        failures = self._failures.get(sender)
         if failures is not None and now - failures.since >= self.window:
-            del self._failures[origin]
+            del self._failures[sender]
             return None
         return failures
 
 
-def _origin(address: str) -> str:
+def sender_at(address: str) -> str:
     """IPv6 clients choose the last 64 bits freely, so they count together."""
     try:
         parsed = ipaddress.ip_address(address)
@@ -108,13 +117,17 @@ class Authenticator(Protocol):
 
 
 class Gate(Protocol):
-    """* `admit` lets a request with a valid key for the scope pass, or raises an AccessRefused."""
+    """* `admit` lets a request with a valid key for the scope pass, or raises an AccessRefused.
+    * `counted` does the same for another kind of secret: `look_up` answers its key or raises KeyUnknown.
+    """
 
     async def admit(self, request: web.Request, secret: str | None, scope: str) -> Key: ...
 
+    async def counted(self, request: web.Request, secret: str, look_up: Awaitable[Key]) -> Key: ...
+
 
 class KeyGate:
-    """Asks for a key, and stops asking an address that keeps sending wrong ones."""
+    """Asks for a key. Wrong ones are slowed, by address and by key; a right key is let in whatever came before it."""
 
     def __init__(self, keys: Authenticator, throttle: Throttle, clock: Callable[[], float] = time.monotonic) -> None:
         self._keys = keys
@@ -122,20 +135,31 @@ class KeyGate:
         self._clock = clock
 
     async def admit(self, request: web.Request, secret: str | None, scope: str) -> Key:
-        address = request.remote or ""
-        if self._throttle.blocks(address, self._clock()):
-            raise KeyThrottled
         if secret is None:
             raise KeyMissing
+        return await self.counted(request, secret, self._key(secret, scope))
+
+    async def counted(self, request: web.Request, secret: str, look_up: Awaitable[Key]) -> Key:
         try:
-            if not secret.isascii():
-                raise KeyUnknown
-            key = await self._keys.authenticate(secret, scope)
+            key = await look_up
         except KeyUnknown:
-            self._throttle.failed(address, self._clock())
+            self._slow_down(request.remote or "", secret)
             raise
         request[KEY_ID] = str(key.id)
         return key
+
+    async def _key(self, secret: str, scope: str) -> Key:
+        if not secret.isascii():
+            raise KeyUnknown
+        return await self._keys.authenticate(secret, scope)
+
+    def _slow_down(self, address: str, secret: str) -> None:
+        now = self._clock()
+        senders = (sender_at(address), "key " + hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest())
+        if wait := max(self._throttle.wait(sender, now) for sender in senders):
+            raise KeyThrottled.until(wait)
+        for sender in senders:
+            self._throttle.failed(sender, now)
 
 
 class OpenGate:
@@ -146,3 +170,6 @@ class OpenGate:
 
     async def admit(self, request: web.Request, secret: str | None, scope: str) -> Key:
         return await self._keys.authenticate("", scope)
+
+    async def counted(self, request: web.Request, secret: str, look_up: Awaitable[Key]) -> Key:
+        return await look_up

@@ -14,6 +14,7 @@ from server.engine.errors import AccessRefused, EngineError, KeyForbidden, KeyMi
 from server.web.auth import Gate, basic_credentials, bearer_token
 from server.web.described import Description
 from server.web.errors import Answer, answer_to
+from server.web.links import prefix_of
 from server.web.openapi import document
 
 SCOPE = "native"
@@ -53,8 +54,8 @@ class Docs:
     def __init__(self, gate: Gate, descriptions: Sequence[Description], public_url: str | None = None) -> None:
         self._gate = gate
         self._descriptions = descriptions
-        self._server = (public_url or "").rstrip("/") or "/"
-        self._document: bytes | None = None
+        self._public = (public_url or "").rstrip("/")
+        self._documents: dict[str, bytes] = {}  # by the address that paths are relative to
 
     def routes(self) -> Iterable[web.RouteDef]:
         yield web.get(DOCUMENT, self.document)
@@ -64,9 +65,10 @@ class Docs:
 
     async def document(self, request: web.Request) -> web.Response:
         await self._admit(request)
-        if self._document is None:
-            self._document = await asyncio.to_thread(self._made)
-        return web.Response(body=self._document, content_type="application/json", headers=HEADERS)
+        server = self._public or prefix_of(request) or "/"
+        if server not in self._documents:
+            self._documents = {server: await asyncio.to_thread(self._made, server)}
+        return web.Response(body=self._documents[server], content_type="application/json", headers=HEADERS)
 
     async def page(self, request: web.Request) -> web.StreamResponse:
         """Whoever comes without a key is asked for one, and comes back."""
@@ -74,7 +76,8 @@ class Docs:
             await self._admit(request)
         except KeyMissing:
             raise web.HTTPSeeOther(SIGN_IN) from None
-        return _served(_OWN / "page.html")
+        page = await asyncio.to_thread((_OWN / "page.html").read_text, "utf-8")
+        return web.Response(text=page, content_type="text/html", headers=HEADERS)
 
     async def asset(self, request: web.Request) -> web.StreamResponse:
         await self._admit(request)
@@ -83,8 +86,8 @@ class Docs:
             raise web.HTTPNotFound
         return _served(path)
 
-    def _made(self) -> bytes:
-        return orjson.dumps(document(self._descriptions, version=version("penstock"), server=self._server))
+    def _made(self, server: str) -> bytes:
+        return orjson.dumps(document(self._descriptions, version=version("penstock"), server=server))
 
     async def _admit(self, request: web.Request) -> None:
         basic = basic_credentials(request.headers)

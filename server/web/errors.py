@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
-from server.engine.errors import DiskFull, EngineError, UploadIncomplete, UploadMalformed
+from server.engine.errors import DiskFull, EngineError, KeyThrottled, UploadIncomplete, UploadMalformed
 from server.web.access_log import REASON, ROUTE
 from server.web.dialect import Dialect, speaker
 from storage.errors import StorageFull
@@ -70,7 +70,14 @@ def _refused(dialects: Sequence[Dialect], request: web.Request, raised: Exceptio
     dialect = speaker(dialects, request.path)
     if dialect is None:
         return web.Response(status=400, text=str(error))
-    return dialect.refuse(request, error)
+    response = dialect.refuse(request, error)
+    response.headers.update(retry_after(error))
+    return response
+
+
+def retry_after(error: Exception) -> Mapping[str, str]:
+    """The header that says when to come back, for what passes by itself."""
+    return {hdrs.RETRY_AFTER: str(error.retry_after)} if isinstance(error, KeyThrottled) else {}
 
 
 def _as_engine_error(raised: Exception) -> EngineError | None:

@@ -16,6 +16,11 @@ def prefix_of(request: web.Request) -> str:
     return prefix
 
 
+def is_over_tls(request: web.Request, public_url: str | None) -> bool:
+    """Whether people come over TLS, perhaps to a proxy before us: their cookies are for that only."""
+    return request.secure or (public_url or "").startswith("https:")
+
+
 def site_of(request: web.Request, public_url: str | None) -> str:
     """Where people reach this server: as configured, else as the client reached it."""
     if public_url is not None:

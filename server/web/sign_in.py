@@ -7,6 +7,7 @@ session's token and an Origin of our own (see `own_origin`).
 import hashlib
 import hmac
 import secrets
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from server.engine.errors import KeyUnknown
 from server.engine.keys import Key
 from server.web.access_log import KEY_ID
 from server.web.auth import Gate
+from server.web.links import is_over_tls, prefix_of
 
 COOKIE = "penstock"
 SCOPE = "admin"
@@ -41,7 +43,7 @@ class SignIn:
         self._engine = engine
         self._gate = gate
         self._seconds = seconds
-        self._cookies: dict[bool, EncryptedCookieStorage] = {}
+        self._cookies: dict[str, EncryptedCookieStorage] = {}
 
     async def visitor(self, request: web.Request) -> Visitor | None:
         """None where nobody is signed in, or no longer: the session is over, or its key was revoked or has expired."""
@@ -86,30 +88,38 @@ class SignIn:
         origin = request.headers.get(hdrs.ORIGIN) or request.headers.get(hdrs.REFERER)
         if origin is None:
             return False
-        ours = {request.headers.get(hdrs.HOST, "").lower()}
+        ours = {request.host.lower()}
         if self._engine.public_url is not None:
             ours.add(urlsplit(self._engine.public_url).netloc.lower())
         return _netloc(origin) in ours - {""}
 
     async def _storage(self, request: web.Request) -> EncryptedCookieStorage:
-        """The cookie is for TLS only where people come over TLS, perhaps to a proxy before us."""
-        secure = request.secure or (self._engine.public_url or "").startswith("https:")
-        if secure not in self._cookies:
+        """The cookie is for TLS only where people come over TLS."""
+        secure = is_over_tls(request, self._engine.public_url)
+        guard = cookie_guard(secure, prefix_of(request))
+        if guard not in self._cookies:
             secret = await self._engine.secret("session")
-            self._cookies[secure] = EncryptedCookieStorage(
+            self._cookies[guard] = EncryptedCookieStorage(
                 secret,
-                cookie_name=cookie_name(secret, secure),
+                cookie_name=cookie_name(secret, guard),
                 max_age=self._seconds,
                 secure=secure,
                 httponly=True,
                 samesite="Strict",
             )
-        return self._cookies[secure]
+        return self._cookies[guard]
 
 
-def cookie_name(secret: bytes, secure: bool) -> str:
-    """Browsers know no ports, so each data directory has its own; over TLS no neighbour of our domain can set it."""
-    return f"{'__Host-' if secure else ''}{COOKIE}-{hashlib.sha256(secret).hexdigest()[:8]}"
+def cookie_guard(secure: bool, prefix: str) -> str:
+    """How a cookie's name begins: over TLS no neighbour of our domain can set it, if it is for the whole host."""
+    if not secure:
+        return ""
+    return "__Secure-" if prefix else "__Host-"
+
+
+def cookie_name(secret: bytes, guard: str) -> str:
+    """Browsers know no ports, so each data directory has its own."""
+    return f"{guard}{COOKIE}-{hashlib.sha256(secret).hexdigest()[:8]}"
 
 
 class SessionGate:
@@ -125,6 +135,9 @@ class SessionGate:
             if visitor is not None:
                 return visitor.key
         return await self._gate.admit(request, secret, scope)
+
+    async def counted(self, request: web.Request, secret: str, look_up: Awaitable[Key]) -> Key:
+        return await self._gate.counted(request, secret, look_up)
 
 
 def same_token(visitor: Visitor, sent: object) -> bool:

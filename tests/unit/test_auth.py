@@ -1,12 +1,17 @@
 """Credentials are read from headers purely; the throttle counts with a clock handed in."""
 
 import base64
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import pytest
+from aiohttp.test_utils import make_mocked_request
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.web.auth import Basic, Throttle, basic_credentials, bearer_token, header_key
+from server.engine.errors import AccessRefused, KeyThrottled, KeyUnknown
+from server.engine.keys import Key
+from server.web.auth import Basic, KeyGate, Throttle, basic_credentials, bearer_token, header_key
 
 
 def basic(text: str | bytes) -> dict[str, str]:
@@ -23,7 +28,10 @@ def basic(text: str | bytes) -> dict[str, str]:
         (basic(":secret"), Basic("", "secret")),
         (basic("haplo:a:b"), Basic("haplo", "a:b")),
         (basic("no colon"), None),
-        (basic(b"haplo:\xff\xfe"), None),
+        (basic("größe:secret"), Basic("größe", "secret")),
+        (basic("größe:secret".encode("latin-1")), Basic("größe", "secret")),
+        (basic(b"haplo:\xff\xfe"), Basic("haplo", "ÿþ")),
+        (basic(b"\xff no colon"), None),
         ({"Authorization": "basic " + base64.b64encode(b"u:p").decode()}, Basic("u", "p")),
         ({"Authorization": "Basic"}, None),
         ({"Authorization": "Basic !!!"}, None),
@@ -59,51 +67,87 @@ def test_header_key(value: str, expected: str | None) -> None:
     assert header_key({}, "X-Key") is None
 
 
-def failed(throttle: Throttle, address: str, times: int, now: float = 0.0) -> None:
-    for _ in range(times):
-        throttle.failed(address, now)
+class Keys:
+    """One right key."""
+
+    async def authenticate(self, secret: str, scope: str) -> Key:
+        if secret != "right":
+            raise KeyUnknown
+        now = datetime(2026, 1, 1, tzinfo=UTC)
+        return Key(7, "a key", "", "", (scope,), (), now, None, None, None, None)
 
 
-def test_an_address_is_blocked_after_too_many_failures() -> None:
-    throttle = Throttle(allowed=3)
-    failed(throttle, "192.0.2.1", 2)
-    assert not throttle.blocks("192.0.2.1", 0.0)
-    failed(throttle, "192.0.2.1", 1)
-    assert throttle.blocks("192.0.2.1", 0.0)
-    assert not throttle.blocks("192.0.2.2", 0.0)
+@dataclass
+class Door:
+    """A gate on a clock of the test."""
+
+    throttle: Throttle
+    now: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.gate = KeyGate(Keys(), self.throttle, lambda: self.now)
+
+    async def knock(self, secret: str, address: str = "192.0.2.1") -> str:
+        request = make_mocked_request("GET", "/").clone(remote=address)
+        try:
+            return (await self.gate.admit(request, secret, "native")).name
+        except AccessRefused as error:
+            return f"{type(error).__name__} {getattr(error, 'retry_after', '')}".strip()
 
 
-def test_the_block_is_lifted_when_the_window_has_passed() -> None:
-    throttle = Throttle(allowed=1, window=60.0)
-    failed(throttle, "192.0.2.1", 1, now=100.0)
-    assert throttle.blocks("192.0.2.1", 159.9)
-    assert not throttle.blocks("192.0.2.1", 160.0)
+async def test_wrong_keys_are_slowed_and_a_right_one_never_is() -> None:
+    door = Door(Throttle(allowed=2, window=60))
+    assert [await door.knock(f"wrong {n}") for n in range(3)] == ["KeyUnknown", "KeyUnknown", "KeyThrottled 60"]
+    assert await door.knock("right") == "a key"
+    assert await door.knock("wrong", "192.0.2.2") == "KeyUnknown"
+    door.now = 59.5
+    assert await door.knock("wrong") == "KeyThrottled 1"
+    door.now = 60
+    assert await door.knock("wrong") == "KeyUnknown"
+
+
+async def test_one_wrong_key_from_many_addresses_is_slowed() -> None:
+    door = Door(Throttle(allowed=2))
+    found = [await door.knock("wrong", f"192.0.2.{n}") for n in range(3)]
+    assert found == ["KeyUnknown", "KeyUnknown", "KeyThrottled 60"]
+    assert await door.knock("other", "192.0.2.9") == "KeyUnknown"
+
+
+async def test_addresses_of_one_ipv6_network_count_together() -> None:
+    door = Door(Throttle(allowed=2))
+    found = [await door.knock(f"wrong {n}", f"2001:db8::{n}") for n in range(3)]
+    assert found == ["KeyUnknown", "KeyUnknown", "KeyThrottled 60"]
+    assert await door.knock("wrong", "2001:db8:0:1::2") == "KeyUnknown"
+
+
+async def test_an_address_without_a_number_is_counted_as_it_is() -> None:
+    door = Door(Throttle(allowed=1))
+    assert [await door.knock(f"wrong {n}", "") for n in range(2)] == ["KeyUnknown", "KeyThrottled 60"]
+
+
+async def test_other_secrets_are_counted_too() -> None:
+    door = Door(Throttle(allowed=1))
+
+    async def unknown() -> Key:
+        raise KeyUnknown
+
+    request = make_mocked_request("GET", "/").clone(remote="192.0.2.1")
+    with pytest.raises(KeyUnknown):
+        await door.gate.counted(request, "a.b.c", unknown())
+    with pytest.raises(KeyThrottled):
+        await door.gate.counted(request, "a.b.d", unknown())
 
 
 def test_failures_long_apart_never_add_up() -> None:
     throttle = Throttle(allowed=2, window=60.0)
-    failed(throttle, "192.0.2.1", 1, now=0.0)
-    failed(throttle, "192.0.2.1", 1, now=61.0)
-    assert not throttle.blocks("192.0.2.1", 62.0)
+    throttle.failed("192.0.2.1", 0.0)
+    throttle.failed("192.0.2.1", 61.0)
+    assert throttle.wait("192.0.2.1", 62.0) == 0
 
 
-def test_addresses_of_one_ipv6_network_count_together() -> None:
-    throttle = Throttle(allowed=2)
-    failed(throttle, "2001:db8::1", 1)
-    failed(throttle, "2001:db8::ffff", 1)
-    assert throttle.blocks("2001:db8::2", 0.0)
-    assert not throttle.blocks("2001:db8:0:1::2", 0.0)
-
-
-def test_memory_stays_bounded_and_the_idle_address_goes_first() -> None:
-    throttle = Throttle(allowed=1, addresses=2)
+def test_memory_stays_bounded_and_the_idle_sender_goes_first() -> None:
+    throttle = Throttle(allowed=1, most=2)
     for address in ("192.0.2.1", "192.0.2.2", "192.0.2.1", "192.0.2.3"):
         throttle.failed(address, 0.0)
-    blocked = [f"192.0.2.{n}" for n in (1, 2, 3) if throttle.blocks(f"192.0.2.{n}", 0.0)]
-    assert blocked == ["192.0.2.1", "192.0.2.3"]
-
-
-def test_an_address_without_a_number_is_counted_as_it_is() -> None:
-    throttle = Throttle(allowed=1)
-    throttle.failed("", 0.0)
-    assert throttle.blocks("", 0.0)
+    slowed = [f"192.0.2.{n}" for n in (1, 2, 3) if throttle.wait(f"192.0.2.{n}", 0.0)]
+    assert slowed == ["192.0.2.1", "192.0.2.3"]

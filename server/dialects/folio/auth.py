@@ -14,9 +14,9 @@ from server.engine.engine import Engine
 from server.engine.errors import KeyForbidden, KeyMissing, KeyUnknown
 from server.engine.keys import Key
 from server.engine.sessions import Login, is_session, user_id
-from server.web.access_log import KEY_ID
 from server.web.auth import Gate, header_key
 from server.web.body import expect_later, read_bytes
+from server.web.links import is_over_tls
 
 SCOPE = "folio"
 ACCESS_COOKIE = "folioAccessToken"
@@ -47,9 +47,8 @@ class Desk:
 
     async def _by_session(self, request: web.Request, token: str, kind: str) -> Key:
         tenant = _tenant_of(request)
-        key = await self.engine.sessions.key(token, SCOPE, tenant, "refresh" if kind == "refresh" else "access")
-        request[KEY_ID] = str(key.id)
-        return key
+        found = self.engine.sessions.key(token, SCOPE, tenant, "refresh" if kind == "refresh" else "access")
+        return await self._gate.counted(request, token, found)
 
     def _tenant(self, request: web.Request, key: Key) -> str:
         tenant = _tenant_of(request)
@@ -108,11 +107,11 @@ class LoginApi:
     async def login(self, request: web.Request) -> web.Response:
         request[ACTION] = "log in"
         login, _ = await self._desk.login(request)
-        return _logged_in(request, login)
+        return self._logged_in(request, login)
 
     async def refresh(self, request: web.Request) -> web.Response:
         request[ACTION] = "refresh the session"
-        return _logged_in(request, await self._desk.refresh(request))
+        return self._logged_in(request, await self._desk.refresh(request))
 
     async def logout(self, request: web.Request) -> web.Response:
         request[ACTION] = "log out"
@@ -129,6 +128,17 @@ class LoginApi:
         name = request.match_info["user"]
         user = {"username": name, "id": user_id(name), "active": True, "personal": {"lastName": name}}
         return web.Response(body=wire.document({"user": user}), content_type="application/json")
+
+    def _logged_in(self, request: web.Request, login: Login) -> web.Response:
+        ends = {
+            "accessTokenExpiration": wire.second(login.access.expires),
+            "refreshTokenExpiration": wire.second(login.refresh.expires),
+        }
+        secure = is_over_tls(request, self._desk.engine.public_url)
+        response = web.Response(status=201, body=wire.document(ends), content_type="application/json")
+        for name, token, path in ((ACCESS_COOKIE, login.access, "/"), (REFRESH_COOKIE, login.refresh, "/authn")):
+            response.set_cookie(name, token.text, path=path, httponly=True, secure=secure, samesite="Lax", expires=None)
+        return response
 
 
 def token_of(request: web.Request) -> str | None:
@@ -152,16 +162,3 @@ def _payload(token: str) -> wire.Document:
     except (binascii.Error, ValueError):
         return {}
     return payload if isinstance(payload, dict) else {}
-
-
-def _logged_in(request: web.Request, login: Login) -> web.Response:
-    ends = {
-        "accessTokenExpiration": wire.second(login.access.expires),
-        "refreshTokenExpiration": wire.second(login.refresh.expires),
-    }
-    response = web.Response(status=201, body=wire.document(ends), content_type="application/json")
-    for name, token, path in ((ACCESS_COOKIE, login.access, "/"), (REFRESH_COOKIE, login.refresh, "/authn")):
-        response.set_cookie(
-            name, token.text, path=path, httponly=True, secure=request.secure, samesite="Lax", expires=None
-        )
-    return response

@@ -13,6 +13,7 @@ from server.dialects.folio.schemas import LONGEST_TEXT
 from server.engine.callers import Caller
 from server.engine.staged_uploads import MOST_PARTS, StagedUpload, sign
 from server.web.body import expect_later, receive_octets
+from server.web.links import site_of
 
 PART = "/data-import/parts/{upload}/{number}"
 
@@ -54,7 +55,6 @@ class PartApi:
 
     def _told(self, request: web.Request, staged: StagedUpload, number: int) -> web.Response:
         expires = int(time.time()) + self._engine.upload_definitions.rules.part_url_seconds
-        origin = (self._engine.upload_definitions.rules.public_url or str(request.url.origin())).rstrip("/")
-        url = origin + PART.format(upload=staged.id, number=number)
+        url = site_of(request, self._engine.public_url) + PART.format(upload=staged.id, number=number)
         signed = f"{url}?expires={expires}&signature={sign(staged, number, expires)}"
         return answer({"url": signed, "key": staged.path, "uploadId": staged.id})

@@ -37,7 +37,8 @@ class QueueApi:
         self._engine.definitions.process(wanted.process)
         site = site_of(request, self._engine.public_url)
         upload, rows = await receive_lines(self._engine.uploads, request, filename=FILE_NAME)
-        mail = mail_at_end(wanted.file_name, site, wanted.success, wanted.failure)
+        known = (self._engine.public_url or "").rstrip("/")  # never the client's own Host: it could be any address
+        mail = mail_at_end(wanted.file_name, known, wanted.success, wanted.failure)
         batch = await self._engine.batches.submit_rows(
             SCOPE,
             upload,

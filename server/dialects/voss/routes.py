@@ -13,6 +13,7 @@ from server.engine.transaction_states import Found, RowState
 from server.engine.transactions import LoadRequest, Transactions
 from server.web.auth import Gate
 from server.web.body import expect_later, read_bytes, receive_form
+from server.web.links import prefix_of
 
 SCOPE = "voss"
 FILE_PART = "uploadedfile"
@@ -23,6 +24,13 @@ Endpoint = Callable[[web.Request, Key], Awaitable[web.Response]]
 
 def answer(document: object, status: int = 200) -> web.Response:
     return web.Response(status=status, body=wire.to_json(document), content_type="application/json")
+
+
+def led_by(prefix: str, response: web.Response) -> web.Response:
+    """With the path of the public address before each href; within a text the quotes would be escaped."""
+    if prefix and isinstance(response.body, bytes):
+        response.body = response.body.replace(b'"href":"/api/', f'"href":"{prefix}/api/'.encode())
+    return response
 
 
 class Api:
@@ -41,7 +49,7 @@ class Api:
 
         async def handle(request: web.Request) -> web.Response:
             key = await self._gate.admit(request, wire.key_in_headers(request.headers), SCOPE)
-            return await endpoint(request, key)
+            return led_by(prefix_of(request), await endpoint(request, key))
 
         for each in (path + "/", path):
             yield web.route(method, each, handle, expect_handler=expect_later)
@@ -88,7 +96,7 @@ class LoadApi(Api):
                 due=body.due,
                 timezone=body.timezone,
                 request_meta=body.request_meta,
-                callback_path=wire.TRANSACTION,
+                callback_path=prefix_of(request) + wire.TRANSACTION,
             ),
             key,
         )

@@ -1,6 +1,6 @@
 "use strict";
 SwaggerUIBundle({
-  url: "/openapi.json",
+  url: new URL("../../openapi.json", document.currentScript.src).pathname, // a proxy may put a path before all
   dom_id: "#reference",
   deepLinking: true,
   docExpansion: "none",

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from folio_client import LATER, USER, V1, Client, Reply
-from replay import House
+from replay import Ask, House
 
 LIST = V1 + "/definition"
 TENANT = "x-okapi-tenant"
@@ -164,3 +164,16 @@ async def test_the_user_is_read_from_a_token_where_no_key_is_asked_for(client: C
     assert (await replace(bare, key=token(user_id=USER)).define("a"))["metadata"]["createdByUserId"] == USER
     for odd in (token(user_id=5), token(), "e30.W10.x", "e30.!.x", "a.b.c"):
         assert "metadata" not in await replace(bare, key=odd).define("a")
+
+
+async def test_wrong_sessions_are_slowed_as_wrong_keys_are(house: House) -> None:
+    """A right key goes on to be let in."""
+    for number in range(20):
+        wrong = Ask("GET", LIST, headers={"x-okapi-token": f"a.b.{number}", "x-okapi-tenant": "diku"})
+        assert (await house.ask(wrong)).status == 401
+    answer = await house.ask(wrong)
+    assert answer.status == 429
+    assert "Retry-After" in answer.headers
+    _, secret = await house.engine.keys.create("right", ["folio"])
+    right = Ask("GET", LIST, headers={"x-okapi-token": secret, "x-okapi-tenant": "diku"})
+    assert (await house.ask(right)).status == 200
