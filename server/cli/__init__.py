@@ -18,6 +18,7 @@ COMMANDS = {
     "keys": ("keys", "Create, list, revoke and rotate API keys."),
     "models": ("models", "Check model files."),
     "control": ("control", "Check control files."),
+    "processes": ("processes", "Check import processes."),
     "import": ("imports", "Import files with an import process."),
     "batches": ("batches", "List and show batches."),
     "jobs": ("jobs", "List, show and cancel jobs; read their logs."),

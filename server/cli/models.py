@@ -5,11 +5,10 @@ from typing import Annotated
 
 import typer
 
-from server.cli.documents import read_document
 from server.cli.options import Config, DataDir
-from server.cli.output import fail_on, say
+from server.cli.output import show_checked
 from server.cli.session import settings_for
-from server.mapping.model import Model, ModelInvalid, check_tables, parse_model
+from server.engine.document_checks import check_model_files
 
 entry = typer.Typer()
 
@@ -27,14 +26,4 @@ def check(
 ) -> None:
     """Check model files, those of the imports folder without FILE; exit 1 when one is wrong."""
     chosen = files or sorted((settings_for(config, data_dir).imports.dir / "models").glob("*.json"))
-    models: dict[str, Model] = {}
-    problems: list[str] = []
-    for path in chosen:
-        try:
-            model = parse_model(read_document(path), str(path))
-        except ModelInvalid as error:
-            problems += error.problems
-        else:
-            models[model.name] = model
-            say(f"{path}: {model.name}, {len(model.destinations)} destinations")
-    fail_on(problems + check_tables(models))
+    show_checked(*check_model_files(chosen))

@@ -57,6 +57,13 @@ def remark(line: str) -> None:
     print(f"penstock: {visible(line)}", file=sys.stderr, flush=True)
 
 
+def show_checked(good: Sequence[str], problems: Sequence[str]) -> None:
+    """What is good on stdout where all is, every problem on stderr; exit code 1 where there is one."""
+    fail_on(problems)
+    for line in good:
+        say(line)
+
+
 def fail_on(problems: Sequence[str]) -> None:
     """Says every problem; exit code 1 where there is one."""
     for problem in problems:

@@ -182,7 +182,7 @@ def _rehearsed(document: object, models: Mapping[str, Model]) -> list[Mistake]:
 
 
 def _remarks(found: Iterable[Mistake], at: Positions) -> list[Remark]:
-    return [Remark(mistake.message, at.line(mistake.path)) for mistake in found]
+    return [Remark(mistake.words, at.line(mistake.path)) for mistake in found]
 
 
 def _placed(problem: str, path: Path, document: object, at: Positions) -> Remark:

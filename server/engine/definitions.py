@@ -11,13 +11,15 @@ import orjson
 from server.engine.errors import ProcessNotFound
 from server.engine.processors import processor_names
 from server.mapping.compile import Program, compile_control
-from server.mapping.control import Mistake, mistakes
+from server.mapping.control import Mistake, all_mistakes, mistakes
 from server.mapping.document import Fault
 from server.mapping.model import Model, ModelInvalid, check_tables, parse_model
 from server.mapping.positions import as_where
 from server.mapping.processes import Process, ProcessInvalid, check_processes, parse_process
 from server.readers import READERS
 from storage.records.base import Column, Table
+
+_READS = {name: reader.check for name, reader in READERS.items()}
 
 
 class DefinitionsInvalid(Exception):
@@ -110,14 +112,47 @@ class Definitions:
 
 
 def check_control(document: object, models: Mapping[str, Model]) -> list[str]:
-    """What the import language says of a control file, with the readers and record processors there are."""
-    return [mistake.message for mistake in control_mistakes(document, models)]
+    """What the import language says of a control file, with the readers and record processors there are: the vendor's
+    messages, one at most from each of its checks."""
+    return [mistake.message for mistake in mistakes(document, models, readers=_READS, processors=processor_names())]
 
 
 def control_mistakes(document: object, models: Mapping[str, Model]) -> list[Mistake]:
-    """The same, with places."""
-    checks = {name: reader.check for name, reader in READERS.items()}
-    return mistakes(document, models, readers=checks, processors=processor_names())
+    """Everything that is wrong with it, with places and ways out, for the person who writes it.
+
+    What a run would log before its first record is not wrong: the vendor accepts such a file. See `rehearse`.
+    """
+    return all_mistakes(document, models, readers=_READS, processors=processor_names())
+
+
+def check_process(path: Path, document: object, models: Mapping[str, Model]) -> Process:
+    """The process that a file defines, its control file included; raises ProcessInvalid with all that is wrong."""
+    problems: list[str] = []
+    process: Process | None = None
+    try:
+        process = parse_process(document, str(path), models, lambda name: _control(path.parent, name))
+    except ProcessInvalid as error:
+        problems += error.problems
+    control = _control_of(path, document) if process is None else process.control
+    known = () if process is not None else (("model",),)  # the parser has said it in its own words
+    if control is not None:
+        problems += [
+            Fault(f"{path}: control: {mistake.words}", _place(document, mistake))
+            for mistake in control_mistakes(control, models)
+            if mistake.path not in known
+        ]
+    if process is None or problems:
+        raise ProcessInvalid(problems)
+    return process
+
+
+def _control_of(path: Path, document: object) -> object:
+    """The control file that a process names or holds; None where there is none to check."""
+    control = document.get("control") if isinstance(document, dict) else None
+    try:
+        return _control(path.parent, control) if isinstance(control, str) else control
+    except (OSError, ValueError):
+        return None
 
 
 def tables_of(model: Model, program: Program) -> list[Table]:
@@ -169,17 +204,13 @@ def _read_processes(
     processes: dict[str, tuple[Process, Path]] = {}
     for path, document in _documents(folder, problems, instead, skip=".control.json"):
         try:
-            process = parse_process(document, str(path), models, lambda name: _control(folder, name))
+            process = check_process(path, document, models)
         except ProcessInvalid as error:
             problems += error.problems
             continue
         if process.id in processes:
             text = f"{path}: id: another file already defines the process {process.id!r}; rename one of them"
             problems.append(Fault(text, "id"))
-        problems += [
-            Fault(f"{path}: control: {mistake.message}", _place(document, mistake))
-            for mistake in control_mistakes(process.control, models)
-        ]
         processes[process.id] = process, path
     problems += check_processes(process for process, _ in processes.values())
     return list(processes.values())

@@ -3,8 +3,9 @@
 `validate` answers with the vendor's exact texts, one message at most from each of five checks, in their order.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import NamedTuple
 
 from server.mapping.filters import available
@@ -18,10 +19,15 @@ ReaderCheck = Callable[[Mapping[str, object]], str | None]
 
 
 class Mistake(NamedTuple):
-    """A message, and the place in the document that it is about."""
+    """A message, and the place in the document that it is about. `way_out` is ours: the vendor's messages have none."""
 
     message: str
     path: Path = ()
+    way_out: str = ""
+
+    @property
+    def words(self) -> str:
+        return f"{self.message}; {self.way_out}" if self.way_out else self.message
 
 
 class Action(NamedTuple):
@@ -56,6 +62,7 @@ _ASSIGNS = ("field", "field-structured", "set-value")
 _READIES = ("new", "load", "upsert", "identify")
 _CONVERTS = (*_ASSIGNS, "if-has-value")
 _DEEPEST = 64
+_MOST = 200  # mistakes that are told at once
 _OVERWRITES = (
     "Assigning values within for-each without a new/load statement or setting multivalue property will result in "
     "overwritten data"
@@ -129,98 +136,139 @@ def mistakes(
     readers: Mapping[str, ReaderCheck],
     processors: Collection[str] = (),
 ) -> list[Mistake]:
-    """What `validate` says, with places."""
+    """What `validate` says, with places: one mistake at most from each check, of several files that of the last."""
+    version, model, instructions, files, processor = _checks(document, models, readers, processors)
+    firsts = (next(version, None), next(model, None), next(instructions, None), _last(files), next(processor, None))
+    return [mistake for mistake in firsts if mistake]
+
+
+def all_mistakes(
+    document: object,
+    models: Mapping[str, Model],
+    *,
+    readers: Mapping[str, ReaderCheck],
+    processors: Collection[str] = (),
+) -> list[Mistake]:
+    """Every one there is, up to a number that nobody reads to its end."""
+    return list(islice(chain.from_iterable(_checks(document, models, readers, processors)), _MOST))
+
+
+Found = Iterator[Mistake]
+
+
+def _checks(
+    document: object, models: Mapping[str, Model], readers: Mapping[str, ReaderCheck], processors: Collection[str]
+) -> tuple[Found, Found, Found, Found, Found]:
     control: Mapping[str, object] = document if isinstance(document, dict) else {}
-    found = (
+    return (
         _check_version(control),
         _check_model(control, models),
         _check_instructions(control, available(models)),
         _check_files(control, readers),
         _check_processor(control, processors),
     )
-    return [mistake for mistake in found if mistake]
 
 
-def _check_version(control: Mapping[str, object]) -> Mistake | None:
+def _last(found: Found) -> Mistake | None:
+    last = None
+    for mistake in found:
+        last = mistake
+    return last
+
+
+def _known(what: str, names: Collection[str]) -> str:
+    return f"{what}: {', '.join(sorted(names)) or 'none'}"
+
+
+def _check_version(control: Mapping[str, object]) -> Found:
     key = "dataImportControlFileVersion"
     if key not in control:
-        return Mistake("Not a control file")
+        yield Mistake("Not a control file", way_out=f'it needs "{key}": 0')
+        return
     version = control[key]
-    right = isinstance(version, int | float) and not isinstance(version, bool) and version == 0
-    return None if right else Mistake("Bad version of control file, should be 0", (key,))
+    if not isinstance(version, int | float) or isinstance(version, bool) or version != 0:
+        yield Mistake("Bad version of control file, should be 0", (key,))
 
 
-def _check_model(control: Mapping[str, object], models: Mapping[str, Model]) -> Mistake | None:
+def _check_model(control: Mapping[str, object], models: Mapping[str, Model]) -> Found:
     if "model" not in control:
-        return Mistake("Control file does not specify model in the model property")
+        yield Mistake("Control file does not specify model in the model property")
+        return
     name = control["model"]
-    right = isinstance(name, str) and name in models
-    return None if right else Mistake(f"Model not implemented: {js_text(name)}", ("model",))
+    if not isinstance(name, str) or name not in models:
+        yield Mistake(f"Model not implemented: {js_text(name)}", ("model",), _known("the models are", models))
 
 
-def _check_files(control: Mapping[str, object], readers: Mapping[str, ReaderCheck]) -> Mistake | None:
+def _check_files(control: Mapping[str, object], readers: Mapping[str, ReaderCheck]) -> Found:
     if "files" not in control:
-        return Mistake("Control file does not have files property")
+        yield Mistake("Control file does not have files property")
+        return
     files = control["files"]
     if not isinstance(files, dict):
-        return Mistake("'files' property is not an object", ("files",))
-    found = [_check_file(name, entry, readers) for name, entry in files.items()]
-    return next((mistake for mistake in reversed(found) if mistake), None)
+        yield Mistake("'files' property is not an object", ("files",))
+        return
+    for name, entry in files.items():
+        yield from _check_file(name, entry, readers)
 
 
-def _check_file(name: str, entry: object, readers: Mapping[str, ReaderCheck]) -> Mistake | None:
+def _check_file(name: str, entry: object, readers: Mapping[str, ReaderCheck]) -> Found:
     path: Path = ("files", name)
     if not isinstance(entry, dict) or "read" not in entry:
-        return Mistake(f"Reader not specified for file {name}", path)
+        yield Mistake(f"Reader not specified for file {name}", path, _known("the readers are", readers))
+        return
     read = entry["read"]
     if not isinstance(read, str) or read not in readers:
-        return Mistake(f"Unknown reader for file {name}: {js_text(read)}", (*path, "read"))
-    problem = readers[read](entry)
-    return Mistake(f"Bad options for file {name}: {problem}", path) if problem else None
+        message = f"Unknown reader for file {name}: {js_text(read)}"
+        yield Mistake(message, (*path, "read"), _known("the readers are", readers))
+    elif problem := readers[read](entry):
+        yield Mistake(f"Bad options for file {name}: {problem}", path)
 
 
-def _check_processor(control: Mapping[str, object], processors: Collection[str]) -> Mistake | None:
+def _check_processor(control: Mapping[str, object], processors: Collection[str]) -> Found:
     key = "recordProcessor"
-    if key not in control or control[key] in processors:
-        return None
-    return Mistake(f"Unknown record processor specified in recordProcessor property: {js_text(control[key])}", (key,))
+    if key in control and control[key] not in processors:
+        message = f"Unknown record processor specified in recordProcessor property: {js_text(control[key])}"
+        yield Mistake(message, (key,), _known("the record processors are", processors))
 
 
-def _check_instructions(control: Mapping[str, object], filters: Collection[str]) -> Mistake | None:
+def _check_instructions(control: Mapping[str, object], filters: Collection[str]) -> Found:
     if "instructions" not in control:
-        return Mistake("Control file does not specify processing instructions in the instructions property")
-    return _check_list(control["instructions"], ("instructions",), filters, None)
+        yield Mistake("Control file does not specify processing instructions in the instructions property")
+        return
+    yield from _check_list(control["instructions"], ("instructions",), filters, None)
 
 
-def _check_list(instructions: object, path: Path, filters: Collection[str], ready: set[str] | None) -> Mistake | None:
+def _check_list(instructions: object, path: Path, filters: Collection[str], ready: set[str] | None) -> Found:
     """`ready`: in a for-each, the destinations that were made ready in its body so far; None outside."""
     if not is_truthy(instructions):
-        return None
+        return
     if not isinstance(instructions, list):
-        return Mistake(f"'{path[-1]}' property is not an array", path)
-    if len(path) // 2 == _DEEPEST:
-        return Mistake(f"Instructions are nested more than {_DEEPEST} deep", path)
-    for index, instruction in enumerate(instructions):
-        if mistake := _check_one(instruction, (*path, index), filters, ready):
-            return mistake
-    return None
+        yield Mistake(f"'{path[-1]}' property is not an array", path)
+    elif len(path) // 2 == _DEEPEST:
+        yield Mistake(f"Instructions are nested more than {_DEEPEST} deep", path)
+    else:
+        for index, instruction in enumerate(instructions):
+            yield from _check_one(instruction, (*path, index), filters, ready)
 
 
-def _check_one(instruction: object, path: Path, filters: Collection[str], ready: set[str] | None) -> Mistake | None:
+def _check_one(instruction: object, path: Path, filters: Collection[str], ready: set[str] | None) -> Found:
     if not isinstance(instruction, dict):
-        return Mistake(f"Instruction is not an object: {js_text(instruction)}", path)
+        yield Mistake(f"Instruction is not an object: {js_text(instruction)}", path)
+        return
     action = _action(instruction)
     if action not in ACTIONS:
-        return Mistake(f"Unknown action in instruction: {action}", (*path, "action"))
+        message = f"Unknown action in instruction: {action}"
+        yield Mistake(message, (*path, "action"), _known("the actions are", ACTIONS))
+        return
     if missing := [name for name in ACTIONS[action].required if name not in instruction]:
-        return Mistake(f"Expected property not found in {action} instruction: {', '.join(missing)}", path)
-    if ready is not None and _overwrites(instruction, action, ready):
-        return Mistake(_OVERWRITES, path)
+        yield Mistake(f"Expected property not found in {action} instruction: {', '.join(missing)}", path)
+    elif ready is not None and _overwrites(instruction, action, ready):
+        yield Mistake(_OVERWRITES, path)
     inner = set[str]() if action == "for-each" else ready
     for key in ACTIONS[action].nested:
-        if mistake := _check_list(instruction.get(key), (*path, key), filters, inner):
-            return mistake
-    return _check_filters(instruction, path, filters) if action in _CONVERTS else None
+        yield from _check_list(instruction.get(key), (*path, key), filters, inner)
+    if action in _CONVERTS:
+        yield from _check_filters(instruction, path, filters)
 
 
 def _overwrites(instruction: Mapping[str, object], action: str, ready: set[str]) -> bool:
@@ -233,12 +281,13 @@ def _overwrites(instruction: Mapping[str, object], action: str, ready: set[str])
     return not is_truthy(instruction.get("multivalue"))
 
 
-def _check_filters(instruction: Mapping[str, object], path: Path, filters: Collection[str]) -> Mistake | None:
+def _check_filters(instruction: Mapping[str, object], path: Path, filters: Collection[str]) -> Found:
     listed = instruction.get("filters", [])
     path = (*path, "filters")
     if not isinstance(listed, list):
-        return Mistake("'filters' property is not an array", path)
+        yield Mistake("'filters' property is not an array", path)
+        return
     for index, name in enumerate(listed):
         if not isinstance(name, str) or name not in filters:
-            return Mistake(f"Filter {js_text(name)} is not available.", (*path, index))
-    return None
+            message = f"Filter {js_text(name)} is not available."
+            yield Mistake(message, (*path, index), _known("the filters are", filters))

@@ -132,7 +132,9 @@ def test_a_rotated_key_has_a_successor_and_an_end(example):
         (["batches", "list", "--api", "nope"], 2, "'nope' is unknown; known are: haplo-batch, haplo-standard"),
         (["batches", "list", "--state", "nope"], 2, "'nope' is unknown; known are: uploading, ready, scheduled"),
         (["import", "no.jsonl", "--process", "people-feed"], 1, "no.jsonl: cannot be read: No such file or directory"),
-        (["control", "check", "penstock.toml"], 1, "penstock.toml: cannot be read as JSON"),
+        (["control", "check", "penstock.toml"], 1, "penstock.toml:1: cannot be read as JSON"),
+        (["processes", "check", "penstock.toml"], 1, "penstock.toml:1: cannot be read as JSON"),
+        (["models", "check", "none.json"], 1, "none.json: cannot be read: No such file or directory"),
         (["serve", "--no-auth", "--host", "0.0.0.0"], 2, "everybody who reaches 0.0.0.0 could import"),
         (["serve", "--port", "99999"], 2, "flags: --port = 99999: should be less than or equal to 65535"),
         (["keys", "list", "--config", "other.toml"], 2, "other.toml: there is no such file"),
@@ -149,13 +151,26 @@ def test_what_goes_wrong_is_one_clear_line(used, arguments, code, said):
 # checks
 
 
-def test_models_check_names_what_is_wrong(example, tmp_path):
+def edit(path, *changes):
+    text = path.read_text()
+    for old, new in changes:
+        assert old in text, old
+        text = text.replace(old, new, 1)
+    path.write_text(text)
+
+
+def line_of(path, text):
+    return next(number for number, line in enumerate(path.read_text().splitlines(), 1) if text in line)
+
+
+def test_models_check_tells_every_mistake_with_its_line(example, tmp_path):
     path = tmp_path / "imports/models/people.json"
-    path.write_text(path.read_text().replace('"kind": "object"', '"kind": "objekt"', 1))
-    code, _, err = example("models", "check", path)
-    assert code == 1
-    assert str(path) in err
-    assert "objekt" in err
+    edit(path, ('"kind": "object"', '"kind": "objekt"'), ('"email-address"', '"e-mail"'), ('"optional"', '"optoinal"'))
+    code, out, err = example("models", "check", path)
+    assert (code, out) == (1, "")
+    assert f'{path}:{line_of(path, "objekt")}: destinations[0].kind: "objekt" is wrong, should be one of object' in err
+    assert f'{path}:{line_of(path, "e-mail")}: destinations[0].names.email.type: "e-mail" is wrong, should be' in err
+    assert f"{path}:{line_of(path, 'optoinal')}: destinations[1].optoinal: unknown key; did you mean optional?" in err
 
 
 def test_control_check_accepts_the_example(example):
@@ -166,16 +181,105 @@ def test_control_check_says_what_the_api_would_say(example, tmp_path):
     (tmp_path / "bad.json").write_text("{}")
     code, _, err = example("control", "check", "bad.json")
     assert code == 1
-    assert err.splitlines()[0] == "penstock: bad.json: Not a control file"
+    assert err.splitlines()[0].startswith("penstock: bad.json:1: Not a control file")
     assert len(err.splitlines()) == 4
+
+
+def test_control_check_tells_every_mistake_at_once_with_its_line_and_the_way_out(example, tmp_path):
+    bad = tmp_path / "bad.json"
+    bad.write_text(
+        """{"dataImportControlFileVersion": "0",
+        "model": "no:such",
+        "files": {"DEFAULT": {"read": "csv"},
+                  "b": {"read": "exel"}},
+        "instructions": [
+            {"action": "nwe", "destination": "person"},
+            {"source": "a", "destination": "person"},
+            {"action": "within", "source": "x", "instructions": [
+                {"source": "a", "destination": "person", "name": "n", "filters": ["one", "haplo:to-string", "two"]}]}
+        ]}"""
+    )
+    code, _, err = example("control", "check", "bad.json")
+    assert code == 1
+    lines = err.splitlines()
+    for line, place, said in [
+        (1, "dataImportControlFileVersion", "Bad version of control file, should be 0"),
+        (2, "model", "Model not implemented: no:such; the models are: example:people"),
+        (3, "files.DEFAULT.read", "Unknown reader for file DEFAULT: csv; the readers are: csv-with-name-row, "),
+        (4, "files.b.read", "Unknown reader for file b: exel; the readers are: csv-with-name-row, "),
+        (6, "instructions[0].action", "Unknown action in instruction: nwe; the actions are: abort-record, "),
+        (7, "instructions[1]", "Expected property not found in field instruction: name"),
+        (9, "instructions[2].instructions[0].filters[0]", "Filter one is not available.; the filters are: haplo:"),
+        (9, "instructions[2].instructions[0].filters[2]", "Filter two is not available.; the filters are: haplo:"),
+    ]:
+        start = f"penstock: bad.json:{line}: {place}: {said}"
+        assert any(each.startswith(start) for each in lines), (start, lines)
+    assert len(lines) == 8
 
 
 def test_control_check_says_what_a_run_would_log(example, tmp_path):
     text = (tmp_path / "imports/sample/control.json").read_text()
     (tmp_path / "bad.json").write_text(text.replace('"name": "isbn"', '"name": "isbm"'))
+    line = line_of(tmp_path / "bad.json", '"isbm"')
     code, _, err = example("control", "check", "bad.json")
     assert code == 1
-    assert err == "penstock: bad.json: when it runs: Unknown name in field isbm for destination book\n"
+    assert f"bad.json:{line}: when it runs: instructions[" in err
+    assert "Unknown name in field isbm for destination book" in err
+
+
+SHORT = """{"id": "short",
+  "label": 5,
+  "model": "example:people",
+  "destination": "profile",
+  "read": "csv",
+  "write": "replace",
+  "columns": {"E-mail": "emial"}}"""
+
+
+def test_processes_check_accepts_the_example(example):
+    said = ok(example("processes", "check"))
+    assert "imports/processes/people-feed.json: people-feed, model example:people\n" in said
+    assert len(said.splitlines()) == 2
+
+
+@pytest.mark.parametrize("where", ["imports/processes/short.json", "elsewhere.json"])
+def test_processes_check_tells_every_mistake_with_its_line(example, tmp_path, where):
+    path = tmp_path / where
+    path.write_text(SHORT)
+    inside = where.startswith("imports")
+    for arguments in [["processes", "check", path], *([["processes", "check"]] if inside else [])]:
+        code, _, err = example(*arguments)
+        assert code == 1
+        assert f"{path}:2: label: 5 is wrong, should be a text" in err
+        assert f'{path}:6: write: "replace" is wrong, should be one of create, update, upsert' in err
+        assert f'{path}:7: columns.E-mail: "emial" is wrong, should be one of title, ' in err
+
+
+def test_the_server_says_what_processes_check_says(example, tmp_path):
+    edit(tmp_path / "imports/processes/people-feed.json", ('"label"', '"lable"'))
+    code, _, checked = example("processes", "check")
+    assert code == 1
+    assert "people-feed.json:3: lable: unknown key; did you mean label?" in checked
+    code, _, refused = example("import", "imports/sample/people.jsonl", "--process", "people-feed")
+    assert code == 1
+    assert "people-feed.json: lable: unknown key; did you mean label?" in refused
+
+
+def test_a_process_is_checked_with_the_control_file_that_it_names(example, tmp_path):
+    control, process = (
+        tmp_path / "imports/processes" / name for name in ("people.control.json", "example-standard-api.json")
+    )
+    edit(control, ('"name": "isbn"', '"name": "isbm"'), ('"read": "json"', '"read": "jsno"'))
+    edit(process, ('"label"', '"lable"'))
+    code, _, err = example("processes", "check")
+    assert code == 1
+    assert "lable: unknown key" in err
+    assert "control: Unknown reader for file data0: jsno; the readers are: " in err
+    edit(control, ("jsno", "json"))
+    edit(process, ('"lable"', '"label"'))
+    code, _, err = example("processes", "check")
+    assert code == 1
+    assert "example-standard-api.json: when it runs: Unknown name in field isbm" in err
 
 
 # import, batches, jobs, records
