@@ -27,7 +27,7 @@ class Mistake(NamedTuple):
 
     @property
     def words(self) -> str:
-        return f"{self.message}; {self.way_out}" if self.way_out else self.message
+        return f"{self.message.rstrip('.')}; {self.way_out}" if self.way_out else self.message
 
 
 class Action(NamedTuple):

@@ -209,8 +209,8 @@ def test_control_check_tells_every_mistake_at_once_with_its_line_and_the_way_out
         (4, "files.b.read", "Unknown reader for file b: exel; the readers are: csv-with-name-row, "),
         (6, "instructions[0].action", "Unknown action in instruction: nwe; the actions are: abort-record, "),
         (7, "instructions[1]", "Expected property not found in field instruction: name"),
-        (9, "instructions[2].instructions[0].filters[0]", "Filter one is not available.; the filters are: haplo:"),
-        (9, "instructions[2].instructions[0].filters[2]", "Filter two is not available.; the filters are: haplo:"),
+        (9, "instructions[2].instructions[0].filters[0]", "Filter one is not available; the filters are: haplo:"),
+        (9, "instructions[2].instructions[0].filters[2]", "Filter two is not available; the filters are: haplo:"),
     ]:
         start = f"penstock: bad.json:{line}: {place}: {said}"
         assert any(each.startswith(start) for each in lines), (start, lines)
