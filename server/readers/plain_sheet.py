@@ -1,8 +1,8 @@
 """The rows of a worksheet as the usual programs write it, straight from its XML, many rows to a call.
 
 Most rows of a sheet look alike, so a pattern for a whole row is learned from one of them and found again in all the
-text at once; rows that differ are taken apart cell by cell. Everything that is not surely read as the workbook library
-would read it (durations, errors, unusual XML) raises NotPlain: then the library reads the sheet.
+text at once; rows that differ are taken apart cell by cell, those with errors and formulas without a result among them.
+Everything that is not surely understood (durations, unusual XML) raises NotPlain: then `event_sheet` reads the sheet.
 """
 
 import re
@@ -13,10 +13,11 @@ from itertools import repeat
 from operator import lt
 from typing import IO
 
-from server.readers.plain_text import Cell, NotPlain, as_number, cleaned, moment, number
+from server.readers.cell_faults import Cell, Fault, Piece, error_of, row_of, without_result
+from server.readers.plain_text import NotPlain, as_number, cleaned, moment, number
 
 STEP = 1 << 20
-WIDEST = 1024  # columns; wider sheets are left to the library
+WIDEST = 1024  # columns; wider sheets are left to the other reader
 _LONGEST_ROW = 4 << 20
 _MANY_ODD = 10  # per cent of a piece's rows that did not look like the learned one: another one is learned
 
@@ -28,13 +29,13 @@ _UNCLEAN = ("&", "\n", "\t", "<t> ", " </t>")  # in the XML of texts that are no
 
 _ROW = re.compile(r'<row r="([1-9][0-9]{0,6})"(?: [^<>]*)?/?>').match
 _FORMULA = r"(?:<f[^<>]*(?:/>|>[^<]*</f>))"
+_VALUE = r"<v>([^<]*)</v>|<v ?/>"
 _CELL = re.compile(
     r'<c r="([A-Z]{1,3})([0-9]{1,7})"(?: s="([0-9]{1,5})")?(?: t="(\w{1,9})")?(?: s="([0-9]{1,5})")?'
-    rf'(?: ?/>|>({_FORMULA})?(?:<v>([^<]*)</v>|<is><t( xml:space="preserve")?>([^<]*)</t></is>|<is><t ?/></is>)?</c>)'
+    rf'(?: ?/>|>({_FORMULA})?(?:{_VALUE}|<is><t( xml:space="preserve")?>([^<]*)</t></is>|<is><t ?/></is>)?</c>)'
 ).match
+_WRITTEN = re.compile("<[^<>]*>")  # around a formula
 _DIGITS = re.compile("[0-9]{1,9}").fullmatch
-
-Piece = tuple[list[int], list[list[Cell]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,20 +163,20 @@ class _Sheet:
 
     def _slowly(self, text: str) -> tuple[int, list[Cell]]:
         """One row, cell by cell."""
-        row: list[Cell] = []
+        row: list[Cell | Fault] = []
         first, cells = _cells(text, 0)
         for match, place in cells:
             value = _value(match, self._reading)
             if value != "":
                 row += [""] * (place - len(row))
                 row.append(value)
-        return first, row
+        return first, row_of(row)
 
     def _learn(self, text: str, start: int) -> None:
         """Rows like this one; columns that it has not stay as they were learned."""
         columns = {column.place: column for column in self._columns}
         for match, place in _cells(text, start)[1]:
-            if match[7] or match[9]:
+            if (match[7] or match[9]) and match[4] != "e":
                 columns[place] = _column(match, place, self._reading)
         self._columns = tuple(columns[place] for place in sorted(columns))
         self._find = _row_pattern(self._columns, self._reading)
@@ -201,12 +202,16 @@ def _cells(text: str, start: int) -> tuple[int, list[tuple[re.Match[str], int]]]
     return int(opened[1]), found
 
 
-def _value(match: re.Match[str], reading: Reading) -> Cell:
+def _value(match: re.Match[str], reading: Reading) -> Cell | Fault:
     _, _, early, kind, late, formula, value, preserved, inline = match.groups()
-    if value is None and inline is None:
-        if formula:
-            raise NotPlain
+    if value is None and "<v" in match[0]:
+        value = ""
+    if formula and inline is None and not value and (kind != "str" or value is None):
+        return without_result(cleaned(_WRITTEN.sub("", formula), True))
+    if inline is None and (value is None or (not value and kind in (None, "n", "s", "str"))):
         return ""
+    if kind == "e" and value is not None:
+        return error_of(cleaned(value, True))
     if kind == "inlineStr" and inline is not None:
         return cleaned(inline, preserved is not None)
     if value is None:

@@ -1,11 +1,13 @@
 """Texts and numbers in the XML of an .xlsx workbook, as the workbook library would read them; and its shared texts."""
 
 import datetime
+import math
 import re
 from collections.abc import Iterator
 from typing import IO
 
-Cell = str | int | float | bool
+from server.cells import DateCell
+from server.readers.cell_faults import Cell
 
 STEP = 1 << 20
 _LONGEST_TEXT = 4 << 20
@@ -13,6 +15,8 @@ _LONGEST_TEXT = 4 << 20
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?").fullmatch
 _FIRST_DAY, _LAST_DAY = 61, 2958465  # what comes before counts a day that never was
 _EPOCH = datetime.datetime(1899, 12, 30)
+_SINCE_1904 = 1462  # days between the two first days that workbooks count from
+_LONGEST_DURATION = 10_000_000  # days
 _DAY = 86_400_000  # milliseconds
 _REFERENCE = re.compile(r"&(?:(amp|lt|gt|quot|apos)|#([0-9]{1,7})|#x([0-9A-Fa-f]{1,6}));|&")
 _NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
@@ -39,23 +43,52 @@ def number(text: str) -> int | float:
     return as_number(text)
 
 
-def as_number(text: str) -> int | float:
+def as_number(text: str | float) -> int | float:
     """Whole numbers as such, as far as a spreadsheet's numbers are exact."""
     value = float(text)
     return int(value) if value.is_integer() and abs(value) < 1 << 53 else value
 
 
-def moment(text: str) -> str:
+def moment(text: str) -> DateCell:
     """A date, where the number is whole, or date and time."""
     days = number(text)
     if not _FIRST_DAY <= days <= _LAST_DAY:
         raise NotPlain
-    if isinstance(days, int):
-        return (_EPOCH + datetime.timedelta(days)).date().isoformat()
-    since = days * _DAY
-    if since % 1 == 0.5:
+    if isinstance(days, float) and days * _DAY % 1 == 0.5:
         raise NotPlain  # there are two ways to round it
-    return (_EPOCH + datetime.timedelta(milliseconds=round(since))).isoformat()
+    return _on_day(days)
+
+
+def moment_of(value: float, modern: bool) -> Cell:
+    """The same for any number; one below 1 is a time alone, and what is no day of the calendar stays a number."""
+    days = value if modern else value + _SINCE_1904
+    if not 0 <= value < math.inf or days >= _LAST_DAY + 1:
+        return value
+    if value < 1:
+        return _clock(value)
+    if days < _FIRST_DAY - 1 and modern:
+        days += 1  # 29 February 1900 has a number, and never was
+    return _on_day(days)
+
+
+def _on_day(days: float) -> DateCell:
+    if isinstance(days, int):
+        return DateCell((_EPOCH + datetime.timedelta(days)).date().isoformat())
+    milliseconds = min(round(days * _DAY), (_LAST_DAY + 1) * _DAY - 1)
+    return DateCell((_EPOCH + datetime.timedelta(milliseconds=milliseconds)).isoformat())
+
+
+def _clock(days: float) -> str:
+    milliseconds = min(round(days * _DAY), _DAY - 1)
+    return (_EPOCH + datetime.timedelta(milliseconds=milliseconds)).time().isoformat()
+
+
+def duration(days: float) -> Cell:
+    """Hours, which may be more than a day has, with minutes and seconds."""
+    if not abs(days) < _LONGEST_DURATION:
+        return days
+    minutes, seconds = divmod(round(abs(days) * 86_400), 60)
+    return f"{'-' if days < 0 else ''}{minutes // 60}:{minutes % 60:02}:{seconds:02}"
 
 
 def cleaned(text: str, preserved: bool) -> str:
@@ -66,6 +99,11 @@ def cleaned(text: str, preserved: bool) -> str:
         text = _REFERENCE.sub(_referred, text)
     if not preserved:
         text = text.strip(_BLANKS)
+    return unescaped(text)
+
+
+def unescaped(text: str) -> str:
+    """With the signs that a workbook writes as _x000D_."""
     return _ESCAPE.sub(_escaped, text) if "_x" in text else text
 
 

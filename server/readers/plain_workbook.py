@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from typing import IO
 from xml.etree import ElementTree
 
-from server.readers.plain_sheet import Piece, Reading, sheet_pieces
-from server.readers.plain_text import Cell, NotPlain, shared_texts
+from server.readers.cell_faults import Cell, Piece
+from server.readers.plain_sheet import Reading, sheet_pieces
+from server.readers.plain_text import NotPlain, shared_texts
 
 MOST_SHEETS = 1000
 SMALL_PART = 4 << 20  # the parts that are read as XML trees

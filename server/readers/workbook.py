@@ -1,107 +1,100 @@
-"""Excel workbooks (.xlsx, .xlsm, .xls) as sheets of rows, opened only when their size is bearable.
+"""Workbooks (.xlsx, .xlsm, .xlsb, .xls, .ods) as sheets of rows, opened only when their size is bearable.
 
-Where the library reads, a sheet is loaded whole, so what it would need is measured on its packed bytes first.
+Sheets as the usual programs write them are read by patterns (`plain_*`), any other .xlsx and .ods element by element
+(`xlsx_package`, `open_document`), and binary formats by python-calamine (`library_workbook`).
 """
 
-import datetime
-import re
-import string
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import islice
 from types import TracebackType
-from typing import BinaryIO, TypeVar
-
-from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum
+from typing import BinaryIO, Protocol
 
 from server.readers.base import FileBroken
-from server.readers.kept_spaces import keep_spaces
-from server.readers.plain_sheet import Piece
-from server.readers.plain_text import Cell, NotPlain
+from server.readers.binary_faults import faults_of_xls, faults_of_xlsb
+from server.readers.cell_faults import Cell, Piece
+from server.readers.event_sheet import CELLS_CAP, too_large
+from server.readers.library_workbook import LibraryWorkbook
+from server.readers.open_document import CONTENT, OpenDocument
+from server.readers.plain_text import NotPlain
 from server.readers.plain_workbook import DAMAGED, PlainWorkbook
+from server.readers.xlsx_package import KINDS, NO_WORKBOOK, OTHERS_CAP, UNPACKED_CAP, Parts, XlsxPackage
 
-UNPACKED_CAP = 1 << 30
-STRINGS_CAP = 256 << 20  # everything but the sheets
-CELLS_CAP = 12_000_000  # of a sheet's whole rectangle: that is what is kept in memory
-KEPT_BYTES = 128 << 20  # of text that plain sheets were, with CELL_BYTES for each cell: about what the rows take
+KEPT_BYTES = 128 << 20  # of text that sheets were, with CELL_BYTES for each cell: about what the rows take
 CELL_BYTES = 8
-PIECE_ROWS = 2000
-STEP = 1 << 20
-
-T = TypeVar("T")
 
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_SHEETS = "xl/worksheets/"
-# A cell's place. Blank cells that only carry a style close at once and cost nothing; what is not surely blank counts.
-_CELL = re.compile(rb"""\sr\s*=\s*["']([A-Za-z]{1,3})(\d{1,9})["'](?!(?:\s+[\w:]+="\w*")*\s*/>)""")
-_PLAIN_CELL = re.compile(rb' r="([A-Za-z]{1,3}[0-9]{1,9})"')
-_UNUSUAL = (b"\t", b"\n", b"\r", b" =", b"= ", b"='")  # then an attribute may be written in another way
-_LONGEST_TAG = 4096
 
-_LETTERS, _DIGITS = string.ascii_letters.encode(), string.digits.encode()
 
-Refs = tuple[set[bytes], set[bytes]]
+class Book(Protocol):
+    """One way to read a workbook: pieces of rows, each with how many bytes it was."""
+
+    @property
+    def sheets(self) -> tuple[str, ...]: ...
+
+    def pieces(self, sheet: str) -> Iterator[tuple[Piece, int]]: ...
 
 
 class Workbook:
     """The sheets in the workbook's order. Rows and columns are counted from the sheet's first.
 
-    Plain sheets are read by `plain_workbook`, several times faster; the library reads a workbook from the first sheet
-    on that is not. Rows of plain sheets stay in memory as long as they are few.
+    Each sheet is read to its end once before its first row is given. Rows stay in memory as long as they are few.
+    From the first sheet on that is not plain, the other way to read the workbook is taken.
     """
 
-    def __init__(self, file: BinaryIO, archive: zipfile.ZipFile | None, truths: tuple[Cell, Cell]) -> None:
-        self._file = file
-        self._truths = truths
-        self._archive = archive
-        self._library: LibraryWorkbook | None = None
-        self._plain: PlainWorkbook | None = None
-        self._heights: dict[str, int] = {}  # of sheets that were read to their end once, and are plain
+    def __init__(self, plain: Callable[[], Book] | None, otherwise: Callable[[], Book]) -> None:
+        self._otherwise = otherwise
+        self._other: Book | None = None
+        self._plain: Book | None = None
+        self._heights: dict[str, int] = {}  # of sheets that were read to their end once
         self._kept: dict[str, list[Piece]] = {}
         self._room = KEPT_BYTES
-        if archive is not None:
+        if plain is not None:
             with suppress(NotPlain), _damage_told():
-                self._plain = PlainWorkbook(archive, truths)
-        self.sheets = self._plain.sheets if self._plain else self._by_library().sheets
+                self._plain = plain()
+        self.sheets = (self._plain or self._slow()).sheets
 
     def pieces(self, sheet: str) -> Iterator[Piece]:
-        """The numbers and cells of all rows that hold anything; "" is an empty cell, and dates are ISO text.
+        """The numbers and cells of all rows that hold anything; "" is an empty cell, and dates are DateCell.
 
-        A row may be shorter than others. Raises FileBroken, for damage anywhere in the sheet before its first row.
+        A row may be shorter than others; one with cells that hold no value is a FaultyRow. Raises FileBroken, for
+        damage anywhere in the sheet before its first row.
         """
-        plain = self._looked_through(sheet)
+        book = self._looked_through(sheet)
         if sheet in self._kept:
             return iter(self._kept[sheet])
-        return self._by_library().pieces(sheet) if plain is None else (piece for piece, _ in plain.pieces(sheet))
+        return (piece for piece, _ in book.pieces(sheet) if piece[0])
 
     def height(self, sheet: str) -> int:
-        """The number of its last row, or more."""
+        """The number of its last row."""
         self._looked_through(sheet)
-        found = self._heights.get(sheet)
-        return self._by_library().height(sheet) if found is None else found
+        return self._heights[sheet]
 
-    def _looked_through(self, sheet: str) -> PlainWorkbook | None:
-        """None where the library is to read the sheet."""
+    def _looked_through(self, sheet: str) -> Book:
         if self._plain is not None and sheet not in self._heights:
             try:
                 with _damage_told():
                     self._look_through(self._plain, sheet)
             except NotPlain:
                 self._plain = None
-        return self._plain
+        if self._plain is not None:
+            return self._plain
+        if sheet not in self._heights:
+            with _damage_told():
+                self._look_through(self._slow(), sheet)
+        return self._slow()
 
-    def _look_through(self, plain: PlainWorkbook, sheet: str) -> None:
+    def _look_through(self, book: Book, sheet: str) -> None:
         """Once to its end, for what can be wrong; keeps what it has seen where there is room."""
         kept: list[Piece] = []
         columns = height = taken = 0
-        for piece, length in plain.pieces(sheet):
+        for piece, length in book.pieces(sheet):
             numbers, rows = piece
             if not rows:
                 continue
             columns, height = max(columns, *map(len, rows)), numbers[-1]
             if columns * height > CELLS_CAP:
-                raise NotPlain  # to be measured with more care
+                raise too_large(f"The sheet {sheet!r}", columns, height)
             taken += length + CELL_BYTES * columns * len(rows)
             if taken <= self._room:
                 kept.append(piece)
@@ -112,21 +105,16 @@ class Workbook:
             self._room -= taken
         self._heights[sheet] = height
 
-    def _by_library(self) -> "LibraryWorkbook":
-        if self._library is None:
-            if self._archive is not None:
-                with _damage_told():
-                    _measure(self._archive)
-            file = keep_spaces(self._file) if self._archive is not None else None
-            self._library = LibraryWorkbook(file or self._file, self._truths)
-        return self._library
+    def _slow(self) -> Book:
+        if self._other is None:
+            with _damage_told():
+                self._other = self._otherwise()
+        return self._other
 
     def close(self) -> None:
         self._kept.clear()
-        if self._library is not None:
-            self._library.close()
-        if self._archive is not None:
-            self._archive.close()
+        if isinstance(self._other, LibraryWorkbook):
+            self._other.close()
 
     def __enter__(self) -> "Workbook":
         return self
@@ -137,92 +125,52 @@ class Workbook:
         self.close()
 
 
-class LibraryWorkbook:
-    """A workbook as the library reads it: a sheet at a time, whole."""
-
-    def __init__(self, file: BinaryIO, truths: tuple[Cell, Cell]) -> None:
-        file.seek(0)
-        self._book = _guarded(lambda: CalamineWorkbook.from_filelike(file), "the workbook")
-        self._truths = truths
-        self._loaded: tuple[str, CalamineSheet] | None = None  # the sheet read last, so that reading it again is cheap
-        sheets = (sheet for sheet in self._book.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet)  # no charts
-        self.sheets = tuple(sheet.name for sheet in sheets)
-
-    def pieces(self, sheet: str) -> Iterator[Piece]:
-        found = self._sheet(sheet)
-        return self._pieces(found) if found.height else iter(())
-
-    def height(self, sheet: str) -> int:
-        return self._sheet(sheet).total_height
-
-    def _pieces(self, found: CalamineSheet) -> Iterator[Piece]:
-        before: list[Cell] = [""] * (found.start[1] if found.start else 0)
-        rows = enumerate(found.iter_rows(), 1)
-        while taken := list(islice(rows, PIECE_ROWS)):
-            # most cells are texts: those need no call
-            filled = [(at, [v if v.__class__ is str else self._cell(v) for v in row]) for at, row in taken]
-            filled = [(at, row) for at, row in filled if row.count("") < len(row)]
-            if filled:
-                yield [at for at, _ in filled], [before + row if before else row for _, row in filled]
-
-    def _cell(self, value: object) -> Cell:
-        return self._truths[value] if isinstance(value, bool) else _cell(value)
-
-    def _sheet(self, name: str) -> CalamineSheet:
-        if self._loaded is None or self._loaded[0] != name:
-            self._loaded = None  # one sheet at a time is in memory
-            self._loaded = name, _guarded(lambda: self._book.get_sheet_by_name(name), f"sheet {name!r}")
-        return self._loaded[1]
-
-    def close(self) -> None:
-        self._loaded = None
-        self._book.close()
-
-
 def open_workbook(file: BinaryIO, truths: tuple[Cell, Cell] = (False, True)) -> Workbook:
     """Raises FileBroken for what is not a workbook, is damaged, or would need too much memory.
 
     `truths` are the cells that false and true become.
     """
     file.seek(0)
-    head = file.read(len(_OLE))
-    if head == _OLE:
-        return Workbook(file, None, truths)
+    head = file.read(4096)
+    if head.startswith(_OLE):
+        return Workbook(None, lambda: _of_records(file, truths))
     if not head.startswith(_ZIP):
-        raise FileBroken("The file is not an Excel workbook (.xlsx, .xlsm or .xls)")
+        raise FileBroken(f"The file is not {KINDS}{_what_it_seems(head)}")
+    return _of_archive(file, truths)
+
+
+def _of_records(file: BinaryIO, truths: tuple[Cell, Cell]) -> Book:
+    faults = faults_of_xls(file)
+    return LibraryWorkbook(file, truths, lambda at, _: faults[at] if at < len(faults) else {})
+
+
+def _of_archive(file: BinaryIO, truths: tuple[Cell, Cell]) -> Workbook:
     with _damage_told():
         archive = zipfile.ZipFile(file)
-    _check_sizes(archive.infolist())
-    return Workbook(file, archive, truths)
+        _check_sizes(archive.infolist())
+        parts = Parts(archive)
+        main = parts.main()
+    if main is None and CONTENT in parts:
+        return Workbook(None, lambda: OpenDocument(parts, truths))
+    if main is None:
+        raise FileBroken(NO_WORKBOOK)
+    if main.lower().endswith(".bin"):
+        return Workbook(None, lambda: _of_binary_parts(file, parts, truths))
+    return Workbook(lambda: PlainWorkbook(archive, truths), lambda: XlsxPackage(parts, truths))
 
 
-def _cell(value: object) -> Cell:
-    if isinstance(value, float):
-        return int(value) if value.is_integer() and abs(value) < 1 << 53 else value
-    if isinstance(value, str | bool | int):
-        return value
-    if isinstance(value, datetime.timedelta):
-        return _duration(value)
-    if isinstance(value, datetime.date | datetime.time):
-        return value.isoformat()
-    return str(value)
+def _of_binary_parts(file: BinaryIO, parts: Parts, truths: tuple[Cell, Cell]) -> Book:
+    faults = faults_of_xlsb(parts)
+    return LibraryWorkbook(file, truths, lambda _, name: faults.get(name, {}))
 
 
-def _duration(value: datetime.timedelta) -> str:
-    minutes, seconds = divmod(round(value.total_seconds()), 60)
-    return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
-
-
-def _guarded(call: Callable[[], T], what: str) -> T:
-    """What the Rust library raises, a panic included, as FileBroken."""
-    try:
-        return call()
-    except (CalamineError, OSError, ValueError) as error:
-        raise FileBroken(f"Cannot read {what}: {error or type(error).__name__}") from error
-    except BaseException as error:
-        if type(error).__name__ != "PanicException":
-            raise
-        raise FileBroken(f"Cannot read {what}: it is damaged") from error
+def _what_it_seems(head: bytes) -> str:
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+    if start == b"<":
+        return "; it holds HTML or XML: open it in a spreadsheet program and save it as .xlsx"
+    if head.strip() and b"\0" not in head:
+        return "; it seems to be text: if it is CSV, import it as such"
+    return ""
 
 
 @contextmanager
@@ -233,77 +181,20 @@ def _damage_told() -> Iterator[None]:
         raise FileBroken(f"The workbook's archive is damaged or not readable: {error}") from error
 
 
-def _measure(archive: zipfile.ZipFile) -> None:
-    for entry in archive.infolist():
-        _check_entry(archive, entry)
-
-
 def _check_sizes(entries: Sequence[zipfile.ZipInfo]) -> None:
-    if not any(entry.filename.startswith("xl/") for entry in entries):
-        raise FileBroken("The file is a zip archive, but not an Excel workbook (.xlsx or .xlsm)")
+    if any(entry.flag_bits & 1 for entry in entries):
+        raise FileBroken("The workbook's archive is encrypted and needs a password; save it without one")
     total = sum(entry.file_size for entry in entries)
-    others = sum(entry.file_size for entry in entries if not entry.filename.startswith(_SHEETS))
-    if total > UNPACKED_CAP or others > STRINGS_CAP:
+    others = sum(entry.file_size for entry in entries if not _is_sheet(entry.filename))
+    if total > UNPACKED_CAP or others > OTHERS_CAP:
         raise FileBroken(
             f"The workbook unpacks to {total:,} bytes ({others:,} beside its sheets); "
-            f"the limit is {UNPACKED_CAP:,} ({STRINGS_CAP:,}): split it, or send CSV"
+            f"the limit is {UNPACKED_CAP:,} ({OTHERS_CAP:,}): split it, or send CSV"
         )
 
 
-def _check_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
-    """Unpacks it once, which proves the size it declares, and measures a sheet's rectangle."""
-    if not entry.filename.startswith(_SHEETS):
-        for _ in _elements(archive, entry):
-            pass
-    elif not _fits(archive, entry, _bound)[0]:  # styles on blank cells may have made it look larger than it is
-        fits, columns, rows = _fits(archive, entry, _exact)
-        if not fits:
-            raise FileBroken(
-                f"{entry.filename} reaches to row {rows:,} and column {columns:,}: {columns * rows:,} cells, "
-                f"the limit is {CELLS_CAP:,}; delete what lies outside the table, split it, or send CSV"
-            )
-
-
-def _fits(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, places: Callable[[bytes], Refs]) -> tuple[bool, int, int]:
-    """Whether the rectangle is bearable; up to where it was measured."""
-    columns = rows = 0
-    for piece in _elements(archive, entry):
-        letters, numbers = places(piece)
-        columns, rows = max(columns, *map(_column, letters), 0), max(rows, *map(int, numbers), 0)
-        if columns * rows > CELLS_CAP:
-            return False, columns, rows
-    return True, columns, rows
-
-
-def _elements(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
-    """Its bytes, cut behind the end of a tag."""
-    tail = b""
-    with archive.open(entry) as stream:
-        while data := stream.read(STEP):
-            whole, end, rest = (tail + data).rpartition(b">")
-            yield whole + end
-            tail = rest[-_LONGEST_TAG:]
-
-
-def _exact(data: bytes) -> Refs:
-    """The columns and rows of cells that hold something."""
-    found = _CELL.findall(data)
-    return {letters for letters, _ in found}, {number for _, number in found}
-
-
-def _bound(data: bytes) -> Refs:
-    """Those and the ones of blank cells too: several times faster, where attributes are written as usual."""
-    if any(sign in data for sign in _UNUSUAL):
-        return _exact(data)
-    refs = b" ".join(_PLAIN_CELL.findall(data))
-    return set(refs.translate(None, _DIGITS).split()), set(refs.translate(None, _LETTERS).split())
-
-
-def _column(letters: bytes) -> int:
-    number = 0
-    for letter in letters.upper():
-        number = number * 26 + letter - 64
-    return number
+def _is_sheet(name: str) -> bool:
+    return "worksheets/" in name.replace("\\", "/").lower() or name == CONTENT
 
 
 __all__ = ["Cell", "Piece", "Workbook", "open_workbook"]

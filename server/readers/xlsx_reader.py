@@ -7,6 +7,7 @@ from typing import BinaryIO
 import orjson
 
 from server.readers.base import START, BadRecord, Block, FileBroken, Position, Row, shorten, table_block
+from server.readers.cell_faults import told
 from server.readers.workbook import Cell, Workbook, open_workbook
 
 NumberedRow = tuple[int, list[Cell]]
@@ -34,7 +35,7 @@ class XlsxReader:
         with open_workbook(file) as book:
             sheet = _sheet(book, options.get("sheet", 1))
             rows = chain.from_iterable(zip(*piece, strict=True) for piece in book.pieces(sheet))
-            names = _names(next(rows, (0, []))[1])
+            names = _names(*next(rows, (0, [])))
             yield from _blocks(rows, names, start, size, book.height(sheet))
 
 
@@ -48,7 +49,9 @@ def _sheet(book: Workbook, wanted: object) -> str:
     )
 
 
-def _names(row: list[Cell]) -> tuple[str, ...]:
+def _names(number: int, row: list[Cell]) -> tuple[str, ...]:
+    if (problem := told(number, row)) is not None:
+        raise FileBroken(f"The names of the columns cannot be read: {problem}")
     names = [str(cell) for cell in row]
     while names and not names[-1]:
         names.pop()
@@ -63,7 +66,10 @@ def _blocks(
     while taken := list(islice(rest, size)):
         lines = [number for number, _ in taken]
         record += len(taken)
-        fitted = [_fit(row, number, len(names)) for number, row in taken]
+        fitted = [
+            _fit(row, number, len(names)) if row.__class__ is list else _faulty(row, number, names)
+            for number, row in taken
+        ]
         share = lines[-1] / max(lines[-1], height)
         yield table_block(names, fitted, lines, _Originals(taken), Position(record, lines[-1]), share)
 
@@ -76,6 +82,10 @@ class _Originals:
 
     def __call__(self, index: int) -> bytes:
         return orjson.dumps(self._rows[index][1])
+
+
+def _faulty(row: list[Cell], number: int, names: tuple[str, ...]) -> BadRecord:
+    return BadRecord(told(number, row, names) or "")
 
 
 def _fit(row: list[Cell], number: int, width: int) -> Row | BadRecord:

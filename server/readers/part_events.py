@@ -1,0 +1,90 @@
+"""The XML parts of a workbook, element by element: in any encoding that XML allows, without DTDs and entities."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import IO
+from xml.parsers import expat
+
+from server.readers.base import FileBroken
+
+STEP = 64 << 10
+MOST_DEPTH = 200
+
+Attributes = dict[str, str]
+
+
+def local(name: str) -> str:
+    """An element's or attribute's name without its namespace."""
+    return name.rpartition(" ")[2]
+
+
+class PartParser:
+    """An expat parser whose faults are FileBroken, with the part and the line. Names are `NAMESPACE NAME`."""
+
+    def __init__(self, part: str) -> None:
+        self.part = part
+        self.parser = expat.ParserCreate(namespace_separator=" ")
+        self.parser.buffer_text = True
+        self.parser.buffer_size = 1 << 16
+        self.parser.StartDoctypeDeclHandler = self._refuse_doctype
+        self._depth = 0
+
+    @property
+    def where(self) -> str:
+        return f"{self.part}, line {self.parser.CurrentLineNumber}"
+
+    def feed(self, data: bytes, final: bool = False) -> None:
+        try:
+            self.parser.Parse(data, final)
+        except expat.ExpatError as error:
+            reason = expat.ErrorString(error.code)
+            raise FileBroken(f"{self.part} is damaged: line {error.lineno}: not well-formed XML, {reason}") from error
+        except (ValueError, LookupError) as error:
+            raise FileBroken(f"{self.where}: not readable as XML, {error}") from error
+
+    def enter(self) -> None:
+        """An element begins."""
+        self._depth += 1
+        if self._depth > MOST_DEPTH:
+            raise FileBroken(f"{self.where}: elements are nested deeper than {MOST_DEPTH} levels")
+
+    def leave(self) -> None:
+        self._depth -= 1
+
+    def read(self, stream: IO[bytes]) -> Iterator[int]:
+        """Feeds all of it; gives the length of each piece."""
+        while data := stream.read(STEP):
+            self.feed(data)
+            yield len(data)
+        self.feed(b"", final=True)
+
+    def _refuse_doctype(self, *_: object) -> None:
+        raise FileBroken(f"{self.where}: the part has a DTD (<!DOCTYPE …>), which is not accepted")
+
+
+def elements(part: str, stream: IO[bytes], wanted: Callable[[str], bool]) -> list[tuple[str, str, Attributes]]:
+    """(parent, name, attributes) of the elements whose name is wanted, in order; names are local ones."""
+    found: list[tuple[str, str, Attributes]] = []
+    path = [""]
+    feed = PartParser(part)
+
+    def start(name: str, attributes: Attributes) -> None:
+        feed.enter()
+        if wanted(local(name)):
+            found.append((path[-1], local(name), attributes))
+        path.append(local(name))
+
+    feed.parser.StartElementHandler = start
+
+    def end(_: str) -> None:
+        feed.leave()
+        path.pop()
+
+    feed.parser.StartElementHandler, feed.parser.EndElementHandler = start, end
+    for _ in feed.read(stream):
+        pass
+    return found
+
+
+def attribute(attributes: Mapping[str, str], name: str) -> str | None:
+    """By its local name, in whichever namespace."""
+    return next((value for key, value in attributes.items() if local(key) == name), None)
