@@ -24,7 +24,7 @@ FIELDS = ("file", *(f"file-{number}" for number in range(MOST_ROLES)))
 READERS: Mapping[str, str] = {
     "csv-with-name-row": "CSV, with the names of the columns in its first line",
     "tsv-with-name-row": "columns of text, with their names in the first line",
-    "xlsx-with-name-row": "an Excel workbook (.xlsx, .xlsm, .xls), with the names of the columns in its first row",
+    "xlsx-with-name-row": "a workbook (.xlsx, .xlsm, .xlsb, .xls, .ods) with the names of the columns in its first row",
     "json-lines": "JSON Lines: one JSON object a line",
     "json": "JSON: a list of objects",
     "xml-text-of-children": "XML: values are the text of a record's child elements",

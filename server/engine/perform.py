@@ -21,6 +21,7 @@ from server.engine.run import Cancelled, Interrupted, Mapper, Run, Source, block
 from server.engine.samples import Samples
 from server.engine.worker import Order, Signals, Verdict, WorkerConfig, serve_orders
 from server.logs import configure_logs
+from server.mapping.columns import sources_of
 from server.mapping.compile import compile_control
 from server.mapping.control import ControlFile, parse_control
 from server.mapping.flat import plan
@@ -31,6 +32,7 @@ from server.readers import READERS
 from server.readers.base import FileBroken
 from server.readers.bulk_reader import BulkBook
 from server.readers.sniff import HEAD
+from server.readers.xlsx_reader import READ_COLUMNS
 from storage.catalog.base import BatchFile
 from storage.catalog.sql import transactions
 from storage.errors import StorageError, Superseded
@@ -165,9 +167,11 @@ class _Performance:
         flat = None if program.setup_messages else plan(control, model, self._order.models)
         mapper = Mapper(program, flat, read_names(document))
         tables = tables_of(model, program)
+        # a processor may look at every column
+        read = None if control.record_processor else frozenset(sources_of(document, model))
         return _Prepared(
             tables,
-            lambda: self._sources(control),
+            lambda: self._sources(control, read),
             mapper,
             program.setup_messages,
             model=model,
@@ -199,16 +203,16 @@ class _Performance:
             raise RunFault(", ".join(messages))
         return document, self._order.models[document["model"]]
 
-    def _sources(self, control: ControlFile) -> list[Source]:
-        sources = [self._source(control, file) for file in self._ledger.files()]
+    def _sources(self, control: ControlFile, read_columns: frozenset[str] | None) -> list[Source]:
+        sources = [self._source(control, file, read_columns) for file in self._ledger.files()]
         if control.record_processor is None:
             return sources
         check_whole_files(sources, self._pause)  # a processor may give records of one file before it reads the next
         joined = PROCESSORS.get(control.record_processor)([(s.name, self._records(s)) for s in sources])
         return [Source(name, Joined(records), {}, BytesIO) for name, records in joined]
 
-    def _source(self, control: ControlFile, file: BatchFile) -> Source:
-        options = control.entry(file.name)
+    def _source(self, control: ControlFile, file: BatchFile, read_columns: frozenset[str] | None) -> Source:
+        options = {**control.entry(file.name), READ_COLUMNS: read_columns}
         reader = READERS[str(options["read"])]
         return Source(
             file.name,

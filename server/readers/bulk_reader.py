@@ -24,8 +24,9 @@ from server.readers.bulk_sheets import (
     headers_in,
     read_header,
 )
+from server.readers.cell_faults import Cell, FaultyRow, Piece, told
 from server.readers.plain_sheet import from_line
-from server.readers.workbook import Cell, Piece, open_workbook
+from server.readers.workbook import open_workbook
 
 MOST_BLOCKS = 1000
 TRUTHS = ("false", "true")  # as texts, since a false cell is a value here and no missing one
@@ -71,6 +72,10 @@ class FoundBlock:
 
     def _add_metas(self, line: int, cells: Sequence[Cell]) -> None:
         block = self.block
+        if isinstance(cells, FaultyRow):  # it fails whatever it asks for
+            if self.actions is not None:
+                self.actions.append(_UNKNOWN_ACTION)
+            return
         if hierarchy := block.meta("hierarchy", cells):
             self.hierarchies.setdefault(hierarchy, line)
         if search := block.meta("search", cells):
@@ -194,7 +199,9 @@ class _Coming:
             yield piece
 
 
-def _check_before(sheet: str, line: int, cells: Sequence[Cell]) -> None:
+def _check_before(sheet: str, line: int, cells: list[Cell]) -> None:
+    if (problem := told(line, cells)) is not None:
+        raise LayoutWrong(f"sheet {shorten(sheet)}, {problem}")
     first = next((cell for cell in cells if cell != ""), None)
     if first is not None and not str(first).lstrip().startswith("#"):
         raise LayoutWrong(
@@ -229,6 +236,7 @@ class BlockReader:
         self._total = found.records
         self._commented = found.commented
         self._take = _taker(found.block.places)
+        self._titles = _titles(found.block)
         places, metas = found.block.places, tuple(found.block.metas.values())
         self._width = max((*places, *metas)) + 1
         # rows that are nothing but values to add need no work
@@ -276,16 +284,22 @@ class BlockReader:
     def _shaped(self, lines: Sequence[int], rows: list[list[Cell]]) -> tuple[Sequence[Row | BadRecord], int]:
         """Rows as the mapping takes them, and how many of them are bad."""
         if min(map(len, rows)) < self._width:
-            rows = [row + [""] * (self._width - len(row)) for row in rows]
+            rows = [row if len(row) >= self._width else _widened(row, self._width) for row in rows]
         plain = self._as_they_are and max(map(len, rows)) == self._width
         shaped: list[Row | BadRecord] = [*rows]
-        doubtful = [at for at, row in enumerate(rows) if CLEAR in row] if plain else range(len(rows))
+        doubtful = (
+            [at for at, row in enumerate(rows) if CLEAR in row or row.__class__ is not list]
+            if plain
+            else range(len(rows))
+        )
         for at in doubtful:
             shaped[at] = self._shape(lines[at], rows[at])
         return shaped, sum(shaped[at].__class__ is BadRecord for at in doubtful)
 
     def _shape(self, line: int, cells: list[Cell]) -> Row | BadRecord:
         block = self._block
+        if isinstance(cells, FaultyRow):
+            return BadRecord(f"sheet {shorten(block.sheet)}, {told(line, cells, self._titles)}")
         values = self._take(cells)
         if self._tight < len(cells) and (stray := self._stray(cells)) is not None:
             return BadRecord(f"row {line} has a cell in a column without an attribute name: {shorten(str(stray))}")
@@ -314,6 +328,19 @@ def record_of(
     pairs = values.items() if isinstance(values, Mapping) else values
     attributes = {name: None if cell == CLEAR else cell for name, cell in pairs if cell != ""}
     return {"action": action, "attributes": attributes, "pkid": pkid, "search": parse_search(search)}
+
+
+def _widened(row: list[Cell], width: int) -> list[Cell]:
+    cells: list[Cell] = [*row, *[""] * (width - len(row))]
+    return FaultyRow(cells, row.faults) if isinstance(row, FaultyRow) else cells
+
+
+def _titles(block: SheetBlock) -> tuple[str, ...]:
+    """What each column is called, from the first."""
+    names = {place: f"# {meta}" for meta, place in block.metas.items()} | dict(
+        zip(block.places, block.names, strict=True)
+    )
+    return tuple(names.get(place, "") for place in range(max(names, default=-1) + 1))
 
 
 def _taker(places: Sequence[int]) -> Callable[[list[Cell]], list[Cell]]:

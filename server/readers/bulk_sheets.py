@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Literal, get_args
 
 from server.readers.base import shorten
-from server.readers.workbook import Cell
+from server.readers.cell_faults import Cell, FaultyRow, told
 
 Action = Literal["add", "modify", "delete", "execute"]
 Meta = Literal["comment", "hierarchy", "action", "search", "device", "template", "pkid"]
@@ -71,7 +71,7 @@ class SheetBlock:
         """Without the rows that are commented out; blank ones are not among them."""
         signs = _SPACES | {self.prefix[0]}
         doubtful = [at for at, cells in enumerate(rows) if str(cells[0])[:1] in signs]
-        comments = {at for at in doubtful if str(rows[at][0]).lstrip().startswith(self.prefix)}
+        comments = {at for at in doubtful if _is_comment(rows[at], self.prefix)}
         if not comments:
             return lines, rows
         kept = [at for at in range(len(rows)) if at not in comments]
@@ -80,6 +80,11 @@ class SheetBlock:
     def meta(self, name: Meta, cells: Sequence[Cell]) -> str:
         place = self.metas.get(name)
         return "" if place is None or place >= len(cells) else str(cells[place]).strip()
+
+
+def _is_comment(cells: list[Cell], prefix: str) -> bool:
+    """An error such as #N/A begins with the sign too, but nobody wrote it there as a remark."""
+    return str(cells[0]).lstrip().startswith(prefix) and not (isinstance(cells, FaultyRow) and 0 in cells.faults)
 
 
 @dataclass(slots=True)
@@ -113,12 +118,15 @@ def read_header(sheet: str, header: NumberedRow, below: Sequence[NumberedRow]) -
     """`below` are the next filled rows of the sheet; raises LayoutWrong."""
     line, cells = header
     where = f"sheet {shorten(sheet)}, row {line}"
+    _check_cells(sheet, header)
     said = _instructions(cells, where)
     prefix = said.values.get("meta_prefix") or "#"
     rows = list(_until_header(below))[: HEADER_ROWS + 1]
     index = _names_row(rows, prefix)
     if index is None:
         raise LayoutWrong(f"{where}: no row with attribute names follows; write one below the entity row")
+    for row in rows[: index + 1]:
+        _check_cells(sheet, row)
     metas = {meta: place for _, row in rows[: index + 1] for place, meta in _metas(row, prefix)}
     names, places = _attributes(sheet, rows[index], prefix, metas)
     return SheetBlock(
@@ -149,6 +157,11 @@ def _instructions(cells: Sequence[Cell], where: str) -> Instructions:
     if parallel not in ("true", "false", ""):
         raise LayoutWrong(f"{where}: parallel:{parallel[:80]} is wrong, should be true or false")
     return found
+
+
+def _check_cells(sheet: str, row: NumberedRow) -> None:
+    if (problem := told(*row)) is not None:
+        raise LayoutWrong(f"sheet {shorten(sheet)}, {problem}")
 
 
 def _entity_text(cells: Sequence[Cell], where: str) -> str:

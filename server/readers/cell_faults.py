@@ -1,7 +1,7 @@
 """Cells that hold no value to be read (errors, formulas without a result), and rows that have such cells."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from server.readers.base import shorten
@@ -10,6 +10,8 @@ Cell = str | int | float | bool
 Piece = tuple[list[int], list[list[Cell]]]  # rows that follow each other, their numbers first
 
 OPEN_AND_SAVE = "open the workbook in a spreadsheet program and save it, so that the result is stored"
+
+_MOST_TOLD = 5  # cells of a row
 
 _ERROR = re.compile(r"#[A-Z0-9_/]{1,30}[!?]?|Err:[0-9]{1,4}").fullmatch
 
@@ -58,14 +60,19 @@ def unreadable(text: str, wanted: str) -> Fault:
     return Fault(text or "?", f"{shorten(text)} where {wanted} should be")
 
 
-def told(number: int, row: list[Cell], names: tuple[str, ...] = ()) -> str | None:
-    """What is wrong with the row's cells, as a sentence; None where nothing is."""
+def told(
+    number: int, row: list[Cell], names: tuple[str, ...] = (), wanted: Collection[str] | None = None
+) -> str | None:
+    """What is wrong with the row's cells, as a sentence; None where nothing is. `wanted`: the columns that matter."""
     if not isinstance(row, FaultyRow):
         return None
-    found = (
-        f"column {column_letters(place)}{_named(place, names)} holds {holds}" for place, holds in row.faults.items()
-    )
-    return f"row {number}, {', and '.join(found)}"
+    found = [
+        f"column {column_letters(place)}{_named(place, names)} holds {holds}"
+        for place, holds in row.faults.items()
+        if wanted is None or place >= len(names) or names[place] in wanted
+    ]
+    more = [f"{len(found) - _MOST_TOLD} more cells hold no value"] if len(found) > _MOST_TOLD else []
+    return f"row {number}, {', and '.join(found[:_MOST_TOLD] + more)}" if found else None
 
 
 def _named(place: int, names: tuple[str, ...]) -> str:

@@ -287,7 +287,7 @@ class _Rows:
         if not _NUMBER(text):
             return written if text else ""
         value = as_number(text)
-        style = self._attributes.get("s", "0")
+        style = self._attributes.get("s", "")
         kinds = self._references.kinds
         kind = kinds[int(style)] if _INDEX(style) and int(style) < len(kinds) else "number"
         if kind == "number":

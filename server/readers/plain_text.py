@@ -13,6 +13,7 @@ STEP = 1 << 20
 _LONGEST_TEXT = 4 << 20
 
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?").fullmatch
+_WHOLE = re.compile("-?[0-9]{1,20}").fullmatch
 _FIRST_DAY, _LAST_DAY = 61, 2958465  # what comes before counts a day that never was
 _EPOCH = datetime.datetime(1899, 12, 30)
 _SINCE_1904 = 1462  # days between the two first days that workbooks count from
@@ -29,7 +30,7 @@ _TEXT = re.compile(
 ).findall
 _RUBY = re.compile("<rPh[ >](?:(?!<rPh).)*?</rPh>", re.DOTALL)
 _RUN = re.compile(r'<t( xml:space="preserve")?>([^<]*)</t>')
-_AROUND_RUNS = re.compile(r"(?:</?(?:si|r|rPr)>|<\w+(?: [^<>]*)?/>)*").fullmatch
+_AROUND_RUNS = re.compile(r"<si>(?:</?(?:r|rPr)>|<\w+(?: [^<>]*)?/>)*</si>").fullmatch
 _EMPTY_TEXTS = re.compile(r"(?:<si ?/>|\s)*").fullmatch
 
 
@@ -44,9 +45,13 @@ def number(text: str) -> int | float:
 
 
 def as_number(text: str | float) -> int | float:
-    """Whole numbers as such, as far as a spreadsheet's numbers are exact."""
+    """Whole numbers as such. Programs may write more digits than a spreadsheet keeps: those are kept."""
     value = float(text)
-    return int(value) if value.is_integer() and abs(value) < 1 << 53 else value
+    if not value.is_integer():
+        return value
+    if abs(value) < 1 << 53:
+        return int(value)
+    return int(text) if isinstance(text, str) and _WHOLE(text) else value
 
 
 def moment(text: str) -> DateCell:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import charset_normalizer
 import orjson
 
+_WORKBOOKS = ("xlsx", "xlsm", "xlsb", "ods")
+_IN_WORKBOOKS = (b"xl/", b"xl\\", b"opendocument.spreadsheet")
 HEAD = 64 << 10  # as much of the file as a guess needs
 
 _SEPARATORS = ",;\t|"
@@ -34,7 +36,9 @@ def sniff(name: str, head: bytes) -> Guess | None:
     """What the file seems to be; None for what no reader takes. `head` are its first HEAD bytes, or all of it."""
     suffix = name.rpartition(".")[2].lower()
     if head.startswith(b"PK\x03\x04"):
-        return Guess("xlsx-with-name-row") if suffix in ("xlsx", "xlsm") or b"xl/" in head else None
+        return (
+            Guess("xlsx-with-name-row") if suffix in _WORKBOOKS or any(sign in head for sign in _IN_WORKBOOKS) else None
+        )
     if head.startswith(b"\xd0\xcf\x11\xe0"):
         return Guess("xlsx-with-name-row")
     if _MARC_LEADER.match(head):

@@ -1,8 +1,11 @@
-"""`xlsx-with-name-row`: one sheet of a workbook; its first row that is not blank holds the names."""
+"""`xlsx-with-name-row`: one sheet of a workbook; its first row that is not blank holds the names.
 
-from collections.abc import Iterator, Mapping
+A row with an error, or with a formula that has no stored result, fails: a value that is not there is not an empty one.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
 from itertools import chain, islice
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import orjson
 
@@ -10,11 +13,18 @@ from server.readers.base import START, BadRecord, Block, FileBroken, Position, R
 from server.readers.cell_faults import told
 from server.readers.workbook import Cell, Workbook, open_workbook
 
+READ_COLUMNS = "read columns"
+MOST_NAMED = 10  # sheets that are not read
+
 NumberedRow = tuple[int, list[Cell]]
 
 
 class XlsxReader:
-    """Option `sheet`: its name, or its number from 1; the first sheet otherwise. Blank rows are passed over."""
+    """Option `sheet`: its name, or its number from 1; the first sheet otherwise. Blank rows are passed over.
+
+    `READ_COLUMNS` is for the engine: the columns that are read, where it knows them. An error in another one, whose
+    value nobody wants, does no harm.
+    """
 
     whole_file = False
 
@@ -36,7 +46,35 @@ class XlsxReader:
             sheet = _sheet(book, options.get("sheet", 1))
             rows = chain.from_iterable(zip(*piece, strict=True) for piece in book.pieces(sheet))
             names = _names(*next(rows, (0, [])))
-            yield from _blocks(rows, names, start, size, book.height(sheet))
+            if start == START and "sheet" not in options:
+                yield from _remark(book, sheet, names)
+            layout = _Layout(names, _wanted(options), book.height(sheet))
+            yield from _blocks(rows, layout, start, size)
+
+
+class _Layout(NamedTuple):
+    """`wanted` are the columns that are read; None: all of them. `height` is the number of the last row."""
+
+    names: tuple[str, ...]
+    wanted: Collection[str] | None
+    height: int
+
+
+def _wanted(options: Mapping[str, object]) -> Collection[str] | None:
+    wanted = options.get(READ_COLUMNS)
+    return wanted if isinstance(wanted, frozenset) else None
+
+
+def _remark(book: Workbook, sheet: str, names: tuple[str, ...]) -> Iterator[Block]:
+    """Of several sheets only one is read: the others are named."""
+    others = [shorten(name) for name in book.sheets if name != sheet]
+    if others:
+        more = f" and {len(others) - MOST_NAMED} more" if len(others) > MOST_NAMED else ""
+        sentence = (
+            f"only the sheet {shorten(sheet)} was read, not {', '.join(others[:MOST_NAMED])}{more}; "
+            "the option `sheet` chooses another"
+        )
+        yield table_block(names, [], [], lambda _: b"", START)._replace(remarks=(sentence,))
 
 
 def _sheet(book: Workbook, wanted: object) -> str:
@@ -58,20 +96,18 @@ def _names(number: int, row: list[Cell]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _blocks(
-    rows: Iterator[NumberedRow], names: tuple[str, ...], start: Position, size: int, height: int
-) -> Iterator[Block]:
+def _blocks(rows: Iterator[NumberedRow], layout: _Layout, start: Position, size: int) -> Iterator[Block]:
     record = start.record
     rest = (numbered for numbered in rows if numbered[0] > start.line)
     while taken := list(islice(rest, size)):
         lines = [number for number, _ in taken]
         record += len(taken)
         fitted = [
-            _fit(row, number, len(names)) if row.__class__ is list else _faulty(row, number, names)
+            _fit(row, number, len(layout.names)) if row.__class__ is list else _faulty(row, number, layout)
             for number, row in taken
         ]
-        share = lines[-1] / max(lines[-1], height)
-        yield table_block(names, fitted, lines, _Originals(taken), Position(record, lines[-1]), share)
+        share = lines[-1] / max(lines[-1], layout.height)
+        yield table_block(layout.names, fitted, lines, _Originals(taken), Position(record, lines[-1]), share)
 
 
 class _Originals:
@@ -84,8 +120,9 @@ class _Originals:
         return orjson.dumps(self._rows[index][1])
 
 
-def _faulty(row: list[Cell], number: int, names: tuple[str, ...]) -> BadRecord:
-    return BadRecord(told(number, row, names) or "")
+def _faulty(row: list[Cell], number: int, layout: _Layout) -> Row | BadRecord:
+    problem = told(number, row, layout.names, layout.wanted)
+    return _fit([*row], number, len(layout.names)) if problem is None else BadRecord(problem)
 
 
 def _fit(row: list[Cell], number: int, width: int) -> Row | BadRecord:

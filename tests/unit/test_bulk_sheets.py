@@ -1,17 +1,13 @@
 """The layout of bulk load sheets: where the attribute names are, and what the rows below ask for."""
 
 import io
-import zipfile
 from unittest.mock import patch
 
 import openpyxl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from server.readers.base import BadRecord, FileBroken, Position
 from server.readers.bulk_reader import MOST_BLOCKS, BlockReader, BulkBook, LayoutWrong, find_blocks, parse_search
-from server.readers.kept_spaces import keep_spaces
 
 
 def book_of(*rows, title="S"):
@@ -191,19 +187,3 @@ def test_a_sheet_of_a_million_blank_rows_is_refused_or_quick():
 )
 def test_search_fields(text, found):
     assert parse_search(text) == found
-
-
-@given(st.lists(st.sampled_from(["<t> </t>", "<t>", " ", "</t>", "<", "x" * 50]), max_size=60))
-def test_single_blanks_are_kept_wherever_the_pieces_are_cut(pieces):
-    text = "".join(pieces)
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
-        archive.writestr("xl/worksheets/sheet1.xml", text)
-    with patch("server.readers.kept_spaces.STEP", 3):
-        kept = keep_spaces(content)
-    if "<t> </t>" not in text:
-        assert kept is None
-    else:
-        with zipfile.ZipFile(kept) as archive:
-            read = archive.read("xl/worksheets/sheet1.xml").decode()
-        assert read == text.replace("<t> </t>", '<t xml:space="preserve"> </t>')

@@ -9,7 +9,9 @@ from base64 import b64encode
 from pathlib import Path
 
 import pytest
+from binary_books import compound
 from bulk_house import LOAD, BulkHouse, countries, workbook
+from workbook_parts import number, text, xlsx
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
@@ -148,7 +150,8 @@ async def test_a_file_that_is_no_workbook_inside(bulk: BulkHouse) -> None:
     transaction = await bulk.load(b"name,code\n", "Fake.xlsx")
     assert (transaction["status"], transaction["message"]) == (
         "Fail",
-        "Fake.xlsx: The file is not an Excel workbook (.xlsx, .xlsm or .xls)",
+        "Fake.xlsx: The file is not an Excel workbook (.xlsx, .xlsm, .xlsb or .xls) nor an OpenDocument spreadsheet "
+        "(.ods); it seems to be text: if it is CSV, import it as such",
     )
 
 
@@ -229,6 +232,28 @@ async def test_actions_search_fields_pkid_and_cleared_cells(bulk: BulkHouse) -> 
         6: ("T6", "c6"),
         7: ("T7", "c7"),
     }
+
+
+async def test_errors_and_formulas_without_a_result_fail_their_rows_and_are_in_the_log(bulk: BulkHouse) -> None:
+    rows = [
+        [text("entity:data/Rates,hierarchy:sys")],
+        [text("code"), text("rate")],
+        [text("a"), ' t="e"><f>1/0</f><v>#DIV/0!</v></c>'],
+        [text("b"), "><f>B1*2</f></c>"],
+        [text("c"), number(2)],
+    ]
+    transaction = await bulk.load(xlsx(*rows), "Rates.xlsx")
+    logged = "\n".join(str(line["message"]) for line in transaction["log"])
+    assert "sheet 'Data', row 3, column B ('rate') holds the error #DIV/0!" in logged
+    assert "sheet 'Data', row 4, column B ('rate') holds a formula '=B1*2' without a stored result" in logged
+    assert [row["status"] for row in await bulk.rows_of(transaction)] == ["Fail", "Fail", "Success"]
+    assert await bulk.table("data_Rates") == [{"id": 1, "code": "c", "rate": "2"}]
+
+
+async def test_a_workbook_with_a_password_says_so(bulk: BulkHouse) -> None:
+    transaction = await bulk.load(compound({"EncryptedPackage": bytes(99)}), "Locked.xlsx")
+    assert transaction["status"] == "Fail"
+    assert "protected by a password" in str(transaction)
 
 
 async def test_the_latest_upload_of_a_name_wins_and_an_id_names_one(bulk: BulkHouse) -> None:
