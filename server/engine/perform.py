@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
 from multiprocessing.connection import Connection as Pipe
 
@@ -21,7 +22,6 @@ from server.engine.run import Cancelled, Interrupted, Mapper, Run, Source, block
 from server.engine.samples import Samples
 from server.engine.worker import Order, Signals, Verdict, WorkerConfig, serve_orders
 from server.logs import configure_logs
-from server.mapping.columns import sources_of
 from server.mapping.compile import compile_control
 from server.mapping.control import ControlFile, parse_control
 from server.mapping.flat import plan
@@ -40,6 +40,8 @@ from storage.opening import Storage, open_storage
 from storage.queues import jobs
 from storage.queues.base import FinalState, Job
 from storage.records.base import Checkpoint, Session, Table
+
+IsRead = Callable[[str], bool]  # whether a column is read, by its name
 
 _LOOK_EVERY = 0.2  # seconds between two looks for a cancel
 _PULSE_EVERY = 1.0
@@ -165,13 +167,14 @@ class _Performance:
         control = parse_control(document)
         program = compile_control(control, model, self._order.models)
         flat = None if program.setup_messages else plan(control, model, self._order.models)
-        mapper = Mapper(program, flat, read_names(document))
+        names = read_names(document)
+        mapper = Mapper(program, flat, names)
         tables = tables_of(model, program)
         # a processor may look at every column
-        read = None if control.record_processor else frozenset(sources_of(document, model))
+        is_read = None if control.record_processor else cache(names.is_read)
         return _Prepared(
             tables,
-            lambda: self._sources(control, read),
+            lambda: self._sources(control, is_read),
             mapper,
             program.setup_messages,
             model=model,
@@ -203,16 +206,16 @@ class _Performance:
             raise RunFault(", ".join(messages))
         return document, self._order.models[document["model"]]
 
-    def _sources(self, control: ControlFile, read_columns: frozenset[str] | None) -> list[Source]:
-        sources = [self._source(control, file, read_columns) for file in self._ledger.files()]
+    def _sources(self, control: ControlFile, is_read: IsRead | None) -> list[Source]:
+        sources = [self._source(control, file, is_read) for file in self._ledger.files()]
         if control.record_processor is None:
             return sources
         check_whole_files(sources, self._pause)  # a processor may give records of one file before it reads the next
         joined = PROCESSORS.get(control.record_processor)([(s.name, self._records(s)) for s in sources])
         return [Source(name, Joined(records), {}, BytesIO) for name, records in joined]
 
-    def _source(self, control: ControlFile, file: BatchFile, read_columns: frozenset[str] | None) -> Source:
-        options = {**control.entry(file.name), READ_COLUMNS: read_columns}
+    def _source(self, control: ControlFile, file: BatchFile, is_read: IsRead | None) -> Source:
+        options = {**control.entry(file.name), READ_COLUMNS: is_read}
         reader = READERS[str(options["read"])]
         return Source(
             file.name,

@@ -39,6 +39,10 @@ class ReadNames:
     all: frozenset[str]
     needed: tuple[str, ...]
 
+    def is_read(self, column: str) -> bool:
+        """Whether a column of this name may be one that is read, also where it only looks the same."""
+        return column in self.all or _folded(column) in {_folded(name) for name in self.all}
+
     def match(self, columns: Sequence[str]) -> NameRow:
         """An exact name is taken first; else one that looks the same."""
         there = set(columns)

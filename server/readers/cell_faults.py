@@ -1,7 +1,7 @@
 """Cells that hold no value to be read (errors, formulas without a result), and rows that have such cells."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from server.readers.base import shorten
@@ -61,15 +61,15 @@ def unreadable(text: str, wanted: str) -> Fault:
 
 
 def told(
-    number: int, row: list[Cell], names: tuple[str, ...] = (), wanted: Collection[str] | None = None
+    number: int, row: list[Cell], names: tuple[str, ...] = (), matters: Callable[[str], bool] | None = None
 ) -> str | None:
-    """What is wrong with the row's cells, as a sentence; None where nothing is. `wanted`: the columns that matter."""
+    """What is wrong with the row's cells, as a sentence; None where nothing is. `matters`: whether a name does."""
     if not isinstance(row, FaultyRow):
         return None
     found = [
         f"column {column_letters(place)}{_named(place, names)} holds {holds}"
         for place, holds in row.faults.items()
-        if wanted is None or place >= len(names) or names[place] in wanted
+        if matters is None or place >= len(names) or matters(names[place])
     ]
     more = [f"{len(found) - _MOST_TOLD} more cells hold no value"] if len(found) > _MOST_TOLD else []
     return f"row {number}, {', and '.join(found[:_MOST_TOLD] + more)}" if found else None

@@ -3,9 +3,9 @@
 A row with an error, or with a formula that has no stored result, fails: a value that is not there is not an empty one.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain, islice
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
 import orjson
 
@@ -22,8 +22,8 @@ NumberedRow = tuple[int, list[Cell]]
 class XlsxReader:
     """Option `sheet`: its name, or its number from 1; the first sheet otherwise. Blank rows are passed over.
 
-    `READ_COLUMNS` is for the engine: the columns that are read, where it knows them. An error in another one, whose
-    value nobody wants, does no harm.
+    `READ_COLUMNS` is for the engine: a function that says whether a column is read, by its name. An error in another
+    one, whose value nobody wants, does no harm.
     """
 
     whole_file = False
@@ -48,21 +48,21 @@ class XlsxReader:
             names = _names(*next(rows, (0, [])))
             if start == START and "sheet" not in options:
                 yield from _remark(book, sheet, names)
-            layout = _Layout(names, _wanted(options), book.height(sheet))
+            layout = _Layout(names, _matters(options), book.height(sheet))
             yield from _blocks(rows, layout, start, size)
 
 
 class _Layout(NamedTuple):
-    """`wanted` are the columns that are read; None: all of them. `height` is the number of the last row."""
+    """`matters` says of a name whether its column is read; None: all are. `height` is the number of the last row."""
 
     names: tuple[str, ...]
-    wanted: Collection[str] | None
+    matters: Callable[[str], bool] | None
     height: int
 
 
-def _wanted(options: Mapping[str, object]) -> Collection[str] | None:
-    wanted = options.get(READ_COLUMNS)
-    return wanted if isinstance(wanted, frozenset) else None
+def _matters(options: Mapping[str, object]) -> Callable[[str], bool] | None:
+    is_read = options.get(READ_COLUMNS)
+    return cast("Callable[[str], bool]", is_read) if callable(is_read) else None
 
 
 def _remark(book: Workbook, sheet: str, names: tuple[str, ...]) -> Iterator[Block]:
@@ -121,7 +121,7 @@ class _Originals:
 
 
 def _faulty(row: list[Cell], number: int, layout: _Layout) -> Row | BadRecord:
-    problem = told(number, row, layout.names, layout.wanted)
+    problem = told(number, row, layout.names, layout.matters)
     return _fit([*row], number, len(layout.names)) if problem is None else BadRecord(problem)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from workbook_parts import number, text, xlsx
 
 from server.engine import processors
 from server.engine.engine import Engine, open_engine
@@ -391,3 +392,12 @@ async def test_a_table_that_no_import_has_made_yet_has_no_rows(
     assert not any("no such table" in line for line in ended.log)
     assert ended.state == ("complete" if mode == "import" else "dry-run")
     assert await site.rows("name", "clerk") == ([("A", None)] if mode == "import" else [])
+
+
+async def test_an_error_in_a_workbook_counts_where_its_column_is_read(site: Site) -> None:
+    error = ' t="e"><v>#N/A</v></c>'
+    rows = [[text(" name"), text("size"), text("helper")], [text("a"), number(1), error], [error, number(2), ""]]
+    control = {"files": {"DEFAULT": {"read": "xlsx-with-name-row"}}, "instructions": NAMED}
+    ended = await site.run(control, ("data0", xlsx(*rows)))
+    assert ended.counts == {"read": 2, "created": 1, "failed": 1}
+    assert "row 3, column A (' name') holds the error #N/A (record 1)" in ended.log
