@@ -52,6 +52,7 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _LOOKED_AT = 64
+_UNMARKED_UTF32 = re.compile(rb"[^\0]\0\0\0|\0\0\0[^\0]")
 
 
 def marked_codec(head: bytes) -> str | None:
@@ -59,11 +60,20 @@ def marked_codec(head: bytes) -> str | None:
     return next((codec for mark, codec in _MARKS if head.startswith(mark)), None)
 
 
+def wide_charset(head: bytes) -> str | None:
+    """UTF-16 or UTF-32, marked or not, as people call it; None for what may be UTF-8."""
+    marked = marked_codec(head)
+    if marked is not None:
+        return None if marked == "utf-8" else marked.upper()
+    return "UTF-32" if _UNMARKED_UTF32.match(head) else unmarked_utf16(head)
+
+
 def unmarked_utf16(head: bytes) -> str | None:
     """UTF-16 without a mark, where the beginning is plain ASCII: each other byte is zero then."""
     even, odd = head[:_LOOKED_AT:2], head[1:_LOOKED_AT:2]
     if len(odd) < 2 or marked_codec(head):
         return None
+    even = even[: len(odd)]
     if not odd.strip(b"\0") and 0 not in even:
         return "UTF-16LE"
     return "UTF-16BE" if not even.strip(b"\0") and 0 not in odd else None

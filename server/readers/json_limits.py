@@ -1,12 +1,17 @@
 """What JSON may hold here: integers of 64 bit, and no more levels than can be written again. The parser takes more."""
 
+import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 import orjson
 
+from server.readers.base import shorten
+
 MAX_DEPTH = 254  # of orjson.dumps
 SHALLOW = 2 * MAX_DEPTH  # bytes: nothing so short opens and closes more levels
+_LOOKED_INTO = 4 << 20  # bytes of a document in which a name is searched for
 DEEP = f"it is nested deeper than {MAX_DEPTH} levels"
 
 _DIGITS = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x20 for byte in range(256))
@@ -55,3 +60,34 @@ def _number_fault(match: re.Match[bytes]) -> str | None:
     if len(digits) <= 20 and -(1 << 63) <= int(number) < 1 << 64:
         return None
     return f"the integer {number[:40].decode()}{'…' if len(number) > 40 else ''} does not fit into 64 bits"
+
+
+def repeats_names(document: bytes, value: object) -> bool:
+    """Whether an object in it has a name twice: what was parsed has fewer quotes then than what was read."""
+    try:
+        return document.count(b'"') > orjson.dumps(value).count(b'"')
+    except orjson.JSONEncodeError:
+        return False  # too deep, which is refused elsewhere
+
+
+def on_repeated_name(document: bytes, value: object) -> str | None:
+    """What is said of a document in which an object has a name twice; None where none has."""
+    if not repeats_names(document, value):
+        return None
+    name = _repeated_name(document) if len(document) <= _LOOKED_INTO else None
+    called = "a name" if name is None else f"the name {shorten(name)}"
+    return f"an object has {called} more than once; only the last value is read"
+
+
+def _repeated_name(document: bytes) -> str | None:
+    found: list[str] = []
+
+    def note(pairs: list[tuple[str, object]]) -> None:
+        times = Counter(name for name, _ in pairs)
+        found.extend(name for name, count in times.items() if count > 1)
+
+    try:
+        json.loads(document, object_pairs_hook=note)
+    except (ValueError, RecursionError):
+        return None
+    return found[0] if found else None

@@ -1,5 +1,6 @@
 """`json-lines`: one JSON value a line."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import BinaryIO, NamedTuple, cast
 
@@ -7,9 +8,12 @@ import orjson
 
 from server.readers import json_limits
 from server.readers.base import START, BadRecord, Block, FileBroken, Position, shorten
+from server.readers.charsets import wide_charset
 from server.readers.lines import LINE_CAP, Batch, Feed, LongLine, whole_lines
 
 BOM = b"\xef\xbb\xbf"
+_MARKS = re.compile(rb"\A(?:\xef\xbb\xbf)+")  # more than one where files were joined
+_END_MARK = b"\x1a"  # of old systems, behind the last line
 
 
 class JsonLinesReader:
@@ -29,7 +33,8 @@ class JsonLinesReader:
             part = _parse(batch, line)
             record, line, offset = record + len(part.records), line + len(batch.lines), offset + part.length
             if part.records:
-                yield Block(part.records, part.lines, part.originals, Position(record, line, offset), part.bad)
+                end = Position(record, line, offset)
+                yield Block(part.records, part.lines, part.originals, end, part.bad, remarks=part.remarks)
 
 
 class _Part(NamedTuple):
@@ -38,14 +43,16 @@ class _Part(NamedTuple):
     originals: Callable[[int], bytes]
     length: int
     bad: int
+    remarks: tuple[str, ...] = ()
 
 
 def _after_bom(file: BinaryIO) -> int:
     file.seek(0)
-    head = file.read(3)
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise FileBroken("The file is in UTF-16; JSON Lines must be in UTF-8")
-    return len(BOM) if head == BOM else 0
+    head = file.read(4096)
+    charset = wide_charset(head)
+    if charset is not None:
+        raise FileBroken(f"The file is in {charset}, and JSON Lines must be in UTF-8: save it as UTF-8")
+    return len(head) - len(_MARKS.sub(b"", head))
 
 
 def _batches(file: BinaryIO) -> Iterator[Batch[bytes]]:
@@ -56,6 +63,8 @@ def _batches(file: BinaryIO) -> Iterator[Batch[bytes]]:
         lines = run.split(b"\n")
         if not lines[-1]:
             lines.pop()
+        elif _END_MARK in lines[-1]:  # a line without its end is the last one
+            lines[-1] = lines[-1].rstrip(_END_MARK + b"\0\r")
         yield Batch(lines, json_limits.suspect_lines(run, lines))
 
 
@@ -66,6 +75,8 @@ def _parse(batch: Batch[bytes], line: int) -> _Part:
     try:
         records = [loads(text) for text in lines]
     except orjson.JSONDecodeError:
+        return _parse_singly(lines, line)
+    if json_limits.repeats_names(b"".join(lines), records):
         return _parse_singly(lines, line)
     length = sum(map(len, lines)) + len(lines)
     return _Part(records, range(line + 1, line + 1 + len(lines)), lines.__getitem__, length, 0)
@@ -83,7 +94,16 @@ def _parse_singly(lines: Sequence[bytes | LongLine], line: int) -> _Part:
             numbers.append(number)
             originals.append(text.head if isinstance(text, LongLine) else text)
     bad = sum(type(record) is BadRecord for record in records)
-    return _Part(records, numbers, originals.__getitem__, length, bad)
+    return _Part(records, numbers, originals.__getitem__, length, bad, _on_repeated(records, numbers, originals))
+
+
+def _on_repeated(records: Sequence[object], numbers: Sequence[int], originals: Sequence[bytes]) -> tuple[str, ...]:
+    """What is said of the first record in which an object has a name twice."""
+    for record, number, text in zip(records, numbers, originals, strict=True):
+        told = None if type(record) is BadRecord else json_limits.on_repeated_name(text, record)
+        if told is not None:
+            return (f"line {number}: {told}",)
+    return ()
 
 
 def record_of(text: bytes | LongLine, number: int) -> object:

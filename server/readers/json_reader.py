@@ -17,6 +17,7 @@ import orjson
 
 from server.readers import json_limits
 from server.readers.base import START, BadRecord, Block, FileBroken, Position, shorten, skip_records
+from server.readers.charsets import wide_charset
 
 BOM = b"\xef\xbb\xbf"
 STEP = 256 << 10
@@ -24,6 +25,7 @@ RECORD_CAP = 64 << 20
 GUESSES = 3
 
 _SPACE = b" \t\r\n"
+_AFTER = _SPACE + b"\x1a\0"  # behind the end: the end mark of old systems, too
 # `(?:…)*+` is wrong in Python before 3.11.5 where a round may fail after it took something. It stays in a text, where
 # no round can: it needs no memory. Elsewhere an atomic group of so many rounds at most does it, which needs little.
 _ROUNDS = b"{0,1000}"
@@ -44,6 +46,7 @@ class JsonReader:
     def blocks(
         self, file: BinaryIO, options: Mapping[str, object], *, start: Position = START, size: int = 1000
     ) -> Iterator[Block]:
+        refuse_wide(file)
         first = _first_byte(file)
         if options.get("singleRecord"):
             pieces = _single(file)
@@ -58,7 +61,15 @@ class JsonReader:
         return skip_records(_blocks(pieces, size), start)
 
 
-Piece = tuple[Sequence[object], Callable[[int], bytes]]
+Piece = tuple[Sequence[object], Callable[[int], bytes], tuple[str, ...]]  # records, originals, remarks
+
+
+def refuse_wide(file: BinaryIO) -> None:
+    """UTF-16 and UTF-32 are told as such: JSON is exchanged in UTF-8."""
+    file.seek(0)
+    charset = wide_charset(file.read(4096))
+    if charset is not None:
+        raise FileBroken(f"The file is in {charset}, and JSON must be in UTF-8: save it as UTF-8")
 
 
 def _first_byte(file: BinaryIO) -> bytes:
@@ -101,9 +112,11 @@ class _Waiting:
     def block(self, count: int, end: int) -> Block:
         records: list[object] = []
         spans: list[_Span] = []
+        remarks: tuple[str, ...] = ()
         self.count -= count
         while count > len(records):
-            piece, originals = self._pieces[0]
+            piece, originals, said = self._pieces[0]
+            remarks += said if not self._first else ()
             part = piece[self._first : self._first + count - len(records)]
             spans.append((len(records), self._first, originals))
             records += part
@@ -112,7 +125,7 @@ class _Waiting:
                 self._pieces.popleft()
                 self._first = 0
         bad = sum(type(record) is BadRecord for record in records)
-        return Block(records, (), _JoinedOriginals(spans), Position(end), bad)
+        return Block(records, (), _JoinedOriginals(spans), Position(end), bad, remarks=remarks)
 
 
 _Span = tuple[int, int, Callable[[int], bytes]]  # first index in the block, first index in the piece, the piece's own
@@ -131,12 +144,13 @@ def _document(file: BinaryIO) -> bytes:
     data = file.read(RECORD_CAP + 1)
     if len(data) > RECORD_CAP:
         raise FileBroken(f"One record may have {RECORD_CAP:,} bytes at most, and the file is longer")
-    return data
+    return data.rstrip(_AFTER)
 
 
 def _single(file: BinaryIO) -> Iterator[Piece]:
     data = _document(file)
-    yield [_element(data, _Place())], lambda _: data
+    value = _element(data, _Place())
+    yield [value], lambda _: data, _on_repeated(data, value, 1)
 
 
 def _values(file: BinaryIO) -> Iterator[Piece]:
@@ -145,7 +159,13 @@ def _values(file: BinaryIO) -> Iterator[Piece]:
     if isinstance(document, BadRecord):
         raise FileBroken(document.message)
     values = list(document.values()) if isinstance(document, dict) else []
-    yield values, lambda index: orjson.dumps(values[index])
+    yield values, lambda index: orjson.dumps(values[index]), _on_repeated(data, document, 1)
+
+
+def _on_repeated(data: bytes, value: object, line: int) -> tuple[str, ...]:
+    """What is said where an object has a name twice."""
+    told = None if isinstance(value, BadRecord) else json_limits.on_repeated_name(data, value)
+    return () if told is None else (f"line {line}: {told}",)
 
 
 class _Place:
@@ -262,17 +282,21 @@ class _Array:
             return None
         if not records or json_limits.suspect_numbers(body) or _too_deep(body, records):
             return None
-        return records, _Originals(body)
+        return None if json_limits.repeats_names(body, records) else (records, _Originals(body), ())
 
     def _piece(self, body: bytes) -> Piece:
         return self._whole(body) or self._singly(body)
 
     def _singly(self, body: bytes) -> Piece:
         records, place = [], self._place
+        remarks: tuple[str, ...] = ()
         for element in _elements(body):
             records.append(_element(element, place))
+            if not remarks:
+                begin = place.after(element[: len(element) - len(element.lstrip(_SPACE))])
+                remarks = _on_repeated(element, records[-1], begin.line)
             place = place.after(element + b",")
-        return records, _Originals(body)
+        return records, _Originals(body), remarks
 
     def _last(self, data: bytes, after_comma: bool, scan: "_Scan") -> Iterator[Piece]:
         self._search(data, scan)
@@ -289,7 +313,7 @@ class _Array:
         self._nothing_more(data[end + 1 :], self._place.after(data[: end + 1]))
 
     def _nothing_more(self, data: bytes, place: _Place) -> None:
-        while not (rest := data.lstrip(_SPACE)):
+        while not (rest := data.lstrip(_AFTER)):
             place = place.after(data)
             data = self._file.read(self._step)
             if not data:

@@ -7,15 +7,16 @@ from typing import BinaryIO, NamedTuple
 from xml.parsers import expat
 
 from server.readers.base import BadRecord, Block, FileBroken, Position
-from server.readers.charsets import python_codec
+from server.readers.charsets import marked_codec, python_codec
 
 STEP = 256 << 10
 RECORD_CAP = 64 << 20
 MAX_DEPTH = 200
 
-_NATIVE = ("utf-8", "ascii", "iso8859-1")  # expat reads these itself
+_NATIVE = {"utf-8": "utf-8", "ascii": "us-ascii", "iso8859-1": "iso-8859-1"}  # what expat reads itself, by its names
 _DECLARED = re.compile(rb"""^\s*<\?xml[^>]*?\sencoding\s*=\s*["']([A-Za-z0-9._:-]+)["']""")
-_WIDE = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"<\0": "utf-16-le", b"\0<": "utf-16-be"}
+_WIDE = {b"<\0\0\0": "utf-32-le", b"\0\0\0<": "utf-32-be", b"<\0": "utf-16-le", b"\0<": "utf-16-be"}
+_END_MARK = b"\x1a"  # of old systems, behind the end
 
 
 class XmlFeed:
@@ -67,8 +68,8 @@ class XmlFeed:
 
 def xml_blocks(file: BinaryIO, bind: Callable[[XmlFeed], None], size: int) -> Iterator[Block]:
     """All blocks of a file; `bind` gives the parser the handlers of a format."""
-    encoding, pieces = _pieces(file)
-    feed = XmlFeed(encoding)
+    pieces = _Pieces(file)
+    feed = XmlFeed(pieces.encoding)
     bind(feed)
     window = _Window(feed, size)
     for piece in pieces:
@@ -131,15 +132,36 @@ class _Window:
         self._base = max(self._base, index)
 
 
-def _pieces(file: BinaryIO) -> tuple[str | None, Iterator[bytes]]:
-    """The file's bytes and how to read them; charsets that expat does not know come as UTF-8."""
-    file.seek(0)
-    head = file.read(1024)
-    file.seek(0)
-    codec = _WIDE.get(head[:2]) or _declared(head)
-    if codec in _NATIVE:
-        return None, iter(lambda: file.read(STEP), b"")
-    return "utf-8", _recoded(file, codec)
+class _Pieces:
+    """The file's bytes; `encoding` is how the parser reads them. Charsets that it does not know come as UTF-8."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        file.seek(0)
+        head = file.read(1024)
+        self._file = file
+        self._codec = _codec_of(head)
+        self.encoding = _NATIVE.get(self._codec, "utf-8")
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._file.seek(0)
+        pieces = iter(lambda: self._file.read(STEP), b"")
+        return _without_end_mark(pieces if self._codec in _NATIVE else _recoded(self._file, self._codec))
+
+
+def _codec_of(head: bytes) -> str:
+    """A byte order mark goes before the declaration: programs add one and leave the other as it was."""
+    wide = next((codec for start, codec in _WIDE.items() if head.startswith(start)), None)
+    codec = marked_codec(head) or wide or _declared(head)
+    # a declaration that can be read byte by byte is in none of these: it was written for a text, not for a file
+    return "utf-8" if codec.startswith(("utf-16", "utf-32")) and _DECLARED.match(head) else codec
+
+
+def _without_end_mark(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    last = b""
+    for piece in filter(None, pieces):
+        yield last
+        last = piece
+    yield last.rstrip(_END_MARK + b"\r\n\0") if last.rstrip(b"\r\n\0").endswith(_END_MARK) else last
 
 
 def _declared(head: bytes) -> str:
@@ -179,13 +201,13 @@ class Root(NamedTuple):
 
 def root_of(file: BinaryIO) -> Root:
     """Reads no further than the first tag."""
-    feed = XmlFeed((found := _pieces(file))[0])
+    pieces = _Pieces(file)
+    feed = XmlFeed(pieces.encoding)
     tags: list[tuple[str, dict[str, str]]] = []
     feed.parser.StartElementHandler = lambda tag, attributes: tags.append((tag, attributes))
-    for piece in found[1]:
+    for piece in pieces:
         feed.parse(piece)
         if tags:
             break
-    file.seek(0)
     tag, attributes = tags[0] if tags else ("records", {})
-    return Root(tag, attributes, _declared(file.read(1024)) if found[0] is None else "utf-8")
+    return Root(tag, attributes, pieces.encoding)

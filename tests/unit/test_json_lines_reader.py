@@ -86,3 +86,18 @@ def test_a_line_over_the_cap_fails_alone_and_is_not_kept() -> None:
 def test_utf16_is_refused_as_a_whole() -> None:
     with pytest.raises(FileBroken, match="UTF-16"):
         records('{"a":1}'.encode("utf-16"))
+
+
+@pytest.mark.parametrize("end", [b"\x1a", b"\n\x1a", b"\r\n\x1a\x1a", b"\n\x1a\0\0"])
+def test_an_end_mark_of_old_systems_is_no_record(end: bytes) -> None:
+    assert records(b'{"a": 1}\n{"a": 2}' + end) == [{"a": 1}, {"a": 2}]
+
+
+def test_more_than_one_mark_is_passed_over() -> None:
+    assert records(b'\xef\xbb\xbf\xef\xbb\xbf{"a": 1}\n') == [{"a": 1}]
+
+
+def test_a_name_that_an_object_has_twice_is_told() -> None:
+    (block,) = READER.blocks(io.BytesIO(b'{"a": 1}\n{"b": "x", "a" : 1, "b": 2}\n{"a": "\\""}\n'), {})
+    assert list(block.records) == [{"a": 1}, {"b": 2, "a": 1}, {"a": '"'}]
+    assert block.remarks == ("line 2: an object has the name 'b' more than once; only the last value is read",)

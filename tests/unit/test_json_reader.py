@@ -178,7 +178,8 @@ def test_every_short_text_is_cut_where_a_plain_walk_would_cut_it() -> None:
 def test_more_texts_than_one_match_takes_are_cut_at_every_comma() -> None:
     element = b'["%b", {"a": [%b]}]' % (b"\\\\x\\" + b'"', b", ".join([b'"],["'] * 3000))
     commas, end = _scanned(b",".join([element] * 3) + b"]")
-    assert commas == [len(element), 2 * len(element) + 1] and end == 3 * len(element) + 2
+    assert commas == [len(element), 2 * len(element) + 1]
+    assert end == 3 * len(element) + 2
 
 
 def _scanned(text: bytes) -> tuple[list[int], int | None]:
@@ -213,7 +214,38 @@ def test_a_text_of_escapes_takes_no_memory_for_each_of_them() -> None:
     text = b'"' + rb"\n" * (1 << 20) + b'", ' + b"1" * 19
     tracemalloc.start()
     try:
-        assert _scanned(text)[0] == [len(text) - 21] and json_limits.fault(text, None) is None
+        assert _scanned(text)[0] == [len(text) - 21]
+        assert json_limits.fault(text, None) is None
         assert tracemalloc.get_traced_memory()[1] < 4 << 20
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("codec", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("reader", ["json", "json-lines"])
+@pytest.mark.parametrize("text", ['[{"id": "1"}]', '{"id": "1"}\n', "[]"])
+def test_wide_charsets_are_told_as_such(reader: str, codec: str, text: str) -> None:
+    with pytest.raises(FileBroken, match=f"{codec.upper()[:6]}.*save it as UTF-8"):
+        list(READERS[reader].blocks(io.BytesIO(text.encode(codec)), {}))
+
+
+@pytest.mark.parametrize("end", [b"\x1a", b"\r\n\x1a\x1a\r\n", b"\x1a\0\0"])
+@pytest.mark.parametrize("data", [b'[{"a": 1}]', b'{"x": {"a": 1}}', b"[]"])
+def test_an_end_mark_of_old_systems_is_no_text_after_the_end(data: bytes, end: bytes) -> None:
+    assert records(data + end) == records(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "lines"),
+    [
+        (b'[{"a": 1},\n{"a": "x", "b" : 2, "a": 3}]', ["line 2"]),
+        (b'[{"a": {"b": 1, "b": 1}}]', ["line 1"]),
+        (b'{"x": {"a": 1}, "x": {"a": 2}}', ["line 1"]),
+        (b'[{"a": "b\\"", "b": "a"}, {"a": 1}]', []),
+    ],
+)
+def test_a_name_that_an_object_has_twice_is_told(data: bytes, lines: list[str]) -> None:
+    found = blocks(data)
+    told = [remark for block in found for remark in block.remarks]
+    assert [remark.split(":")[0] for remark in told] == lines
+    assert all("more than once; only the last value is read" in remark for remark in told)

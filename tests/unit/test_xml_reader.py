@@ -134,3 +134,50 @@ def test_a_marc_record_without_its_parts_fails_alone(record: str, reason: str) -
     assert isinstance(bad, BadRecord)
     assert reason in bad.message
     assert isinstance(good, dict)
+
+
+BODY = "<r><a><n>Zoë</n></a></r>"
+
+
+@pytest.mark.parametrize(
+    "declared", ["ISO-8859-1", "utf-16", "x-unknown", "base64", "UTF-8", "us-ascii", "windows-1252"]
+)
+def test_a_byte_order_mark_goes_before_the_declaration(declared: str) -> None:
+    data = f'<?xml version="1.0" encoding="{declared}"?>{BODY}'.encode("utf-8-sig")
+    assert records(CHILDREN, data) == [{"n": "Zoë"}]
+
+
+@pytest.mark.parametrize(
+    "declared", ["utf8", "UTF8", "utf_8", "Utf-8", "utf-16", "UTF-16LE", "utf-32", "unicode-1-1-utf-8"]
+)
+def test_names_of_utf8_and_of_what_the_file_cannot_be_in(declared: str) -> None:
+    data = f'<?xml version="1.0" encoding="{declared}"?>{BODY}'.encode()
+    try:
+        assert records(CHILDREN, data) == [{"n": "Zoë"}]
+    except FileBroken as error:
+        assert "unknown charset" in str(error)
+        assert declared.startswith("unicode")
+
+
+@pytest.mark.parametrize("declared", ["x-unknown", "base64", "rot13", "idna", "undefined", "mbcs", "zlib"])
+def test_an_unknown_charset_is_told_as_such(declared: str) -> None:
+    with pytest.raises(FileBroken, match=f"unknown charset: {declared}"):
+        records(CHILDREN, f'<?xml version="1.0" encoding="{declared}"?>{BODY}'.encode())
+
+
+@pytest.mark.parametrize("codec", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("declaration", ["", '<?xml version="1.0"?>', '<?xml version="1.0" encoding="UTF-8"?>'])
+def test_what_a_file_surely_is_in_goes_before_the_declaration(declaration: str, codec: str) -> None:
+    assert records(CHILDREN, (declaration + BODY).encode(codec)) == [{"n": "Zoë"}]
+
+
+@pytest.mark.parametrize("end", [b"\x1a", b"\r\n\x1a\x1a\r\n", b"\n\x1a\0\0"])
+@pytest.mark.parametrize("codec", ["utf-8", "utf-16"])
+def test_an_end_mark_of_old_systems_is_passed_over(codec: str, end: bytes) -> None:
+    data = BODY.encode(codec) + (end if codec == "utf-8" else end.decode("latin-1").encode("utf-16-le"))
+    assert records(CHILDREN, data) == [{"n": "Zoë"}]
+
+
+def test_marcxml_with_a_mark_and_another_declaration_is_not_garbled() -> None:
+    text = '<?xml version="1.0" encoding="ISO-8859-1"?><record><controlfield tag="001">Zoë</controlfield></record>'
+    assert records(MARC, text.encode("utf-8-sig")) == [{"leader": "", "fields": [{"001": "Zoë"}]}]
