@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from server.mapping.document import Fields, Problems, choices, quoted
@@ -14,6 +14,8 @@ TYPE_KINDS: Mapping[str, ColumnKind] = {
     "boolean": "integer",
     "integer": "integer",
     "number": "real",
+    "decimal": "text",
+    "date": "text",
     "datetime": "text",
     "ref": "integer",
     "object-type": "text",
@@ -46,6 +48,7 @@ class Name:
     column: str = ""
     description: str = ""
     refers_to: str | None = None  # table, for type ref
+    in_key: bool = False  # whether rows are told apart by it
 
     @property
     def kind(self) -> ColumnKind:
@@ -175,18 +178,19 @@ def _destination(fields: Fields, qualifiers: Sequence[str]) -> Destination:
     if column and not depends and not fields.values.get("depends"):
         fields.wrong("depends_column", "left out, as there is no depends")
     kind = fields.choice("kind", ("object", "dictionary"))
+    key = tuple(_keys(fields, names))
     destination = Destination(
         name=_destination_name(fields),
         table=_table(fields, "table", required=True) or "",
         kind="dictionary" if kind == "dictionary" else "object",
-        names=names,
+        names={each: replace(name, in_key=each in key) for each, name in names.items()},
         label=fields.text("label") or "",
         optional=fields.flag("optional"),
         depends=depends,
         depends_column=(column or safe_column(depends)) if depends else None,
         title=_known_name(fields, "title", fields.text("title"), names),
         types=_types(fields),
-        key=tuple(_keys(fields, names)),
+        key=key,
         lookups=dict(_lookups(fields, names)),
         open=fields.flag("open"),
     )

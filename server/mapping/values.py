@@ -7,9 +7,11 @@ type; `FLAT_TYPES` those whose conversion needs the value alone, so that whole c
 import math
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from server.cells import DateCell
 from server.mapping.dates import ISO_8601, date_parser
+from server.mapping.exact_types import IN_KEY, day_type, decimal_type
 from server.mapping.filters import Filters
 from server.mapping.javascript import INVALID, NOTHING, identical, is_skipped, is_truthy, js_text
 from server.mapping.model import Name
@@ -251,6 +253,8 @@ FLAT_TYPES: Mapping[str, Callable[[Mapping[str, object]], Flat]] = {
     "boolean": _boolean,
     "integer": _always(_integer, "Invalid integer for"),
     "number": _always(_number, "Invalid number for"),
+    "decimal": decimal_type,
+    "date": day_type,
     "datetime": _datetime,
     "json": _always(_json, "Invalid JSON value for"),
     "email-address": _always(_email_address, "Invalid email address for"),
@@ -282,6 +286,10 @@ def _reporting(want: Want) -> Converter:
     return convert
 
 
+def _decimal(want: Want) -> Converter:
+    return _reporting(replace(want, action={**want.action, IN_KEY: want.name.in_key}))
+
+
 def _object_type(want: Want) -> Converter:
     known = known_types(want.setup.models)
 
@@ -294,6 +302,7 @@ def _object_type(want: Want) -> Converter:
 TYPES: Mapping[str, Callable[[Want], Converter]] = {
     **dict.fromkeys(FLAT_TYPES, _reporting),
     **STRUCTURED,
+    "decimal": _decimal,
     "ref": ref_converter,
     "object-type": _object_type,
 }
