@@ -18,6 +18,7 @@ from server.engine.definitions import check_control, tables_of
 from server.engine.fitting import misfit
 from server.engine.ledger import CANCELLED, Ledger, moment
 from server.engine.processors import PROCESSORS, Joined
+from server.engine.room import check_room
 from server.engine.run import Cancelled, Interrupted, Mapper, Run, Source, blocks_of, check_whole_files
 from server.engine.samples import Samples
 from server.engine.worker import Order, Signals, Verdict, WorkerConfig, serve_orders
@@ -113,6 +114,7 @@ class _Performance:
     def _import(self, work: "_Prepared") -> None:
         dry = self._job.mode == "dry-run"
         tables = work.tables
+        check_room(self._storage.records.columns, tables, self._order.models)
         if not dry:
             self._storage.records.ensure(tables)
         session = self._storage.records.session(self._job.id, tables, dry_run=dry)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from server.mapping.compile import Program, compile_control
-from server.mapping.control import ControlFile
+from server.mapping.control import MOST_OPEN_NAMES, ControlFile
 from server.mapping.filters import Filters
 from server.mapping.flat import FlatPlan, plan
 from server.mapping.model import Destination, Model, Name, safe_column
@@ -244,6 +244,10 @@ def _destination(entity: str, models: Mapping[str, Model]) -> tuple[Model, Desti
 def _grown(entity: str, destination: Destination, attributes: Sequence[str]) -> Destination:
     """With the attributes that an open destination does not have yet, as text, and the hierarchy of its rows."""
     new = [name for name in attributes if name not in destination.names]
+    if len(destination.names) + len(new) > MOST_OPEN_NAMES:
+        raise BulkInvalid(
+            f"{entity} would have {len(destination.names) + len(new):,} attributes; {MOST_OPEN_NAMES:,} at most"
+        )
     if new and not destination.open:
         known = ", ".join(destination.names)
         raise BulkInvalid(f"{entity} has no attribute {', '.join(map(repr, new))}; known are {known}")

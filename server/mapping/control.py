@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from server.mapping.filters import available
 from server.mapping.javascript import is_truthy, js_text
-from server.mapping.model import Model
+from server.mapping.model import Model, safe_column
 from server.mapping.positions import Path
 from server.mapping.scope import RunFault
 
@@ -63,6 +63,7 @@ _READIES = ("new", "load", "upsert", "identify")
 _CONVERTS = (*_ASSIGNS, "if-has-value")
 _DEEPEST = 64
 _MOST = 200  # mistakes that are told at once
+MOST_OPEN_NAMES = 1_000  # of an open destination: each is a column, and none is ever dropped
 _OVERWRITES = (
     "Assigning values within for-each without a new/load statement or setting multivalue property will result in "
     "overwritten data"
@@ -137,9 +138,9 @@ def mistakes(
     processors: Collection[str] = (),
 ) -> list[Mistake]:
     """What `validate` says, with places: one mistake at most from each check, of several files that of the last."""
-    version, model, instructions, files, processor = _checks(document, models, readers, processors)
-    firsts = (next(version, None), next(model, None), next(instructions, None), _last(files), next(processor, None))
-    return [mistake for mistake in firsts if mistake]
+    version, model, instructions, files, processor, open_ = _checks(document, models, readers, processors)
+    first = [next(found, None) for found in (version, model, instructions)]
+    return [mistake for mistake in (*first, _last(files), next(processor, None), next(open_, None)) if mistake]
 
 
 def all_mistakes(
@@ -158,7 +159,7 @@ Found = Iterator[Mistake]
 
 def _checks(
     document: object, models: Mapping[str, Model], readers: Mapping[str, ReaderCheck], processors: Collection[str]
-) -> tuple[Found, Found, Found, Found, Found]:
+) -> tuple[Found, Found, Found, Found, Found, Found]:
     control: Mapping[str, object] = document if isinstance(document, dict) else {}
     return (
         _check_version(control),
@@ -166,6 +167,7 @@ def _checks(
         _check_instructions(control, available(models)),
         _check_files(control, readers),
         _check_processor(control, processors),
+        _check_open(control, models),
     )
 
 
@@ -269,6 +271,41 @@ def _check_one(instruction: object, path: Path, filters: Collection[str], ready:
         yield from _check_list(instruction.get(key), (*path, key), filters, inner)
     if action in _CONVERTS:
         yield from _check_filters(instruction, path, filters)
+
+
+def _check_open(control: Mapping[str, object], models: Mapping[str, Model]) -> Found:
+    """Ours, as open destinations are: Names that become columns must fit into a table, and differ in more than case."""
+    model = models.get(str(control.get("model")))
+    opened = {} if model is None else {name: each for name, each in model.destinations.items() if each.open}
+    names: dict[str, dict[str, str]] = {name: {} for name in opened}
+    for instruction, path in _each(control.get("instructions"), ("instructions",)) if opened else ():
+        destination, name = instruction.get("destination"), instruction.get("name")
+        if not isinstance(destination, str) or not isinstance(name, str) or destination not in opened:
+            continue
+        if not name or name in opened[destination].names:
+            continue
+        column = safe_column(name)
+        other = names[destination].setdefault(column.lower(), name)
+        if other != name:
+            message = f"Names {other} and {name} of destination {destination} would share the column {column}"
+            yield Mistake(message, (*path, "name"))
+    for name, columns in names.items():
+        if len(columns) + len(opened[name].names) > MOST_OPEN_NAMES:
+            total = len(columns) + len(opened[name].names)
+            most = f"an open destination can have {MOST_OPEN_NAMES:,} at most"
+            yield Mistake(f"Destination {name} would have {total:,} Names; {most}")
+
+
+def _each(instructions: object, path: Path) -> Iterator[tuple[Mapping[str, object], Path]]:
+    """Every instruction that could be one, at any depth that is allowed."""
+    if not isinstance(instructions, list) or len(path) // 2 > _DEEPEST:
+        return
+    for index, instruction in enumerate(instructions):
+        if isinstance(instruction, dict):
+            yield instruction, (*path, index)
+            action = ACTIONS.get(_action(instruction))
+            for key in action.nested if action else ():
+                yield from _each(instruction.get(key), (*path, index, key))
 
 
 def _overwrites(instruction: Mapping[str, object], action: str, ready: set[str]) -> bool:

@@ -346,6 +346,27 @@ def test_a_dry_run_leaves_no_row(example):
     assert batch["state"] == "dry-run"
 
 
+def test_a_table_without_room_for_a_column_ends_the_import_at_its_first_try(example, tmp_path):
+    model = {"name": "free", "destinations": [{"name": "d", "table": "free", "kind": "dictionary", "open": True}]}
+    (tmp_path / "imports/models/free.json").write_text(json.dumps(model))
+    for name in ("id", "ID"):
+        control = {
+            "dataImportControlFileVersion": 0,
+            "model": "free",
+            "files": {"DEFAULT": {"read": "json-lines"}},
+            "instructions": [{"action": "new", "destination": "d"}, {"source": "a", "destination": "d", "name": name}],
+        }
+        process = {"id": f"p-{name}", "control": control}
+        (tmp_path / f"imports/processes/p-{name}.json").write_text(json.dumps(process))
+    (tmp_path / "a.jsonl").write_text('{"a": "1"}')
+    ok(example("import", "a.jsonl", "--process", "p-id", "--wait"))
+    code, _, err = example("import", "a.jsonl", "--process", "p-ID", "--wait")
+    assert code == 1
+    assert "the table free has a column id_, so it cannot have a column ID_" in err
+    job = json.loads(ok(example("jobs", "list", "--json")))[0]
+    assert (job["state"], job["attempts"]) == ("failed", 1)
+
+
 def test_a_queued_job_can_be_cancelled(example):
     batch = ok(example("import", "imports/sample/people.jsonl", "--process", "people-feed")).strip()
     (job,) = json.loads(ok(example("jobs", "list", "--json")))

@@ -3,7 +3,7 @@
 import pytest
 
 from server.mapping.control import ACTIONS, parse_control, validate
-from server.mapping.model import Model
+from server.mapping.model import Destination, Model, Name
 from server.mapping.scope import RunFault
 
 MODELS = {"m": Model("m", {})}
@@ -307,3 +307,32 @@ def test_a_file_without_any_entry():
     assert str(caught.value) == (
         "Could not find file specification in control file for file b (and DEFAULT file entry does not exist)"
     )
+
+
+OPEN = {"m": Model("m", {"free": Destination("free", "free", "dictionary", {"known": Name("known")}, open=True)})}
+
+
+def check_open(*instructions):
+    return validate(control(instructions=list(instructions)), OPEN, readers=READERS)
+
+
+def into_free(name):
+    return {"source": "s", "destination": "free", "name": name}
+
+
+def test_an_open_destination_has_room_for_so_many_names_and_no_more():
+    names = [into_free(f"n{n}") for n in range(999)]
+    assert check_open(*names, into_free("known"), into_free("n1")) == []
+    more = [*names, {"action": "within", "source": "x", "instructions": [into_free("one more")]}]
+    assert check_open(*more) == ["Destination free would have 1,001 Names; an open destination can have 1,000 at most"]
+
+
+@pytest.mark.parametrize(("one", "other", "column"), [("id", "ID", "ID_"), ("a b", "a_b", "a_b"), ("É", "é", "_")])
+def test_names_of_an_open_destination_that_would_share_a_column(one, other, column):
+    (said,) = check_open(into_free(one), into_free(other))
+    assert said.startswith(f"Names {one} and {other} of destination free would share the column ")
+    assert said.lower().endswith(column.lower())
+
+
+def test_closed_destinations_and_odd_names_are_none_of_this():
+    assert check_open({**FIELD, "name": ["x"], "destination": "free"}, {**FIELD, "destination": {}}) == []

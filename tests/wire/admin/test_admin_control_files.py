@@ -95,7 +95,10 @@ MISTAKES = {
         CONTROL.replace('"source": "email", ', ""),
         {7: ["Expected property not found in field instruction: source"]},
     ),
-    "filter": (CONTROL.replace("to-lower", "to-low"), {9: ["Filter haplo:to-low-case is not available."]}),
+    "filter": (
+        CONTROL.replace("to-lower", "to-low"),
+        {9: ["Filter haplo:to-low-case is not available; the filters are: "]},
+    ),
     "several": (
         CONTROL.replace('"new"', '"now"').replace('"json"', "7"),
         {4: ["Unknown reader for file DEFAULT: 7"], 6: ["Unknown action in instruction: now"]},

@@ -80,7 +80,7 @@ class BulkHouse:
         return answer.body
 
     async def upload(self, content: bytes, name: str = "DEMO.xlsx", field: str = "uploadedfile") -> Answer:
-        form = aiohttp.FormData()
+        form = aiohttp.FormData(quote_fields=False)
         form.add_field(field, content, filename=name)
         return await self.ask("POST", "/api/uploadfiles/", data=form)
 

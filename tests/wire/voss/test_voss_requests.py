@@ -184,3 +184,21 @@ async def test_a_value_that_is_nested_too_deep_is_refused(bulk: BulkHouse, name:
     headers = {**basic("u", bulk.key), "Content-Type": "application/json"}
     answer = await bulk.ask("POST", LOAD, data=deep, headers=headers)
     assert (answer.status, answer.body["http_code"]) == (400, 400)
+
+
+LONGEST = "x" * 250 + ".xlsx"
+
+
+@pytest.mark.parametrize("name", [LONGEST, "ü" * 250 + ".xlsx", "a" * 201 + ".xlsx"])
+async def test_a_long_name_is_kept_whole_and_loads_by_itself(bulk: BulkHouse, name: str) -> None:
+    answer = await bulk.upload(countries(("Germany", "DE")), name)
+    assert (answer.status, answer.body["uploadedfiles"][0]["name"]) == (202, name)
+    begun = await bulk.ask("POST", LOAD + "&nowait=true", {"bulkload_file": name})
+    assert begun.status == 200
+    assert (await bulk.get("/api/data/BulkLoad/"))["resources"][0]["data"]["filename"] == name
+
+
+async def test_a_name_that_is_too_long_is_refused_and_not_cut(bulk: BulkHouse) -> None:
+    answer = await bulk.upload(countries(("Germany", "DE")), "x" + LONGEST)
+    assert (answer.status, answer.body["error_code"]) == (400, 4007)
+    assert "longer than 255" in answer.body["error_message"]
