@@ -147,16 +147,10 @@ def test_a_byte_order_mark_goes_before_the_declaration(declared: str) -> None:
     assert records(CHILDREN, data) == [{"n": "Zoë"}]
 
 
-@pytest.mark.parametrize(
-    "declared", ["utf8", "UTF8", "utf_8", "Utf-8", "utf-16", "UTF-16LE", "utf-32", "unicode-1-1-utf-8"]
-)
+@pytest.mark.parametrize("declared", ["utf8", "UTF8", "utf_8", "Utf-8", "utf-16", "UTF-16LE", "utf-32"])
 def test_names_of_utf8_and_of_what_the_file_cannot_be_in(declared: str) -> None:
     data = f'<?xml version="1.0" encoding="{declared}"?>{BODY}'.encode()
-    try:
-        assert records(CHILDREN, data) == [{"n": "Zoë"}]
-    except FileBroken as error:
-        assert "unknown charset" in str(error)
-        assert declared.startswith("unicode")
+    assert records(CHILDREN, data) == [{"n": "Zoë"}]
 
 
 @pytest.mark.parametrize("declared", ["x-unknown", "base64", "rot13", "idna", "undefined", "mbcs", "zlib"])
