@@ -7,8 +7,8 @@ from typing import BinaryIO, NamedTuple, Protocol, cast
 
 from server.readers.base import START, BadRecord, Block, FileBroken, Position, Row, shorten, table_block
 from server.readers.charsets import is_linewise, marked_codec, python_codec, unmarked_utf16
+from server.readers.likely_charset import HEAD, likely_charset
 from server.readers.lines import LINE_CAP, Batch, Feed, LongLine
-from server.readers.sniff import HEAD, likely_charset
 from server.readers.text_lines import byte_length, has_bad_bytes, text_batches
 
 BOM = "\ufeff"

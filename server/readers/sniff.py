@@ -1,27 +1,22 @@
 """Guesses a file's format from its name and first bytes, for people who hand in a file without saying what it is."""
 
-import codecs
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import charset_normalizer
 import orjson
+
+from server.readers.likely_charset import HEAD as HEAD
+from server.readers.likely_charset import charset_of, decoded
 
 _WORKBOOKS = ("xlsx", "xlsm", "xlsb", "ods")
 _IN_WORKBOOKS = (b"xl/", b"xl\\", b"opendocument.spreadsheet")
-HEAD = 64 << 10  # as much of the file as a guess needs
 
 _SEPARATORS = ",;\t|"
 _MARC_LEADER = re.compile(rb"\d{5}.{5}22\d{5}.{3}45|\d{5}[acdnpsx].{13}.{3}45", re.DOTALL)
 _COMMENT = r"<!--(?:(?!-->).)*-->"  # cannot run past its end, so that there is one way only to read what follows
 _FIRST_CHILD = re.compile(rf"<[A-Za-z_][^<>]*>\s*(?:{_COMMENT}\s*)*<[A-Za-z_][^\s/>]*\s[^<>]*/>", re.DOTALL)
 _PROLOG = re.compile(rf"\s*(?:(?:<\?(?:(?!\?>).)*\?>|{_COMMENT})\s*)*", re.DOTALL)
-_HIGH = re.compile(rb"[\x80-\xff]+")
-# what no Western text in windows-1252 has; where it has letters beyond ASCII, they stand alone or in pairs
-_NOT_WESTERN = re.compile(rb"[\x81\x83\x86-\x90\x98-\x9b\x9d-\x9f\xa4-\xa6\xac\xad\xaf\xd7\xf7]")
-_ENOUGH = 64  # bytes beyond ASCII that a guess needs
-_BOMS = ((codecs.BOM_UTF8, "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,43 +40,8 @@ def sniff(name: str, head: bytes) -> Guess | None:
         return Guess("marc")
     if not head.strip() or (b"\0" in head and not head.startswith((b"\xff\xfe", b"\xfe\xff"))):
         return None
-    charset = _charset(head)
-    return None if charset is None else _text(suffix, _decode(head, charset), charset)
-
-
-def _charset(head: bytes) -> str | None:
-    for bom, charset in _BOMS:
-        if head.startswith(bom):
-            return charset
-    try:
-        _decode(head, "utf-8", strict=True)
-    except UnicodeDecodeError:
-        return _unknown_charset(head[: HEAD // 4])
-    return "utf-8"
-
-
-def _unknown_charset(head: bytes) -> str | None:
-    """The likeliest; none where there is too little to go by."""
-    high = _HIGH.findall(head)
-    total = sum(map(len, high))
-    if total and not _NOT_WESTERN.search(head) and max(map(len, high)) < 3:
-        return "windows-1252"
-    best = charset_normalizer.from_bytes(head).best() if total >= _ENOUGH else None
-    if best is None:
-        return None
-    return "windows-1252" if _decode(head, "cp1252") == _decode(head, best.encoding) else best.encoding
-
-
-def likely_charset(data: bytes) -> str | None:
-    """What bytes that are not valid UTF-8 seem to be in; None where they are, or where nothing fits."""
-    charset = _charset(data)
-    return None if charset == "utf-8" else charset
-
-
-def _decode(head: bytes, charset: str, *, strict: bool = False) -> str:
-    """The last character may be cut."""
-    decoder = codecs.getincrementaldecoder(charset)("strict" if strict else "replace")
-    return decoder.decode(head).removeprefix("\ufeff")
+    charset = charset_of(head)
+    return None if charset is None else _text(suffix, decoded(head, charset), charset)
 
 
 def _text(suffix: str, text: str, charset: str) -> Guess | None:
