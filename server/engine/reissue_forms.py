@@ -4,15 +4,17 @@ A form gets the records whole, in order, and gives the pieces of a file that its
 """
 
 import codecs
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, BinaryIO, NamedTuple
 from xml.sax.saxutils import quoteattr
 
 import orjson
 
 from server.readers.delimited_reader import DelimitedReader, csv_reader, originals_in, tsv_reader
-from server.readers.edifact_reader import envelope
+from server.readers.edifact_reader import Envelope, envelopes, is_envelope
 from server.readers.json_lines_reader import BOM
 from server.readers.marc_record import END_OF_RECORD
 from server.readers.xml_feed import root_of
@@ -135,16 +137,29 @@ def as_marc(_input: Input, records: Iterator[Failed]) -> Iterator[bytes]:
 
 
 def as_edifact(input: Input, records: Iterator[Failed]) -> Iterator[bytes]:
-    """Messages in an interchange with the header of the first; segments that are records of their own stand alone."""
+    """Messages in interchanges with the headers that theirs had; segments that are records of their own stand alone."""
     with input.open() as file:
-        around = envelope(file)
+        around = list(envelopes(file)) or [(0, Envelope())]
     segments = input.options.get("record") == "segment"
-    yield around.service + (b"" if segments else around.header)
+    found = (record for record in records if segments or not is_envelope(record.original))
+    if segments:
+        yield around[0][1].service
+        yield from (record.original for record in found)
+        return
+    for envelope, messages in groupby(found, lambda record: _envelope_of(around, record.place)):
+        yield from _interchange(envelope, messages)
+
+
+def _envelope_of(around: Sequence[tuple[int, Envelope]], place: int) -> Envelope:
+    return around[bisect_right(around, place, key=lambda one: one[0]) - 1][1]
+
+
+def _interchange(envelope: Envelope, messages: Iterator[Failed]) -> Iterator[bytes]:
+    yield envelope.service + envelope.header
     count = 0
-    for count, record in enumerate(records, 1):  # noqa: B007
-        yield record.original
-    if not segments:
-        yield around.trailer(count)
+    for count, message in enumerate(messages, 1):  # noqa: B007
+        yield message.original
+    yield envelope.trailer(count)
 
 
 def as_chunk(input: Input, records: Iterator[Failed]) -> Iterator[bytes]:
@@ -161,7 +176,7 @@ _XML = Form("XML", ".xml", as_xml)
 _MARC = Form("MARC (ISO 2709)", ".mrc", as_marc)
 _MARC_XML = Form("MARCXML", ".xml", as_marc_xml)
 _MARC_JSON = Form("MARC-in-JSON", ".json", as_marc_json)
-_EDIFACT = Form("EDIFACT", ".edi", as_edifact)
+_EDIFACT = Form("EDIFACT", ".edi", as_edifact, counts=True)
 JOINED = Form("JSON Lines, as the record processor gave them", ".jsonl", as_lines)
 FORMS: Mapping[str, Form] = {
     "json": _JSON,

@@ -1,22 +1,23 @@
-"""`edifact`: UN/EDIFACT (ISO 9735). A record is a message, UNH to UNT, as the list of its segments."""
+"""`edifact`: UN/EDIFACT (ISO 9735). A record is a message, UNH to UNT, as the list of its segments.
+
+What stands around messages is no record, unless it is wrong: an envelope that cannot be read, a count that does not fit
+what came, a trailer that is missing. Each of these is a bad record of its own, so that no message is lost unnoticed.
+"""
 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import BinaryIO, NamedTuple
 
 from server.readers.base import START, BadRecord, Block, FileBroken, Position, shorten, skip_records
+from server.readers.edifact_segments import USUAL, Segment, Syntax, segments
 
-STEP = 1 << 20
-LONGEST_SEGMENT = 1 << 20
 LONGEST_MESSAGE = 64 << 20
+MOST_SEGMENTS = 200_000
+BLOCK = 8 << 20  # bytes of records that a block holds at most, beside its last record
 
 _RECORDS = ("message", "segment")
-_SPACE = b" \t\r\n"
 _ENVELOPE = ("UNA", "UNB", "UNG", "UNE", "UNZ")
-_PARTS_OF_8859 = {"C": 1, "D": 2, "E": 5, "F": 7, "G": 3, "H": 4, "I": 6, "J": 8, "K": 9}
-_CHARSETS = {f"UNO{level}": f"iso8859-{part}" for level, part in _PARTS_OF_8859.items()}
 
 
 class EdifactReader:
@@ -34,205 +35,215 @@ class EdifactReader:
         problem = self.check(options)
         if problem:
             raise FileBroken(problem)
-        segments = _segments(file)
-        pieces = _each(segments) if options.get("record") == "segment" else _messages(segments)
+        pieces = _each(file) if options.get("record") == "segment" else _Messages().pieces(file)
         return skip_records(_blocks(pieces, size), start)
 
 
-class Syntax(NamedTuple):
-    """The characters that mean something, as UNA names them, and the charset that UNB names."""
-
-    component: str = ":"
-    element: str = "+"
-    release: str = "?"
-    terminator: str = "'"
-
-
-class Segment(NamedTuple):
+class Piece(NamedTuple):
+    record: object
     raw: bytes
-    parsed: dict[str, object] | BadRecord
-
-    @property
-    def tag(self) -> object:
-        return self.raw.lstrip(_SPACE)[:3].decode("latin-1")
-
-
-Piece = tuple[object, bytes]
 
 
 def _blocks(pieces: Iterator[Piece], size: int) -> Iterator[Block]:
-    record = 0
-    while part := list(islice(pieces, size)):
-        record += len(part)
-        records = [one for one, _ in part]
-        bad = sum(type(one) is BadRecord for one in records)
-        yield Block(records, (), lambda index, of=part: of[index][1], Position(record), bad)  # type: ignore[misc]
+    """What was read before the file broke is a block of its own."""
+    part: list[Piece] = []
+    number = room = 0
+    try:
+        for piece in pieces:
+            part.append(piece)
+            room -= len(piece.raw)
+            if len(part) == size or room < -BLOCK:
+                number, room = number + len(part), 0
+                yield _block(part, number)
+                part = []
+    except FileBroken:
+        if part:
+            yield _block(part, number + len(part))
+        raise
+    if part:
+        yield _block(part, number + len(part))
 
 
-def _each(segments: Iterator[Segment]) -> Iterator[Piece]:
-    for segment in segments:
-        yield segment.parsed, segment.raw
+def _block(part: list[Piece], end: int) -> Block:
+    records = [piece.record for piece in part]
+    bad = sum(type(one) is BadRecord for one in records)
+    return Block(records, (), lambda index: part[index].raw, Position(end), bad)
+
+
+def _each(file: BinaryIO) -> Iterator[Piece]:
+    for segment in segments(file):
+        yield Piece(segment.parsed, segment.raw)
 
 
 @dataclass(slots=True)
 class _Message:
-    """The segments since the last UNH."""
+    """The segments since a UNH, or (`is_headed` is False) of what should have begun with one."""
 
     number: int
+    is_headed: bool = True
     segments: list[Segment] = field(default_factory=list)
+    count: int = 0
     size: int = 0
 
+    @property
+    def is_whole(self) -> bool:
+        return self.size <= LONGEST_MESSAGE and self.count <= MOST_SEGMENTS
+
     def add(self, segment: Segment) -> None:
+        """Of one that is too long only the beginning is kept."""
+        self.count += 1
         self.size += len(segment.raw)
-        if self.size > LONGEST_MESSAGE:
-            raise FileBroken(f"EDIFACT message {self.number}: it is longer than {LONGEST_MESSAGE:,} bytes")
-        self.segments.append(segment)
+        if self.is_whole:
+            self.segments.append(segment)
 
     def finish(self, fault: str | None = None) -> Piece:
         raw = b"".join(segment.raw for segment in self.segments)
-        parsed = [segment.parsed for segment in self.segments]
-        bad = next((one for one in parsed if isinstance(one, BadRecord)), None)
-        fault = fault or (bad.message if bad else self._miscounted())
+        fault = (fault if self.is_headed else None) or self._fault()
         if fault is not None:
-            return BadRecord(f"EDIFACT message {self.number} in the file: {fault}: {shorten(raw[:60])}"), raw
-        return {"segments": parsed}, raw
+            return Piece(BadRecord(f"EDIFACT message {self.number} in the file: {fault}: {shorten(raw[:60])}"), raw)
+        return Piece({"segments": [segment.parsed for segment in self.segments]}, raw)
+
+    def _fault(self) -> str | None:
+        if not self.is_whole:
+            return f"it has more than {MOST_SEGMENTS:,} segments or {LONGEST_MESSAGE:,} bytes"
+        bad = next((segment.fault for segment in self.segments if segment.fault), None)
+        if bad is None and not self.is_headed:
+            return "it stands outside UNH and UNT"
+        return bad or self._miscounted() or self._misnamed()
 
     def _miscounted(self) -> str | None:
         """UNT says how many segments there are, itself and UNH included."""
-        last = self.segments[-1].parsed
-        elements = last.get("elements") if isinstance(last, dict) else None
-        said = elements[0][0] if isinstance(elements, list) and elements else ""
-        if said == str(len(self.segments)) or (said.isdigit() and int(said) == len(self.segments)):
+        said = self.segments[-1].component(0)
+        if _number(said) == self.count:
             return None
-        return f"UNT says {said or 'nothing'} of the number of segments, which is {len(self.segments)}"
+        return f"UNT says {said or 'nothing'} of the number of segments, which is {self.count}"
+
+    def _misnamed(self) -> str | None:
+        return _differing("UNT", self.segments[-1].component(1), "UNH", self.segments[0].component(0))
 
 
-def _messages(segments: Iterator[Segment]) -> Iterator[Piece]:
-    message: _Message | None = None
-    number = 0
-    for segment in segments:
-        tag = segment.tag
-        if message is not None and (tag == "UNH" or tag in _ENVELOPE):
-            yield message.finish(f"it has no UNT before {tag}")
-            message = None
-        if tag == "UNH":
-            number += 1
-            message = _Message(number)
-        if message is not None:
-            message.add(segment)
-            if tag == "UNT":
-                yield message.finish()
-                message = None
-        elif tag not in _ENVELOPE:
-            number += 1
-            yield _Message(number, [segment]).finish("it stands outside UNH and UNT")
-    if message is not None:
-        yield message.finish("the file ends before its UNT")
+@dataclass(slots=True)
+class _Envelope:
+    """An interchange or a group that is open: its header, where there was one, and what has come in it."""
+
+    header: Segment | None = None
+    messages: int = 0
+    groups: int = 0
+
+    def fault(self, trailer: Segment, count: int, things: str) -> str | None:
+        """What the trailer says that does not fit. It says how many came, and the header's reference."""
+        said = trailer.component(0)
+        if _number(said) != count:
+            return f"{trailer.tag} says {said or 'nothing'} of the number of {things}, but {count} came"
+        header = self.header
+        return header and _differing(trailer.tag, trailer.component(1), header.tag, header.component(4))
 
 
-def _segments(file: BinaryIO) -> Iterator[Segment]:
-    file.seek(0)
-    head = file.read(9)
-    syntax = _syntax(head)
-    charset = "utf-8"
-    if head[:3] != b"UNA":
-        file.seek(0)
-    for raw in _cut(file, syntax):
-        segment = _segment(raw, syntax, charset)
-        if segment.tag == "UNB":
-            charset = _charset(segment.parsed)
-        yield segment
+class _Messages:
+    """Segments become messages; envelopes are counted on the way."""
 
+    def __init__(self) -> None:
+        self._number = 0
+        self._message: _Message | None = None
+        self._interchange = _Envelope()
+        self._group = _Envelope()
 
-def _syntax(head: bytes) -> Syntax:
-    if head[:3] != b"UNA":
-        return Syntax()
-    if len(head) < 9 or len(set(head[3:9])) < 5:
-        raise FileBroken(f"The service string at the beginning names too few characters: {shorten(head)}")
-    text = head.decode("latin-1")
-    return Syntax(text[3], text[4], text[6], text[8])
+    def pieces(self, file: BinaryIO) -> Iterator[Piece]:
+        for segment in segments(file):
+            yield from self.take(segment)
+        yield from self._end_message("the file ends before its UNT")
+        yield from self._end_interchange("the file ends")
 
+    def take(self, segment: Segment) -> Iterator[Piece]:
+        """What ends with this segment."""
+        if segment.tag not in _ENVELOPE:
+            yield from self._within(segment)
+            return
+        yield from self._end_message(f"it has no UNT before {segment.tag}")
+        yield from self._around(segment)
 
-def _charset(parsed: object) -> str:
-    elements = parsed.get("elements") if isinstance(parsed, dict) else None
-    identifier = elements[0][0] if isinstance(elements, list) and elements else ""
-    return _CHARSETS.get(identifier, "utf-8")
+    def _within(self, segment: Segment) -> Iterator[Piece]:
+        if segment.tag == "UNH":
+            yield from self._end_message("it has no UNT before UNH")
+        if self._message is None:
+            self._number += 1
+            self._message = _Message(self._number, segment.tag == "UNH")
+        if segment.tag == ("UNH" if self._message.is_headed else "UNT"):
+            self._interchange.messages += 1
+            self._group.messages += 1
+        self._message.add(segment)
+        if segment.tag == "UNT":
+            yield from self._end_message(None)
 
+    def _end_message(self, fault: str | None) -> Iterator[Piece]:
+        if self._message is not None:
+            yield self._message.finish(fault)
+            self._message = None
 
-def _cut(file: BinaryIO, syntax: Syntax) -> Iterator[bytes]:
-    """The bytes of each segment with its terminator."""
-    end, release = re.escape(syntax.terminator.encode("latin-1")), re.escape(syntax.release.encode("latin-1"))
-    plain = b"[^%b%b]" % (end, release)
-    whole = re.compile(b"(?>%b*(?:%b.%b*)*)%b" % (plain, release, plain, end), re.DOTALL)
-    data = b""
-    while chunk := file.read(STEP):
-        data += chunk
-        at = 0
-        while found := whole.match(data, at):
-            yield found[0]
-            at = found.end()
-        data = data[at:]
-        if len(data) > LONGEST_SEGMENT:
-            raise FileBroken(f"A segment is longer than {LONGEST_SEGMENT:,} bytes: {shorten(data[:60])}")
-    if data.strip(_SPACE):
-        yield data
-
-
-def _segment(raw: bytes, syntax: Syntax, charset: str) -> Segment:
-    try:
-        text = _decoded(raw, charset).strip(" \t\r\n")
-    except UnicodeDecodeError as error:
-        return Segment(raw, BadRecord(f"a segment is not valid {charset}, {error.reason}: {shorten(raw)}"))
-    if not text.endswith(syntax.terminator):
-        return Segment(raw, BadRecord(f"the last segment has no end mark: {shorten(text)}"))
-    elements = [_split(element, syntax.component, syntax) for element in _parts(text[:-1], syntax.element, syntax)]
-    tag = elements[0][0]
-    if len(tag) != 3 or not tag.isalnum():
-        return Segment(raw, BadRecord(f"a segment has no tag of three letters: {shorten(text)}"))
-    return Segment(raw, {"tag": tag, "elements": elements[1:]})
-
-
-def _decoded(raw: bytes, charset: str) -> str:
-    """Those that say nothing else are ASCII or UTF-8 when they can be, else Latin-1."""
-    if charset != "utf-8":
-        return raw.decode(charset)
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
-
-
-def _parts(text: str, separator: str, syntax: Syntax) -> list[str]:
-    """Cut at separators that are not released; what is released stays marked."""
-    parts = text.split(separator)
-    if syntax.release not in text:
-        return parts
-    whole: list[str] = []
-    released = False
-    for part in parts:
-        if released:
-            whole[-1] += separator + part
+    def _around(self, segment: Segment) -> Iterator[Piece]:
+        if segment.fault is not None:
+            yield _bad(segment, segment.fault)
+        elif segment.tag == "UNB":
+            yield from self._end_interchange("another UNB begins")
+            self._interchange = _Envelope(segment)
+        elif segment.tag == "UNG":
+            yield from self._end_group("another UNG begins")
+            self._interchange.groups += 1
+            self._group = _Envelope(segment)
+        elif segment.tag == "UNE":
+            yield from _told(segment, self._group.fault(segment, self._group.messages, "messages"))
+            self._group = _Envelope()
         else:
-            whole.append(part)
-        released = (len(part) - len(part.rstrip(syntax.release))) % 2 == 1
-    return whole
+            yield from self._trailer(segment)
+
+    def _trailer(self, segment: Segment) -> Iterator[Piece]:
+        yield from self._end_group("UNZ ends the interchange")
+        interchange, self._interchange = self._interchange, _Envelope()
+        if interchange.groups:
+            yield from _told(segment, interchange.fault(segment, interchange.groups, "groups"))
+        else:
+            yield from _told(segment, interchange.fault(segment, interchange.messages, "messages"))
+
+    def _end_group(self, when: str) -> Iterator[Piece]:
+        if self._group.header is not None:
+            yield _bad(self._group.header, f"the group that UNG begins has no UNE before {when}")
+        self._group = _Envelope()
+
+    def _end_interchange(self, when: str) -> Iterator[Piece]:
+        yield from self._end_group(when)
+        if self._interchange.header is not None:
+            yield _bad(self._interchange.header, f"the interchange that UNB begins has no UNZ before {when}")
+        self._interchange = _Envelope()
 
 
-def _split(element: str, separator: str, syntax: Syntax) -> list[str]:
-    parts = _parts(element, separator, syntax)
-    if syntax.release not in element:
-        return parts
-    release = re.escape(syntax.release)
-    return [re.sub(f"{release}(.)", r"\1", part, flags=re.DOTALL) for part in parts]
+def _told(segment: Segment, fault: str | None) -> Iterator[Piece]:
+    if fault is not None:
+        yield _bad(segment, fault)
+
+
+def _bad(segment: Segment, fault: str) -> Piece:
+    return Piece(BadRecord(f"EDIFACT {segment.tag}: {fault}: {shorten(segment.raw[:60])}"), segment.raw)
+
+
+def _number(said: str) -> int | None:
+    said = said.strip(" ")
+    return int(said) if said.isascii() and said.isdigit() and len(said) < 10 else None
+
+
+def _differing(one: str, said: str, other: str, meant: str) -> str | None:
+    """References that are not the same; one that is left out says nothing."""
+    if not said or not meant or said.strip(" ").lstrip("0") == meant.strip(" ").lstrip("0"):
+        return None
+    return f"{one} has the reference {shorten(said, 20)}, but {other} {shorten(meant, 20)}"
 
 
 class Envelope(NamedTuple):
-    """What stands before the first message (the service string, UNB), and the characters that mean something."""
+    """What stands before messages (the service string, UNB), and the characters that mean something there."""
 
-    service: bytes
-    header: bytes
-    reference: str
-    syntax: Syntax
+    service: bytes = b""
+    header: bytes = b""
+    reference: str = ""
+    syntax: Syntax = USUAL
 
     def trailer(self, messages: int) -> bytes:
         if not self.header:
@@ -241,21 +252,26 @@ class Envelope(NamedTuple):
         return (self.syntax.element.join(parts) + self.syntax.terminator).encode("latin-1", "replace")
 
 
-def envelope(file: BinaryIO) -> Envelope:
-    """Reads no further than the first message."""
-    file.seek(0)
-    head = file.read(9)
-    syntax = _syntax(head)
-    service = head if head[:3] == b"UNA" else b""
-    for segment in _segments(file):
-        if segment.tag == "UNB":
-            return Envelope(service, segment.raw, _reference(segment.parsed, syntax), syntax)
-        if segment.tag not in _ENVELOPE:
-            break
-    return Envelope(service, b"", "", syntax)
+def envelopes(file: BinaryIO) -> Iterator[tuple[int, Envelope]]:
+    """Each interchange of a file, after the number of records that are read before it."""
+    messages, count = _Messages(), 0
+    for number, segment in enumerate(segments(file)):
+        begins = segment.tag == "UNB" and not segment.fault
+        count += len(list(messages.take(segment)))
+        if begins:
+            yield count, Envelope(segment.service, segment.raw, _reference(segment), segment.syntax)
+        elif number == 0:
+            yield 0, Envelope(segment.service, b"", "", segment.syntax)
 
 
-def _reference(parsed: object, syntax: Syntax) -> str:
-    elements = parsed.get("elements") if isinstance(parsed, dict) else None
-    text = str(elements[4][0]) if isinstance(elements, list) and len(elements) > 4 else ""
-    return re.sub(f"([{re.escape(''.join(syntax))}])", lambda found: syntax.release + found[1], text)
+def is_envelope(raw: bytes) -> bool:
+    """Whether a record is no message, but what stands around some."""
+    return raw[:3].upper().decode("latin-1") in _ENVELOPE
+
+
+def _reference(segment: Segment) -> str:
+    release = segment.syntax.release
+    text = segment.component(4)
+    if not release:
+        return text
+    return re.sub(f"([{re.escape(''.join(segment.syntax))}])", lambda found: release + found[1], text)
