@@ -25,7 +25,8 @@ async def test_a_scheduled_load_is_called_off(house: House, visit: Visit, script
     await expect(page.get_by_role("row").filter(has_text=name)).to_have_count(0)
 
     client = house.client()
-    found = client.get(f"/api/tool/Transaction/{transaction}/?format=json").json()["data"]
+    asked = client.get(f"/api/tool/Transaction/{transaction}/?format=json").json()["data"]
+    found = client.get(asked["executed_by"]).json()["data"]
     assert (found["status"], "cancel" in str(found).lower()) == ("Fail", True)
     assert name not in client.get("/api/data/Schedule/?hierarchy=sys&format=json").body.decode()
 
