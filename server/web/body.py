@@ -7,6 +7,7 @@ from collections.abc import Collection
 from aiohttp import hdrs, web
 from aiohttp.http import HttpVersion11
 
+from server.engine import json_shape
 from server.engine.errors import UploadIncomplete, UploadMalformed
 from server.engine.receiving import ByteSource
 from server.engine.uploads import Form, SmallForm, Upload, Uploads
@@ -60,8 +61,13 @@ async def read_form(uploads: Uploads, request: web.Request, *, max_bytes: int | 
 
 
 async def read_bytes(uploads: Uploads, request: web.Request, *, max_bytes: int | None = None) -> bytes:
-    """The request's small body in memory."""
-    return await uploads.read_bytes(body_of(request), expected=declared_size(request), max_bytes=max_bytes)
+    """The request's small body in memory, for a parser of JSON."""
+    body = await uploads.read_bytes(body_of(request), expected=declared_size(request), max_bytes=max_bytes)
+    if len(body) > json_shape.LARGE:
+        await asyncio.to_thread(json_shape.check_shape, body)
+    else:
+        json_shape.check_shape(body)
+    return body
 
 
 async def expect_later(request: web.Request) -> None:
