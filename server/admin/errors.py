@@ -47,6 +47,7 @@ TITLES = {
     413: "Too large",
     429: "Too many attempts",
     500: "A fault of the server",
+    503: "Busy",
     507: "The disk is full",
 }
 

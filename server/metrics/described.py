@@ -1,5 +1,6 @@
 """What /livez, /readyz and /metrics say of themselves."""
 
+from server.metrics.operation_names import NAMES
 from server.web.described import (
     FLAG,
     JSON,
@@ -53,4 +54,6 @@ _METRICS = Operation(
     keys=("bearer", "basic", "session"),
 )
 
-DESCRIBED = Description("metrics", "How the server is, for those who operate it.", (_LIVE, _READY, _METRICS))
+DESCRIBED = Description(
+    "metrics", "How the server is, for those who operate it.", (_LIVE, _READY, _METRICS), names=NAMES
+)

@@ -74,13 +74,18 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """One API. `keys` are OpenAPI's security schemes by name; `schemas` may be referred to with `ref`."""
+    """One API.
+
+    * `keys` are OpenAPI's security schemes by name; `schemas` may be referred to with `ref`.
+    * `names` are what generated clients call the operations, by method and path; of others it is made of the path.
+    """
 
     name: str
     about: str
     operations: tuple[Operation, ...]
     keys: Mapping[str, Schema] = field(default_factory=dict)
     schemas: Mapping[str, Schema] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 TEXT: Schema = {"type": "string"}

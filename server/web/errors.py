@@ -1,5 +1,6 @@
 """From an exception to an answer: the one place where a request's failure is caught."""
 
+import errno
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -11,15 +12,18 @@ from aiohttp.typedefs import Handler, Middleware
 from server.engine.errors import DiskFull, EngineError, KeyThrottled, UploadIncomplete, UploadMalformed
 from server.web.access_log import REASON, ROUTE
 from server.web.dialect import Dialect, speaker
-from storage.errors import StorageFull
+from storage.errors import StorageError, StorageFull
 
 _log = structlog.get_logger(__name__)
 _NO_TEXT = re.compile("[\ud800-\udfff]").search  # what aiohttp makes of bytes in a header
+
+FILES_SECONDS = 5
 
 WORDS = {
     404: "there is nothing at this path",
     405: "this path does not take {method} requests",
     413: "the request is too large",
+    503: "the server is busy for a moment and has done nothing; try again soon",
     500: "something went wrong on the server; its log says what",
 }
 
@@ -60,6 +64,12 @@ def _template(request: web.Request) -> str:
 
 
 def _refused(dialects: Sequence[Dialect], request: web.Request, raised: Exception) -> web.Response:
+    wait = seconds_to_wait(raised)
+    if wait is not None:
+        _log.warning("busy", method=request.method, route=request[ROUTE], reason=str(raised))
+        response = _failed(dialects, request, web.HTTPServiceUnavailable())
+        response.headers[hdrs.RETRY_AFTER] = str(wait)
+        return response
     error = _as_engine_error(raised)
     if error is None:
         _log.error("unexpected error", method=request.method, route=request[ROUTE], exc_info=raised)
@@ -78,6 +88,13 @@ def _refused(dialects: Sequence[Dialect], request: web.Request, raised: Exceptio
 def retry_after(error: Exception) -> Mapping[str, str]:
     """The header that says when to come back, for what passes by itself."""
     return {hdrs.RETRY_AFTER: str(error.retry_after)} if isinstance(error, KeyThrottled) else {}
+
+
+def seconds_to_wait(raised: Exception) -> int | None:
+    """For what passes by itself: a database that another program holds, or too many open files."""
+    if isinstance(raised, StorageError):
+        return getattr(raised, "retry_after", None)
+    return FILES_SECONDS if isinstance(raised, OSError) and raised.errno in (errno.EMFILE, errno.ENFILE) else None
 
 
 def _as_engine_error(raised: Exception) -> EngineError | None:

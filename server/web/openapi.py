@@ -1,11 +1,19 @@
 """All descriptions as one OpenAPI document. Pure."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from server.web.described import Answer, Body, Content, Description, Operation, Parameter
 
 Document = dict[str, Any]
+_BUSY: Document = {
+    "503": {
+        "description": "The server is busy for a moment; nothing was done.",
+        "headers": {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "string"}}},
+    }
+}
+_WORD = re.compile(r"[A-Za-z0-9]+").findall
 
 VERSION = "3.1.0"
 _ABOUT = (
@@ -39,6 +47,12 @@ def _merged(parts: Iterable[Mapping[str, Any]]) -> Document:
     return found
 
 
+def name_of(api: Description, operation: Operation) -> str:
+    """Such as `listBatches`: what a generated client calls the operation."""
+    made = "".join(word[0].upper() + word[1:] for word in _WORD(operation.path))
+    return api.names.get(f"{operation.method} {operation.path}", operation.method.lower() + made)
+
+
 def _paths(descriptions: Sequence[Description]) -> Document:
     paths: Document = {}
     for description in descriptions:
@@ -55,9 +69,9 @@ def _operation(api: Description, operation: Operation) -> Document:
     found: Document = {
         "tags": [api.name],
         "summary": operation.summary,
-        "operationId": f"{operation.method.lower()} {operation.path}",
+        "operationId": name_of(api, operation),
         "security": [{name: []} for name in keys],
-        "responses": {str(status): _answer(answer) for status, answer in sorted(operation.answers.items())},
+        "responses": {str(status): _answer(answer) for status, answer in sorted(operation.answers.items())} | _BUSY,
     }
     if operation.description:
         found["description"] = operation.description

@@ -12,7 +12,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from server.dialects import DIALECTS
 from server.metrics.described import DESCRIBED as METRICS
 from server.web.described import Operation
-from server.web.openapi import document
+from server.web.openapi import document, name_of
 
 DESCRIBED = [*(make(None, None).described for make in DIALECTS), METRICS]  # type: ignore[arg-type]
 DOCUMENT = document(DESCRIBED, version="0", server="/")
@@ -43,6 +43,25 @@ def test_the_document_is_valid() -> None:
         for error in OpenAPIV31SpecValidator(DOCUMENT).iter_errors()
     ]
     assert errors == []
+
+
+def test_every_operation_has_a_name_for_generated_clients() -> None:
+    names = [name_of(api, operation) for api, operation in OPERATIONS]
+    assert len(set(names)) == len(names)
+    assert [name for name in names if not re.fullmatch("[a-z]+[A-Za-z0-9]*", name)] == []
+    assert {"createBatch", "listBatches", "bulkLoad"} <= set(names)
+
+
+def test_every_name_is_of_an_operation() -> None:
+    known = {f"{operation.method} {operation.path}" for _, operation in OPERATIONS}
+    assert {call for api in DESCRIBED for call in api.names} - known == set()
+
+
+def test_every_body_can_be_sent_by_a_generated_client() -> None:
+    """Generators know these kinds of content."""
+    known = {"application/json", "application/octet-stream", "application/x-www-form-urlencoded", "multipart/form-data"}
+    bodies = [(each.path, {one.media for one in each.body.contents}) for _, each in OPERATIONS if each.body]
+    assert [path for path, media in bodies if not media & known] == []
 
 
 def test_nothing_is_described_twice() -> None:

@@ -1,5 +1,6 @@
 """The web floor without a real dialect: no exception leaves it, and what is shown is never an inner matter."""
 
+import errno
 import json
 import subprocess
 import sys
@@ -13,7 +14,14 @@ from aiohttp.test_utils import TestClient, TestServer
 from server.engine.errors import BatchNotFound, EngineError, RequestInvalid
 from server.web.dialect import speaker
 from server.web.errors import catch_errors
-from storage.errors import StorageFull
+from storage.errors import StorageError, StorageFull
+
+
+class Busy(StorageError):
+    """As a database says that another program holds."""
+
+    retry_after = 7
+
 
 FAULTS: dict[str, Exception] = {
     "refused": BatchNotFound("x"),
@@ -22,6 +30,8 @@ FAULTS: dict[str, Exception] = {
     "framing": web.RequestPayloadError("inner words"),
     "bug": RuntimeError("inner words"),
     "bytes": RequestInvalid("Content-Type \udcff is not known"),
+    "busy": Busy("catalog.db is locked"),
+    "files": OSError(errno.EMFILE, "Too many open files", "incoming/.lock"),
     "too-large": web.HTTPRequestEntityTooLarge(1, 2),
 }
 
@@ -62,6 +72,8 @@ async def client(log: list[Any]) -> AsyncIterator[TestClient[Any, Any]]:
         ("/api/plain/framing", 400, "refused: the body is not framed as its headers say"),
         ("/api/plain/bytes", 400, "failed: a header holds bytes that are not UTF-8"),
         ("/api/plain/bug", 500, "failed: something went wrong on the server; its log says what"),
+        ("/api/plain/busy", 503, "failed: the server is busy for a moment and has done nothing; try again soon"),
+        ("/api/plain/files", 503, "failed: the server is busy for a moment and has done nothing; try again soon"),
         ("/api/plain/too-large", 413, "failed: the request is too large"),
         ("/api/plain", 404, "failed: there is nothing at this path"),
         ("/api/plain/x/y", 404, "failed: there is nothing at this path"),
@@ -72,6 +84,15 @@ async def client(log: list[Any]) -> AsyncIterator[TestClient[Any, Any]]:
 async def test_every_exception_has_an_answer(client: TestClient[Any, Any], path: str, status: int, body: str) -> None:
     async with client.get(path) as answer:
         assert (answer.status, await answer.text()) == (status, body)
+
+
+@pytest.mark.parametrize(("path", "seconds"), [("busy", "7"), ("files", "5")])
+async def test_who_finds_the_server_busy_hears_when_to_come_back(
+    client: TestClient[Any, Any], log: list[Any], path: str, seconds: str
+) -> None:
+    async with client.get(f"/api/plain/{path}") as answer:
+        assert answer.headers["Retry-After"] == seconds
+    assert [(line["event"], line["log_level"], "exc_info" in line) for line in log] == [("busy", "warning", False)]
 
 
 async def test_a_fault_of_ours_is_logged_with_its_trace_and_shown_to_nobody(

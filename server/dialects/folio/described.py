@@ -17,6 +17,7 @@ from server.dialects.folio.describing import (
     operation,
     problem,
 )
+from server.dialects.folio.operation_names import NAMES
 from server.dialects.folio.shapes import (
     A_DEFINITION,
     AN_EXTENSION,
@@ -412,4 +413,5 @@ DESCRIBED = Description(
         },
     },
     {**SCHEMAS, **SENT},
+    names=NAMES,
 )

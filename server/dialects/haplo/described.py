@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from server.dialects.haplo import wire
 from server.dialects.haplo.errors import INVALID_KEY
+from server.dialects.haplo.operation_names import NAMES
 from server.dialects.haplo.push import PREFIX as PUSH
 from server.dialects.haplo.routes import BatchApi, StandardApi
 from server.web.described import (
@@ -187,4 +188,5 @@ DESCRIBED = Description(
             }
         ),
     },
+    names=NAMES,
 )

@@ -4,8 +4,11 @@ import json as plain_json
 
 from server.dialects.learningbuilder import wire
 from server.dialects.learningbuilder.errors import REFUSALS, TABLE, body_of
+from server.dialects.learningbuilder.operation_names import NAMES
 from server.dialects.learningbuilder.routes import CALL, IN_ANY_CASE, SCOPE
 from server.web.described import (
+    BYTES,
+    OCTETS,
     TEXT,
     Answer,
     Answers,
@@ -48,6 +51,8 @@ def _refused() -> Answers:
     }
 
 
+_ROWS = '{"email": "ada@example.org"}\n{"email": "bob@example.org"}\n'
+
 _CREATE = Operation(
     "POST",
     CALL,
@@ -79,7 +84,10 @@ _CREATE = Operation(
         Parameter("sendFailureEmailTo", f"Who gets a mail when any row failed. {_ADDRESSES}"),
     ),
     Body(
-        (Content("application/x-ndjson", TEXT, '{"email": "ada@example.org"}\n{"email": "bob@example.org"}\n'),),
+        (
+            Content("application/x-ndjson", TEXT, _ROWS),
+            Content(OCTETS, BYTES, _ROWS),  # what generators of clients know
+        ),
         description="JSON Lines: one object on each line. Any Content-Type will do; Content-Encoding may be gzip.",
     ),
     also=(IN_ANY_CASE,),
@@ -111,4 +119,5 @@ DESCRIBED = Description(
             }
         )
     },
+    names=NAMES,
 )

@@ -118,6 +118,7 @@ FAILURES: Mapping[int, Refusal] = {
     405: Refusal(405, "METHOD_NOT_ALLOWED", "Use POST."),
     413: Refusal(413, "REQUEST_TOO_LARGE", "Shorten the address and the headers; rows go into the body."),
     500: Refusal(500, "SERVER_FAULT", "Tell the operator of the server; its log has the reason."),
+    503: Refusal(503, "SERVER_BUSY", "Wait as long as Retry-After says, then send the same again."),
 }
 _OTHER = Refusal(400, "REQUEST_INVALID", "Read the message.")
 

@@ -1,6 +1,7 @@
 """What the native API says of its operations. `routes` takes paths and parameters from here."""
 
 from server.dialects.native.errors import body
+from server.dialects.native.operation_names import NAMES
 from server.dialects.native.shapes import (
     A_BATCH,
     A_JOB,
@@ -269,4 +270,5 @@ DESCRIBED = Description(
     ),
     KEYS,
     SCHEMAS,
+    names=NAMES,
 )

@@ -78,6 +78,7 @@ FAILURES: Mapping[int, str] = {
     404: "path_unknown",
     405: "method_not_allowed",
     500: "server_fault",
+    503: "server_busy",
 }
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from server.dialects.voss import wire
+from server.dialects.voss.operation_names import NAMES
 from server.dialects.voss.routes import FILE_PART, SCOPE
 from server.dialects.voss.shapes import (
     A_BULK_LOAD,
@@ -339,4 +340,5 @@ DESCRIBED = Description(
         }
     },
     SCHEMAS,
+    names=NAMES,
 )
