@@ -26,6 +26,7 @@ from storage.queues import news as sql
 from storage.queues.base import FINAL, Job
 
 LISTENERS = 100  # at the same time
+LISTENERS_OF_ONE = 25  # with one key or session
 WAITING = 1000  # news that one listener may leave lying
 _LOOK_EVERY = 0.5  # seconds
 _RATE_OVER = 8  # looks
@@ -39,6 +40,11 @@ Kind = Literal["queued", "started", "progress", "ended"]
 class FeedFull(Refused):
     def __init__(self) -> None:
         super().__init__(f"{LISTENERS} listen already, no more can; close a stream or ask for the jobs now and then")
+
+
+class FeedFullForOne(FeedFull):
+    def __init__(self) -> None:
+        Refused.__init__(self, f"{LISTENERS_OF_ONE} listen with this key already; close a stream, or use another key")
 
 
 class FeedClosed(Refused):
@@ -90,7 +96,8 @@ class _Known:
 class Listener:
     """What one listener still has to hear. It ends when the feed closes, or when it leaves too much lying."""
 
-    def __init__(self) -> None:
+    def __init__(self, key: str | None) -> None:
+        self.key = key
         self._waiting: asyncio.Queue[News | None] = asyncio.Queue()
 
     def tell(self, news: News) -> None:
@@ -124,16 +131,18 @@ class Feed:
         self._closed = False
 
     @asynccontextmanager
-    async def listen(self, after: datetime | None = None) -> AsyncIterator[Stream]:
+    async def listen(self, after: datetime | None = None, key: str | None = None) -> AsyncIterator[Stream]:
         """First the ends since `after` (some may have been told before), then what runs now, then what happens.
 
-        Raises FeedFull, or FeedClosed once the server stops.
+        Raises FeedFull, or FeedClosed once the server stops. `key` is the listener's, where it has one.
         """
         if self._closed:
             raise FeedClosed
         if len(self._listeners) >= LISTENERS:
             raise FeedFull
-        listener = Listener()
+        if key is not None and sum(each.key == key for each in self._listeners) >= LISTENERS_OF_ONE:
+            raise FeedFullForOne
+        listener = Listener(key)
         self._listeners.add(listener)
         if self._watcher is None:
             self._known = {}

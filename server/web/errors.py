@@ -111,6 +111,8 @@ def _as_engine_error(raised: Exception) -> EngineError | None:
 
 
 def _failed(dialects: Sequence[Dialect], request: web.Request, error: web.HTTPException) -> web.Response:
+    if request.method == hdrs.METH_OPTIONS and error.status == web.HTTPMethodNotAllowed.status_code:
+        return web.Response(status=204, headers={hdrs.ALLOW: error.headers[hdrs.ALLOW]})
     message = WORDS.get(error.status, error.reason).format(method=request.method)
     request[REASON] = message
     dialect = speaker(dialects, request.path)

@@ -10,6 +10,7 @@ from aiohttp_sse import EventSourceResponse
 from server.dialects.native import described, wire
 from server.dialects.native.routes import Desk
 from server.engine.feed import News
+from server.web.access_log import KEY_ID
 from server.web.connections import has_left
 
 HEARTBEAT_SECONDS = 15
@@ -23,12 +24,12 @@ class EventApi:
         self._desk = desk
 
     def routes(self) -> Iterable[web.RouteDef]:
-        yield self._desk.get(described.EVENTS, self.follow)
+        yield self._desk.get(described.EVENTS, self.follow, head=False)  # a stream has no end to know of
 
     async def follow(self, request: web.Request, query: wire.Query) -> web.StreamResponse:
         job, last = query.text("job"), request.headers.get(hdrs.LAST_EVENT_ID, "").strip()
         after = wire.moment("Last-Event-ID", last) if last else None
-        async with self._desk.engine.feed.listen(after) as stream:
+        async with self._desk.engine.feed.listen(after, request.get(KEY_ID)) as stream:
             response = EventSourceResponse(ping_interval=HEARTBEAT_SECONDS, send_timeout=PATIENCE_SECONDS)
             await response.prepare(request)
             async with response:

@@ -34,14 +34,14 @@ class Desk:
         self.engine = engine
         self._gate = gate
 
-    def get(self, operation: Operation, endpoint: Endpoint) -> web.RouteDef:
+    def get(self, operation: Operation, endpoint: Endpoint, *, head: bool = True) -> web.RouteDef:
         known = [each.name for each in operation.parameters if each.where == "query"]
 
         async def handle(request: web.Request) -> web.StreamResponse:
             await self._gate.admit(request, wire.key_in_headers(request.headers), SCOPE)
             return await endpoint(request, wire.Query(request.query.items(), known))
 
-        return web.get(operation.path, handle, allow_head=False)
+        return web.get(operation.path, handle, allow_head=head)
 
 
 def answer(document: object, status: int = 200) -> web.Response:

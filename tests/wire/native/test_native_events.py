@@ -120,6 +120,16 @@ async def test_more_streams_than_there_may_be_are_refused(house: House, monkeypa
         assert (code, "close a stream" in message) == ("too_many_streams", True)
 
 
+async def test_one_key_leaves_places_to_others(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed, "LISTENERS_OF_ONE", 1)
+    async with listening(house):
+        code, message = await refused(house, f"{PATH}/events", 503)
+        assert (code, "use another key" in message) == ("too_many_streams", True)
+        headers = bearer(house, "admin")
+        async with house.session.get(f"{house.address}{PATH}/events", headers=headers) as answer:
+            assert answer.status == 200
+
+
 async def test_who_goes_away_leaves_the_place_to_others(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Long before the next comment would find nobody there."""
     monkeypatch.setattr(feed, "LISTENERS", 1)

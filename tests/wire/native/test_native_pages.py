@@ -261,8 +261,29 @@ async def test_a_key_may_come_as_a_bearer_or_by_basic(house: House) -> None:
 async def test_other_methods_are_not_taken(house: House) -> None:
     for method in ("POST", "PUT", "DELETE", "PATCH"):
         answer = await house.ask(Ask(method, PATH + "/batches", headers=bearer(house)))
-        assert (answer.status, answer.headers["Allow"]) == (405, "GET")
+        assert (answer.status, answer.headers["Allow"]) == (405, "GET,HEAD")
         assert json.loads(answer.body)["error"]["code"] == "method_not_allowed"
+
+
+async def test_the_head_of_every_page_can_be_asked_for(house: House) -> None:
+    headers = bearer(house)
+    for path in ("/batches", "/jobs", "/records", "/processes", "/models"):
+        async with house.session.get(house.address + PATH + path, headers=headers) as answer:
+            size = len(await answer.read())
+        async with house.session.head(house.address + PATH + path, headers=headers) as answer:
+            assert (answer.status, await answer.read(), answer.headers["Content-Length"]) == (200, b"", str(size))
+        async with house.session.head(house.address + PATH + path) as answer:
+            assert (answer.status, await answer.read()) == (401, b"")
+    async with house.session.head(house.address + PATH + "/events", headers=headers) as answer:
+        assert (answer.status, answer.headers["Allow"]) == (405, "GET")
+
+
+async def test_options_name_the_methods_of_a_path(house: House) -> None:
+    for path, allowed in ((PATH + "/batches", "GET,HEAD"), (PATH + "/events", "GET")):
+        async with house.session.options(house.address + path) as answer:
+            assert (answer.status, answer.headers["Allow"], await answer.read()) == (204, allowed, b"")
+    async with house.session.options(house.address + "/nowhere") as answer:
+        assert answer.status == 404
 
 
 async def test_a_page_is_the_same_while_others_arrive(house: House) -> None:
