@@ -1,7 +1,6 @@
 """Requests that no honest client sends, to every route: each gets an answer, and none of them is a 500."""
 
 import asyncio
-import json
 import random
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -21,7 +20,7 @@ from server.engine.receiving import UploadLimits
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-SEEDS = range(60)
+SEEDS = range(30)
 JSON = {"Content-Type": "application/json"}
 
 
@@ -138,7 +137,7 @@ async def test_random_requests(house: House, seed: int) -> None:
 
 def request(chance: random.Random, method: str, path: str, key: str) -> bytes:
     """Mostly well formed, so that it gets far; each part may be spoilt."""
-    body = chance.choice(BODIES[-9:] + [b"a=b&c=%ff", form(chance), chance.randbytes(200)])
+    body = chance.choice([*BODIES[-9:], b"a=b&c=%ff", form(chance), chance.randbytes(200)])
     framing = chance.choice([b"Content-Length: %d" % len(body)] * 4 + ODD_FRAMING)
     headers = [
         framing,
@@ -215,9 +214,9 @@ HEADERS = [
 
 def form(chance: random.Random) -> bytes:
     names = ["file", "uploadedfile", "batch", "\xff", "_charset_", "a" * 300]
+    more = ["", "; filename=x.xlsx", "; filename=", ";"]
     parts = [
-        f'--b\r\nContent-Disposition: form-data; name="{chance.choice(names)}"'
-        f"{chance.choice(['', '; filename=x.xlsx', '; filename=', chr(59)])}\r\n\r\n{json.dumps(chance.choice(names))}\r\n"
+        f'--b\r\nContent-Disposition: form-data; name="{chance.choice(names)}"{chance.choice(more)}\r\n\r\nx\r\n'
         for _ in range(chance.randrange(4))
     ]
     return "".join(parts).encode("latin-1") + chance.choice([b"--b--\r\n", b"--b", b""])
