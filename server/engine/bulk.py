@@ -97,7 +97,7 @@ def plan_bulk(
         raise RunFault(f"{order.filename}: " + "; ".join(problems[:_MOST_PROBLEMS] + more))
     return BulkPlan(
         tables=_tables(found, mappings, models),
-        sources=[_source(book, block, mapping, opened) for block, mapping in zip(found, mappings, strict=True)],
+        sources=[_source(order, book, block, mapping, opened) for block, mapping in zip(found, mappings, strict=True)],
         described=list(_described(found)),
         remarks=[warning for block in found for warning in block.block.warnings],
     )
@@ -158,9 +158,12 @@ def _child_tables(mapping: BulkMapping, models: Mapping[str, Model]) -> list[Tab
     return [table for table in tables_of(mapping.declared, whole) if table.name in children]
 
 
-def _source(book: BulkBook, found: FoundBlock, mapping: BulkMapping, opened: Callable[[], BinaryIO]) -> Source:
+def _source(
+    order: BulkOrder, book: BulkBook, found: FoundBlock, mapping: BulkMapping, opened: Callable[[], BinaryIO]
+) -> Source:
     mapper = Mapper(mapping.program, mapping.flat)
-    return Source(found.block.sheet, BlockReader(book, found), {}, opened, mapper, weight=found.records)
+    reader = BlockReader(book, found)
+    return Source(found.block.sheet, reader, {}, opened, mapper, weight=found.records, title=order.filename)
 
 
 def _described(blocks: Sequence[FoundBlock]) -> Iterator[dict[str, object]]:

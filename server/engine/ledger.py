@@ -53,6 +53,11 @@ class Ledger:
         batch = self._job.batch
         return None if batch is None else self._catalog.read_now(lambda c: batches.get(c, batch))
 
+    def batch_identifier(self) -> str | None:
+        """What clients call the batch."""
+        batch = self.batch()
+        return None if batch is None else batch.identifier
+
     def is_cancelled(self) -> bool:
         job = self._catalog.read_now(lambda connection: sql.get(connection, self._job.id))
         return job is None or job.cancel_requested

@@ -146,6 +146,7 @@ class _Performance:
             chunk_records=self._order.chunk_records,
             detailed=bool(self._job.payload.get("detailed")),
             samples=samples,
+            batch=self._ledger.batch_identifier(),
         )
         run(begun)
 

@@ -18,7 +18,7 @@ from server.mapping.scope import Change, Lookup, Result, RunFault, Scope
 from server.readers.base import START, BadRecord, Block, FileBroken, Position, Reader
 from storage.catalog.base import ORIGINAL_BYTES, Outcome, OutcomeStatus
 from storage.errors import RowRefused
-from storage.records.base import Checkpoint, Chunk, Scalar, Session, Upserts, Written
+from storage.records.base import Checkpoint, Chunk, Origin, Scalar, Session, Upserts, Written
 
 
 class Interrupted(Exception):
@@ -83,8 +83,10 @@ class Run:
         chunk_records: int = 1000,
         detailed: bool = False,
         samples: Samples | None = None,
+        batch: str | None = None,
     ) -> None:
         self._sources = sources
+        self._batch = batch
         self._mapper = mapper
         self._session = session
         self._account = account
@@ -112,6 +114,8 @@ class Run:
         plain = mapper.flat is not None and not self._detailed
         size = self._chunk_records if plain else max(1, self._chunk_records // 5)
         check = None if mapper.reads is None else _name_check(mapper.reads, source)
+        if start == START:
+            self._session.begin_file(Origin(number, self._batch, source.name, source.title))
         with source.open() as file:
             for found in _blocks_in(source, file, start, size):
                 self._pause()

@@ -51,6 +51,15 @@ class Checkpoint:
     state: dict[str, object] = field(default_factory=dict)  # what the run must remember across a crash; JSON
 
 
+class Origin(NamedTuple):
+    """A file that a job begins to read: `first` is the number of its first record within the job."""
+
+    first: int
+    batch: str | None
+    file: str  # its name in the control file, or the sheet of a bulk load
+    filename: str | None  # what the client called it
+
+
 class Upserts(NamedTuple):
     """Many rows of one table by one key. `rows` are tuples of `columns` plus the record number at the end."""
 
@@ -105,11 +114,15 @@ class Session(Protocol):
     * `checkpoint` is the last one committed, or None.
     * `chunk` opens a transaction and commits it with the given checkpoint when the body ends; when the body raises,
       nothing of it is kept. Raises Superseded when a later session of the same job was opened.
+    * `begin_file` says where the records of the chunks to come are from; it is stored with the first of them, and the
+      view `TABLE_with_source` of each table shows it beside the rows.
     * A dry session keeps every promise above, sees what is in the real tables and its own changes, and changes nothing:
       its tables are copies made as rows are touched, thrown away at `close`. It holds no lock on the real database.
     """
 
     def checkpoint(self) -> Checkpoint | None: ...
+
+    def begin_file(self, origin: Origin) -> None: ...
 
     def chunk(self, checkpoint: Checkpoint) -> AbstractContextManager[Chunk]: ...
 

@@ -11,7 +11,7 @@ import orjson
 from storage.errors import RowRefused, StorageError, Superseded
 from storage.locking import FileLock
 from storage.records import statements as sql
-from storage.records.base import SYSTEM_COLUMNS, Checkpoint, Row, Scalar, Table
+from storage.records.base import SYSTEM_COLUMNS, Checkpoint, Origin, Row, Scalar, Table
 from storage.records.chunks import DryChunk, SqliteChunk
 
 _DRY_IDS = 1 << 40  # a dry run's new rows: far from any id that a real import may give out meanwhile
@@ -34,6 +34,9 @@ class SqliteRecords:
         self._connection = _connect(path)
         with _transaction(self._connection, self._lock):
             self._connection.execute(sql.CHECKPOINTS)
+            self._connection.execute(sql.SOURCES)
+            for table in self.tables():  # of earlier versions
+                self._add_view(table)
 
     def ensure(self, tables: Sequence[Table]) -> None:
         if all(self._has(table) for table in tables):
@@ -141,7 +144,20 @@ class SqliteRecords:
         self._connection.close()
         self._lock.close()
 
+    def _add_view(self, table: str) -> None:
+        """Where nothing else has the name."""
+        if not self._kind_of(sql.view_of(table)):
+            self._connection.execute(sql.create_view(table))
+
+    def _kind_of(self, name: str) -> str:
+        """Whether it is a table, a view or something else; "" where there is nothing of that name."""
+        query = "SELECT type FROM sqlite_master WHERE name = ? COLLATE NOCASE AND type IN ('table', 'view', 'index')"
+        found = self._connection.execute(query, (name,)).fetchone()
+        return str(found[0]) if found else ""
+
     def _has(self, table: Table) -> bool:
+        if self._kind_of(table.name) != "table":
+            return False
         kinds = _kinds(self._connection, "main", table.name)
         wanted = {_index_name(statement) for statement in sql.create_indexes(table)}
         return all(column.name in kinds for column in table.columns) and wanted <= self._indexes(table.name)
@@ -150,13 +166,16 @@ class SqliteRecords:
         return {row[1] for row in self._connection.execute(f"PRAGMA index_list({sql.quoted(table)})")}
 
     def _grow(self, table: Table) -> None:
+        if self._kind_of(table.name) == "view":  # ours, of a table with nearly this name
+            self._connection.execute(f"DROP VIEW {sql.quoted(table.name)}")
         kinds = _kinds(self._connection, "main", table.name)
         if not kinds:
             self._connection.execute(sql.create(table))
+            self._add_view(table.name)
         else:
             for column in table.columns:
                 if column.name not in kinds:
-                    self._connection.execute(sql.add_column(table.name, column.name, column.kind))
+                    self._connection.execute(sql.add_column(table, column))
         for statement in sql.create_indexes(table):
             self._index(table.name, statement)
 
@@ -192,6 +211,7 @@ class RealSession:
         self._job = job
         self._tables = {table.name: table for table in tables}
         self._clock = clock
+        self._begun: Origin | None = None
         with _transaction(connection, lock):
             self._fence, self._stored = connection.execute(
                 "INSERT INTO _checkpoints (job, fence) VALUES (?, 1) "
@@ -202,14 +222,19 @@ class RealSession:
     def checkpoint(self) -> Checkpoint | None:
         return None if self._stored is None else _decode(self._stored)
 
+    def begin_file(self, origin: Origin) -> None:
+        self._begun = origin
+
     @contextmanager
     def chunk(self, checkpoint: Checkpoint) -> Iterator[SqliteChunk]:
         with _transaction(self._connection, self._lock):
             self._check_fence()
+            if self._begun is not None:
+                self._connection.execute(sql.ADD_SOURCE, (self._job, *self._begun))
             yield SqliteChunk(self._connection, self._tables, self._job, _stamp(self._clock))
             text = _encode(checkpoint)
             self._connection.execute("UPDATE _checkpoints SET checkpoint = ? WHERE job = ?", (text, self._job))
-        self._stored = text
+        self._stored, self._begun = text, None
 
     def close(self) -> None:
         self._connection.close()
@@ -236,6 +261,9 @@ class DrySession:
 
     def checkpoint(self) -> Checkpoint | None:
         return self._stored
+
+    def begin_file(self, origin: Origin) -> None:
+        """A dry run leaves nothing."""
 
     @contextmanager
     def chunk(self, checkpoint: Checkpoint) -> Iterator[SqliteChunk]:
@@ -264,7 +292,14 @@ class DrySession:
 def _connect(path: Path) -> sqlite3.Connection:
     # autocommit mode: transactions are ours to open; the generous timeout is for programs that do not take our lock
     connection = sqlite3.connect(path, isolation_level=None, timeout=60, check_same_thread=False)
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "cache_size = -32768", "journal_size_limit = 67108864"):
+    # references are told, not enforced: a row may come before the one that it refers to
+    for pragma in (
+        "foreign_keys = OFF",
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "cache_size = -32768",
+        "journal_size_limit = 67108864",
+    ):
         connection.execute(f"PRAGMA {pragma}")
     return connection
 

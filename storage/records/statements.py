@@ -3,12 +3,18 @@
 from collections.abc import Iterable, Sequence
 from functools import cache
 
-from storage.records.base import SYSTEM_COLUMNS, Table
+from storage.records.base import SYSTEM_COLUMNS, Column, Table
 
 CHECKPOINTS = (
     "CREATE TABLE IF NOT EXISTS _checkpoints "
     "(job TEXT PRIMARY KEY, fence INTEGER NOT NULL, checkpoint TEXT) WITHOUT ROWID"
 )
+
+SOURCES = (
+    "CREATE TABLE IF NOT EXISTS _sources (job TEXT, first INTEGER, batch TEXT, file TEXT, filename TEXT, "
+    "PRIMARY KEY (job, first)) WITHOUT ROWID"
+)
+ADD_SOURCE = "INSERT OR REPLACE INTO _sources (job, first, batch, file, filename) VALUES (?, ?, ?, ?, ?)"
 
 _SYSTEM = "_job TEXT, _record INTEGER, _version INTEGER NOT NULL, _created_at TEXT NOT NULL, _updated_at TEXT NOT NULL"
 
@@ -26,13 +32,36 @@ def listed(names: Iterable[str]) -> str:
 
 
 def create(table: Table) -> str:
-    columns = "".join(f"{quoted(c.name)} {c.kind.upper()}, " for c in table.columns)
+    columns = "".join(f"{quoted(c.name)} {declared(table, c)}, " for c in table.columns)
     # AUTOINCREMENT: an id that was ever given out may stand in another table's reference
     return f"CREATE TABLE {quoted(table.name)} (id INTEGER PRIMARY KEY AUTOINCREMENT, {columns}{_SYSTEM})"
 
 
-def add_column(table: str, name: str, kind: str) -> str:
-    return f"ALTER TABLE {quoted(table)} ADD COLUMN {quoted(name)} {kind.upper()}"
+def declared(table: Table, column: Column) -> str:
+    """A column that holds one id says whose it is: programs that look at the file then know the way.
+
+    Nothing enforces it while rows are written: a row may come before the one that it refers to.
+    """
+    target = next((target for name, target in table.references if name == column.name), None)
+    refers = f" REFERENCES {quoted(target)} (id)" if target is not None and column.kind == "integer" else ""
+    return column.kind.upper() + refers
+
+
+def add_column(table: Table, column: Column) -> str:
+    return f"ALTER TABLE {quoted(table.name)} ADD COLUMN {quoted(column.name)} {declared(table, column)}"
+
+
+def view_of(table: str) -> str:
+    return f"{table}_with_source"
+
+
+def create_view(table: str) -> str:
+    """Rows with the batch and the file that last wrote them; SQLite takes in columns that the table gets later."""
+    return (
+        f"CREATE VIEW {quoted(view_of(table))} AS SELECT t.*, s.batch AS _batch, s.file AS _file, "
+        f"s.filename AS _filename FROM {quoted(table)} AS t LEFT JOIN _sources AS s ON s.job = t._job "
+        "AND s.first = (SELECT max(first) FROM _sources WHERE job = t._job AND first <= t._record)"
+    )
 
 
 def create_indexes(table: Table) -> list[str]:

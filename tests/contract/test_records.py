@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from storage.errors import RowRefused, Superseded
-from storage.records.base import Checkpoint, Column, RecordStore, Session, Table, Upserts, Written
+from storage.records.base import Checkpoint, Column, Origin, RecordStore, Session, Table, Upserts, Written
 from storage.records.sqlite import SqliteRecords
 
 PEOPLE = Table(
@@ -320,3 +320,97 @@ def test_the_file_is_an_ordinary_database_for_others(store: SqliteRecords, tmp_p
     with sqlite3.connect(tmp_path / "records.db") as other:
         assert other.execute("SELECT name, typeof(age) FROM people").fetchall() == [("A", "integer")]
     other.close()
+
+
+def with_source(path: Path, table: str = "people") -> list[dict[str, object]]:
+    """As a program that knows nothing of us sees the view."""
+    connection = sqlite3.connect(path)
+    connection.row_factory = sqlite3.Row
+    try:
+        return [dict(row) for row in connection.execute(f'SELECT * FROM "{table}_with_source" ORDER BY id')]
+    finally:
+        connection.close()
+
+
+def test_begin_file_says_where_the_records_of_the_chunks_to_come_are_from(store: SqliteRecords, tmp_path: Path) -> None:
+    session = store.session("job", TABLES)
+    session.begin_file(Origin(0, "ab12", "data0", "people.csv"))
+    write(session, ("a", "A", 1, 0), ("b", "B", 2, 1))
+    write(session, ("c", "C", 3, 2))
+    session.begin_file(Origin(3, "ab12", "data1", None))
+    write(session, ("d", "D", 4, 3))
+    session.close()
+    fill(store, ("e", "E", 5, 0))
+    found = [
+        (row["email"], row["_batch"], row["_file"], row["_filename"]) for row in with_source(tmp_path / "records.db")
+    ]
+    assert found == [
+        *((email, "ab12", "data0", "people.csv") for email in "abc"),
+        ("d", "ab12", "data1", None),
+        ("e", None, None, None),
+    ]
+
+
+def test_a_file_that_began_in_a_chunk_that_failed_begins_in_the_next(store: SqliteRecords, tmp_path: Path) -> None:
+    session = store.session("job", TABLES)
+    session.begin_file(Origin(0, "ab12", "data0", None))
+    with suppress(ZeroDivisionError), session.chunk(Checkpoint()):
+        raise ZeroDivisionError
+    write(session, ("a", "A", 1, 0))
+    session.close()
+    assert [row["_file"] for row in with_source(tmp_path / "records.db")] == ["data0"]
+
+
+def test_a_dry_run_leaves_no_origin(store: SqliteRecords, tmp_path: Path) -> None:
+    fill(store, ("a", "A", 1, 0))
+    session = store.session("job", TABLES, dry_run=True)
+    session.begin_file(Origin(0, "ab12", "data0", None))
+    write(session, ("b", "B", 2, 0))
+    session.close()
+    assert [row["_batch"] for row in with_source(tmp_path / "records.db")] == [None]
+
+
+def test_the_view_has_columns_that_come_later(store: SqliteRecords, tmp_path: Path) -> None:
+    with_source(tmp_path / "records.db")
+    store.ensure([Table("people", (*PEOPLE.columns, Column("town")), keys=(("email",),))])
+    fill(store, ("a", "A", 1, 0))
+    assert "town" in with_source(tmp_path / "records.db")[0]
+    assert store.tables() == ["books", "people"]
+
+
+def test_a_table_may_be_called_like_a_view(store: SqliteRecords, tmp_path: Path) -> None:
+    taken = Table("people_with_source", (Column("x"),))
+    store.ensure([taken])
+    assert store.columns("people_with_source")[:2] == ["id", "x"]
+    assert with_source(tmp_path / "records.db", "people_with_source") == []
+    store.close()
+    store = SqliteRecords(tmp_path / "records.db")
+    assert store.tables() == ["books", "people", "people_with_source"]
+    store.close()
+
+
+def test_a_file_of_before_gets_its_views_when_it_is_opened(store: SqliteRecords, tmp_path: Path) -> None:
+    fill(store, ("a", "A", 1, 0))
+    store.close()
+    with sqlite3.connect(tmp_path / "records.db") as connection:
+        connection.executescript("DROP VIEW people_with_source; DROP VIEW books_with_source; DROP TABLE _sources")
+    connection.close()
+    SqliteRecords(tmp_path / "records.db").close()
+    (row,) = with_source(tmp_path / "records.db")
+    assert (row["email"], row["_job"], row["_batch"]) == ("a", "earlier", None)
+
+
+def test_a_column_that_refers_to_a_table_says_so(store: SqliteRecords, tmp_path: Path) -> None:
+    more = (*BOOKS.columns, Column("editor", "integer"), Column("others"))
+    references = (("author", "people"), ("editor", "people"), ("others", "people"))
+    store.ensure([Table("books", more, references=references)])
+    with sqlite3.connect(tmp_path / "records.db") as connection:
+        found = {(row[3], row[2], row[4]) for row in connection.execute("PRAGMA foreign_key_list(books)")}
+    connection.close()
+    assert found == {("author", "people", "id"), ("editor", "people", "id")}  # `others` holds a list
+
+
+def test_a_row_may_come_before_the_one_that_it_refers_to(session: Session) -> None:
+    with session.chunk(Checkpoint()) as chunk:
+        chunk.insert("books", chunk.reserve("books"), {"title": "T", "author": 99}, 0)
+        assert chunk.find("books", ("author",), [(99,)])[0][0].values["title"] == "T"
