@@ -10,7 +10,7 @@ EngineError
 │   ├── BatchWrongState     ├── ControlInvalid      ├── RequestInvalid
 │   ├── FilesRefused        ├── ExtensionWrong      ├── ExtensionTaken
 │   ├── AlreadyProcessed    ├── PartsWrong
-│   ├── JobExecutionRefused └── NotSaved
+│   ├── JobExecutionRefused ├── NothingToProcess    └── NotSaved
 ├── AccessRefused
 │   ├── KeyMissing          ├── KeyUnknown          ├── KeyForbidden      └── KeyThrottled
 └── UploadFailed
@@ -130,6 +130,10 @@ class ExtensionTaken(Refused):
 
 class AlreadyProcessed(Refused):
     """Files that were handed over to be imported can be neither replaced nor removed."""
+
+
+class NothingToProcess(Refused):
+    """Files that are to be imported, and none has come."""
 
 
 class JobExecutionRefused(Refused):

@@ -39,6 +39,7 @@ from storage.records.base import Scalar
 
 T = TypeVar("T")
 
+AT_ONCE = 50  # files whose imports begin in one transaction
 API = "folio"
 PARENT = "PARENT"
 RUNNING = "PARSING_IN_PROGRESS"
@@ -93,7 +94,13 @@ class JobExecutions:
     async def process(
         self, caller: Caller, definition: UploadDefinition, files: Sequence[FileDefinition], profile: JobProfile
     ) -> None:
-        """A file whose format nobody reads ends in ERROR at once."""
+        """A file whose format nobody reads ends in ERROR at once. Others write between a few files and the next."""
+        for first in range(0, len(files), AT_ONCE):
+            await self._process(caller, definition, files[first : first + AT_ONCE], profile)
+
+    async def _process(
+        self, caller: Caller, definition: UploadDefinition, files: Sequence[FileDefinition], profile: JobProfile
+    ) -> None:
         reads = {file.id: reader_for(profile.data_type, file.name) for file in files}
         readable = [file for file in files if reads[file.id]]
         contents = [control_file(file.job or "", caller.tenant, reads[file.id] or "") for file in readable]

@@ -54,7 +54,11 @@ class StagedUploads:
         """Raises KeyUnknown unless the address is one that was given out and has not expired."""
         staged = await self._catalog.read(lambda connection: sql.get(connection, id))
         right = sign(staged, number, expires) if staged is not None else ""
-        if not right or not hmac.compare_digest(right, signature) or expires < self._clock().timestamp():
+        if (
+            not right
+            or not hmac.compare_digest(right.encode(), signature.encode("utf-8", "surrogatepass"))
+            or expires < self._clock().timestamp()
+        ):
             raise KeyUnknown
 
     async def put_part(self, id: str, number: int, upload: Upload) -> str:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from server.engine.callers import Caller
 from server.engine.clock import Clock
-from server.engine.errors import AlreadyProcessed, DefinitionNotFound, FileNotFound, FilesRefused
+from server.engine.errors import AlreadyProcessed, DefinitionNotFound, FileNotFound, FilesRefused, NothingToProcess
 from server.engine.leftovers import Leftovers
 from server.engine.uploads import Upload
 from storage.catalog.base import Catalog
@@ -23,6 +23,8 @@ from storage.catalog.definitions import FileDefinition as FileDefinition
 from storage.catalog.definitions import UploadDefinition as UploadDefinition
 from storage.catalog.search import Search
 from storage.catalog.sql import definitions as sql
+
+MOST_FILES = 500  # of a definition: they are made, shown and handed over together
 
 Check = Callable[[Connection, str, Sequence["NewFile"]], Sequence[tuple[str, str]]]
 
@@ -141,17 +143,18 @@ class UploadDefinitions:
 
     async def awaited(self, tenant: str, id: str, file: str) -> FileDefinition:
         """The file, if it may be sent; asked before its bytes are read."""
-        return await self._catalog.read(lambda connection: _open_file(_known(connection, tenant, id), file))
+        return await self._catalog.read(lambda connection: _file(connection, _alone(connection, tenant, id), file))
 
     async def load_file(self, caller: Caller, id: str, file: str, upload: Upload) -> UploadDefinition:
         """The file has come; one sent before is replaced. The upload is used up, whatever happens."""
         async with upload:
             await upload.publish()
-            changed, loose = await self._catalog.write(
+            loose = await self._catalog.write(
                 lambda connection: self._load(connection, caller.tenant, id, file, upload)
             )
             await upload.settle()
         await self._leftovers.drop([loose])
+        changed = await self.get(caller.tenant, id)
         if self.rules.process_on_loaded and changed.status == "LOADED":
             return await self._process(caller, changed, JobProfile(), completes=False)
         return changed
@@ -162,12 +165,17 @@ class UploadDefinitions:
 
     async def process(self, caller: Caller, id: str, profile: JobProfile) -> UploadDefinition:
         """Hands over the files that have come, and marks the definition COMPLETED."""
-        return await self._process(caller, await self.get(caller.tenant, id), profile, completes=True)
+        definition = await self.get(caller.tenant, id)
+        if not any(file.digest for file in definition.files):
+            raise NothingToProcess(f"no file of uploadDefinition {id} has come yet; send one, then process it")
+        if not _ready(definition):
+            raise AlreadyProcessed(f"uploadDefinition {id} - linked files are already being processed")
+        return await self._process(caller, definition, profile, completes=True)
 
     async def _process(
         self, caller: Caller, definition: UploadDefinition, profile: JobProfile, *, completes: bool
     ) -> UploadDefinition:
-        ready = [file for file in definition.files if file.digest is not None and file.processed is None]
+        ready = _ready(definition)
         if self._processing is not None and ready:
             await self._processing.process(caller, definition, ready, profile)
         else:
@@ -272,6 +280,8 @@ class UploadDefinitions:
         self, connection: Connection, caller: Caller, id: str, file: NewFile, check: Check | None
     ) -> UploadDefinition:
         definition = _known(connection, caller.tenant, id)
+        if len(definition.files) >= MOST_FILES:
+            raise FilesRefused([(file.name, f"a definition has {MOST_FILES} files at most; make another one")])
         _checked(connection, caller.tenant, [file], check)
         position = max((one.position for one in definition.files), default=-1) + 1
         added = self._new_file(file, position, self._clock())
@@ -293,19 +303,33 @@ class UploadDefinitions:
             sql.set_values(connection, definition.number, {"status": "LOADED"})
         return _known(connection, tenant, id), removed.digest
 
-    def _load(
-        self, connection: Connection, tenant: str, id: str, file: str, upload: Upload
-    ) -> tuple[UploadDefinition, str | None]:
-        definition = _known(connection, tenant, id)
-        before = _open_file(definition, file)
+    def _load(self, connection: Connection, tenant: str, id: str, file: str, upload: Upload) -> str | None:
+        """However many files the definition has, this is the same work."""
+        definition = _alone(connection, tenant, id)
+        before = _file(connection, definition, file)
         values = {"digest": upload.digest, "size": upload.size, "uploaded": self._clock(), "failed": False}
         sql.set_file(connection, file, values)
-        waiting = [one for one in definition.files if one.digest is None and one.id != file]
-        sql.set_values(connection, definition.number, {"status": "IN_PROGRESS" if waiting else "LOADED"})
-        changed = _known(connection, tenant, id)
+        awaits = sql.awaits_files(connection, definition.number)
+        sql.set_values(connection, definition.number, {"status": "IN_PROGRESS" if awaits else "LOADED"})
         if self._processing is not None:
-            self._processing.loaded(connection, next(one for one in changed.files if one.id == file))
-        return changed, before.digest if before.digest != upload.digest else None
+            self._processing.loaded(connection, _file(connection, definition, file))
+        return before.digest if before.digest != upload.digest else None
+
+
+def _alone(connection: Connection, tenant: str, id: str) -> UploadDefinition:
+    """Without its files."""
+    definition = sql.get_alone(connection, tenant, id)
+    if definition is None:
+        raise DefinitionNotFound(id)
+    return definition
+
+
+def _file(connection: Connection, definition: UploadDefinition, id: str) -> FileDefinition:
+    """The file, if it may still change."""
+    found = sql.file(connection, definition.number, id)
+    if found is None:
+        raise FileNotFound(id)
+    return _may_change(found)
 
 
 def _known(connection: Connection, tenant: str, id: str) -> UploadDefinition:
@@ -315,14 +339,23 @@ def _known(connection: Connection, tenant: str, id: str) -> UploadDefinition:
     return definition
 
 
+def _ready(definition: UploadDefinition) -> list[FileDefinition]:
+    """Files that have come and were not handed over."""
+    return [file for file in definition.files if file.digest is not None and file.processed is None]
+
+
 def _open_file(definition: UploadDefinition, id: str) -> FileDefinition:
     """The file, if it may still change."""
     for file in definition.files:
         if file.id == id:
-            if file.processed is not None:
-                raise AlreadyProcessed(f"file {id} is being processed already; announce a new one")
-            return file
+            return _may_change(file)
     raise FileNotFound(id)
+
+
+def _may_change(file: FileDefinition) -> FileDefinition:
+    if file.processed is not None:
+        raise AlreadyProcessed(f"file {file.id} is being processed already; announce a new one")
+    return file
 
 
 def _checked(connection: Connection, tenant: str, files: Sequence[NewFile], check: Check | None) -> None:

@@ -189,7 +189,12 @@ def _orders(metadata: Mapping[str, Any], records: Sequence[Any]) -> Sequence[Any
 
 def _raw(one: object) -> bytes:
     text = one.get("record") if isinstance(one, dict) else one
-    return text.encode("utf-8", "surrogatepass") if isinstance(text, str) else orjson.dumps(text)
+    if isinstance(text, str):
+        return text.encode("utf-8", "surrogatepass")
+    try:
+        return orjson.dumps(text)
+    except orjson.JSONEncodeError:  # it reads deeper values than it writes
+        return b"a value that is nested too deeply"
 
 
 def _only_row(format: Format, raw: bytes, order: int, part: str) -> Sequence[object] | BadRecord:

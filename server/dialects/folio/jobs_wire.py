@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 import orjson
 
-from server.dialects.folio.errors import ParameterWrong
+from server.dialects.folio.errors import ParameterWrong, Problem, ValidationFailed
 from server.dialects.folio.schemas import ListOf, Property, Schema, read
 from server.dialects.folio.wire import MOST, Document, date, number
 from server.engine.file_extensions import DATA_TYPES
@@ -31,6 +31,7 @@ _ERROR_STATUSES = (
     *("INSTANCE_CREATING_ERROR", "PROFILE_SNAPSHOT_CREATING_ERROR"),
 )
 _CONTENT_TYPES = ("MARC_RAW", "MARC_XML", "MARC_JSON", "EDIFACT_RAW")
+MOST_RECORDS = 100_000  # of a chunk, which a worker reads: it holds nobody up
 _NO_SUCH_STATUS = ("",)  # matches nothing
 _LOG_SORTS = {"source_record_order": "order", "source_record_title": "title", "title": "title"}
 _AUTHORITY, _HOLDINGS = "z", "uvxy"
@@ -86,7 +87,7 @@ RECORDS = Schema(
             required=True,
         ),
         "initialRecords": Property(
-            ListOf(Schema({"record": Property("any", required=True), "order": _WHOLE}, open=True))
+            ListOf(Schema({"record": Property("any", required=True), "order": _WHOLE}, open=True), MOST_RECORDS)
         ),
     },
     open=True,
@@ -173,6 +174,12 @@ def _profile(found: Document | None) -> dict[str, object] | None:
     return {"name": "", "dataType": "MARC", "hidden": False} | found
 
 
+def known_profile(id: str) -> None:
+    """Raises ValidationFailed for one that nobody can choose."""
+    if all(profile["id"] != id for profile in PROFILES):
+        raise ValidationFailed([Problem(f"Job profile with id '{id}' not found", key="jobProfileInfo.id", value=id)])
+
+
 def new_status(body: bytes) -> Update:
     found = read(body, STATUS)
     return Update(status=found["status"], error_status=found.get("errorStatus"))
@@ -233,9 +240,9 @@ def _moment(query: Query, name: str) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(text.replace(" ", "+"))  # a plus that was not escaped
-    except ValueError:
+        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):  # the first and the last day have no moment in every zone
         raise ParameterWrong(name, text, "be a date such as 2019-06-20T11:00:25.852+0000") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _sort(text: str) -> tuple[str, bool]:

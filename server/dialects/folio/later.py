@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from aiohttp import web
 
-from server.dialects.folio import wire
+from server.dialects.folio import jobs_wire, wire
 from server.dialects.folio.auth import Desk
 from server.dialects.folio.definitions import asked
 from server.dialects.folio.endpoints import JSON, OCTETS, Endpoints, answer, nothing
@@ -100,6 +100,7 @@ class LaterApi:
 
     async def process(self, request: web.Request, caller: Caller) -> web.Response:
         profile = wire.profile(await self._endpoints.body(request))
+        jobs_wire.known_profile(profile.id)
         await self._definitions.process(caller, request.match_info["definition"], profile)
         return nothing()
 

@@ -8,8 +8,10 @@ from typing import Any, Literal
 import orjson
 
 from server.dialects.folio.errors import BodyInvalid, Problem, ValidationFailed
+from server.engine.upload_definitions import MOST_FILES
 
 LONGEST_TEXT = 1024  # characters
+LONGEST_LIST = MOST_FILES
 _INTEGERS = range(-(2**31), 2**31)
 
 Kind = Literal["text", "date", "boolean", "integer", "any"]
@@ -17,7 +19,10 @@ Kind = Literal["text", "date", "boolean", "integer", "any"]
 
 @dataclass(frozen=True, slots=True)
 class ListOf:
+    """`most`: how many items it may have."""
+
     item: "Kind | tuple[str, ...] | Schema"
+    most: int = LONGEST_LIST
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,8 @@ def _value(value: object, kind: "Kind | tuple[str, ...] | Schema | ListOf", path
         case ListOf():
             if not isinstance(value, list):
                 raise _wrong(path, value, "an array")
+            if len(value) > kind.most:
+                raise ValidationFailed([too_many(path, len(value), kind.most)])
             return [_value(item, kind.item, f"{path}[{number}]") for number, item in enumerate(value)]
         case tuple():
             if value not in kind:
@@ -89,6 +96,10 @@ def _value(value: object, kind: "Kind | tuple[str, ...] | Schema | ListOf", path
         case "integer" if isinstance(value, bool) or not isinstance(value, int) or value not in _INTEGERS:
             raise _wrong(path, value, "an integer of 32 bits")
     return value
+
+
+def too_many(path: str, count: int, most: int) -> Problem:
+    return Problem(f"size must be between 0 and {most}; send the rest on its own", key=path, value=str(count))
 
 
 def _text(value: object, path: str) -> str:
@@ -122,8 +133,15 @@ def _missing(value: object, schema: Schema, path: str) -> Iterator[str]:
 
 
 def _wrong(path: str, value: object, wanted: str) -> BodyInvalid:
-    shown = orjson.dumps(value).decode()
+    shown = _shown(value)
     return BodyInvalid(f"{path or 'the body'} must be {wanted}, not {shown if len(shown) <= 80 else shown[:80] + '…'}")
+
+
+def _shown(value: object) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:  # it reads deeper values than it writes
+        return "a value that is nested too deeply"
 
 
 def _within(path: str) -> str:

@@ -11,6 +11,7 @@ import orjson
 from server.dialects.folio.errors import BodyInvalid, ParameterWrong
 from server.dialects.folio.schemas import ListOf, Property, Schema, read
 from server.engine.file_extensions import DATA_TYPES, ExtensionValues, FileExtension
+from server.engine.staged_uploads import MOST_PARTS
 from server.engine.upload_definitions import (
     DefinitionStatus,
     FileDefinition,
@@ -102,7 +103,7 @@ ASSEMBLE = Schema(
     {
         "key": Property(required=True),
         "uploadId": Property(required=True),
-        "tags": Property(ListOf("text"), required=True),
+        "tags": Property(ListOf("text", MOST_PARTS), required=True),
     }
 )
 LOGIN = Schema({"username": Property(required=True), "password": Property(required=True), "tenant": _TEXT})

@@ -36,6 +36,15 @@ _FILES = (
     .order_by(file_definitions.c.definition, file_definitions.c.position)
 )
 
+_ONE_FILE = select(*_FILE).where(
+    file_definitions.c.id == bindparam("with_id"), file_definitions.c.definition == bindparam("of_definition")
+)
+_AWAITED = (
+    select(file_definitions.c.id)
+    .where(file_definitions.c.definition == bindparam("of_definition"), file_definitions.c.digest.is_(None))
+    .limit(1)
+)
+
 
 def add(connection: Connection, new: UploadDefinition) -> UploadDefinition:
     """`number` of the new one does not count; the answer has the one it got."""
@@ -49,6 +58,22 @@ def add(connection: Connection, new: UploadDefinition) -> UploadDefinition:
 def get(connection: Connection, tenant: str, id: str) -> UploadDefinition | None:
     row = connection.execute(_BY_ID, {"of_tenant": tenant, "with_id": id}).one_or_none()
     return None if row is None else _with_files(connection, [UploadDefinition(*row)])[0]
+
+
+def get_alone(connection: Connection, tenant: str, id: str) -> UploadDefinition | None:
+    """Without its files."""
+    row = connection.execute(_BY_ID, {"of_tenant": tenant, "with_id": id}).one_or_none()
+    return None if row is None else UploadDefinition(*row)
+
+
+def file(connection: Connection, definition: int, id: str) -> FileDefinition | None:
+    row = connection.execute(_ONE_FILE, {"of_definition": definition, "with_id": id}).one_or_none()
+    return None if row is None else FileDefinition(*row)
+
+
+def awaits_files(connection: Connection, definition: int) -> bool:
+    """Whether some of its files have not come."""
+    return connection.execute(_AWAITED, {"of_definition": definition}).first() is not None
 
 
 def find(
