@@ -11,14 +11,17 @@ from aiohttp import web
 
 from server.admin.processes import reads, writes
 from server.admin.site import VISITOR, Site
-from server.engine.errors import ControlNotFound
+from server.engine.definitions import control_read_as
+from server.engine.errors import ControlNotFound, RequestInvalid
 from server.engine.examples import Role, roles_of, template_of
 from server.engine.uploads import Form, Upload
 from server.mapping.processes import Process
+from server.mapping.reading import TAKERS
 
 PATH = "/admin/new-import"
 LONGEST_COMMENT = 1000
 MOST_ROLES = 64
+OPTIONS = ("charset", "separator", "sheet")  # how files are read; the rest is the process's alone
 FIELDS = ("file", *(f"file-{number}" for number in range(MOST_ROLES)))
 
 READERS: Mapping[str, str] = {
@@ -79,11 +82,12 @@ class NewImportPages:
             chosen = await self._chosen({**request.query, **form.fields})
             assigned = assign(chosen.roles, form)
             comment = form.fields.get("comment", "").strip()[:LONGEST_COMMENT]
+            content = _read_otherwise(chosen, form.fields, assigned.problems)
             if assigned.problems:
                 return await self._form(request, chosen, comment, assigned.problems)
             batch = await self._engine.proposals.propose(
                 assigned.files,
-                chosen.content,
+                content,
                 process=chosen.process.id if chosen.process else None,
                 comment=comment or ", ".join(dict.fromkeys(upload.filename for _, upload in assigned.files)),
                 key=request[VISITOR].key,
@@ -125,10 +129,22 @@ class NewImportPages:
             chosen=chosen,
             fields=[(field_of(number, role), role) for number, role in enumerate(chosen.roles)],
             readers=READERS,
+            options=[key for key in OPTIONS if any(role.read in TAKERS[key] for role in chosen.roles)],
             comment=comment,
             problems=listed,
             limit=self._engine.uploads.limits.max_upload_bytes,
         )
+
+
+def _read_otherwise(chosen: Chosen, fields: Mapping[str, str], problems: list[str]) -> bytes:
+    """The control file with the options that were chosen in the form."""
+    try:
+        return (
+            control_read_as(orjson.loads(chosen.content), {key: fields.get(key) for key in OPTIONS}) or chosen.content
+        )
+    except RequestInvalid as error:
+        problems.append(f"{error}.")
+        return chosen.content
 
 
 def field_of(number: int, role: Role) -> str:

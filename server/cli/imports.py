@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from server.cli.output import bar, remark, say
 from server.cli.session import WorkFailed, known_process, same_flags, with_engine
 from server.cli.visible import one_line
 from server.engine.batches import Mode
+from server.engine.definitions import control_read_as
 from server.engine.documents import Batch
 from server.engine.engine import Engine
 from server.engine.receiving import STEP
@@ -30,6 +32,15 @@ def entry(
     process: Annotated[str, typer.Option(metavar="ID", help="The import process.")],
     name: Annotated[str | None, typer.Option(help="The files' name in the control file; else found by itself.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, import nothing.")] = False,
+    charset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What text files are in, such as windows-1252.")
+    ] = None,
+    separator: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Between cells of text files; `tab` for a tab.")
+    ] = None,
+    sheet: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of a workbook: a sheet's name, or its number from 1.")
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the end of the import, and show it.")] = False,
     config: Config = None,
     data_dir: DataDir = None,
@@ -44,7 +55,9 @@ def entry(
         control = engine.definitions.process(process).control
         roles = [name or role_of(path, control, alone=len(files) == 1) for path in files]
         refuse_repeats(roles)
-        batch = await _submit(engine, process, dict(zip(roles, files, strict=True)), "dry-run" if dry_run else "import")
+        content = control_read_as(control, {"charset": charset, "separator": separator, "sheet": sheet})
+        order = _Order(process, "dry-run" if dry_run else "import", content)
+        batch = await _submit(engine, order, dict(zip(roles, files, strict=True)))
         say(batch.identifier)
         if wait:
             show = f"penstock batches show {batch.identifier}{same_flags(config, data_dir)}"
@@ -83,12 +96,23 @@ def refuse_repeats(roles: Sequence[str]) -> None:
         raise typer.BadParameter(f"several files of one name: {names}; rename them, or import one by one")
 
 
-async def _submit(engine: Engine, process: str, files: Mapping[str, Path], mode: Mode) -> Batch:
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What is to be done with the files. `content`: the control file, where it is not as the process has it."""
+
+    process: str
+    mode: Mode
+    content: bytes | None
+
+
+async def _submit(engine: Engine, order: _Order, files: Mapping[str, Path]) -> Batch:
     """All files are read before there is a batch: one that cannot be read leaves none behind."""
     async with AsyncExitStack() as stack:
         uploads = [(role, await stack.enter_async_context(await _read(engine, path))) for role, path in files.items()]
         comment = ", ".join(path.name for path in files.values())
-        return await engine.batches.submit_files(API, uploads, process=process, comment=comment, mode=mode)
+        return await engine.batches.submit_files(
+            API, uploads, process=order.process, comment=comment, mode=order.mode, content=order.content
+        )
 
 
 async def _read(engine: Engine, path: Path) -> Upload:

@@ -172,18 +172,25 @@ class Batches:
             return await self.submit(new, [("rows", upload)], plan, content)
 
     async def submit_files(
-        self, api: str, uploads: Sequence[tuple[str, Upload]], *, process: str, comment: str, mode: Mode = "import"
+        self,
+        api: str,
+        uploads: Sequence[tuple[str, Upload]],
+        *,
+        process: str,
+        comment: str,
+        mode: Mode = "import",
+        content: bytes | None = None,
     ) -> Batch:
         """A batch of files by their names in the control file of a process, made and scheduled in one transaction.
 
-        The uploads are used up, whatever happens.
+        `content`: the control file, where it is not as the process has it. The uploads are used up, whatever happens.
         """
         definition = self._definitions.process(process)
         new = NewBatch(
             identifier=new_identifier(), api=api, comment=comment, created=self._clock(), process=definition.id
         )
         plan = Plan(mode=mode, lane=api, attempts=self._attempts)
-        return await self.submit(new, uploads, plan, definition.content)
+        return await self.submit(new, uploads, plan, definition.content if content is None else content)
 
     async def submit(
         self,

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import orjson
 
-from server.engine.errors import ProcessNotFound
+from server.engine.errors import ProcessNotFound, RequestInvalid
 from server.engine.processors import processor_names
 from server.mapping.compile import Program, compile_control
 from server.mapping.control import Mistake, all_mistakes, mistakes
@@ -16,6 +16,7 @@ from server.mapping.document import Fault
 from server.mapping.model import Model, ModelInvalid, check_tables, parse_model
 from server.mapping.positions import as_where
 from server.mapping.processes import Process, ProcessInvalid, check_processes, parse_process
+from server.mapping.reading import ReadingWrong, chosen, read_as
 from server.readers import READERS
 from storage.records.base import Column, Table
 
@@ -109,6 +110,26 @@ class Definitions:
             for table in tables_of(model, compile_control({"instructions": []}, model, self.models)):
                 found[table.name] = merged(found[table.name], table) if table.name in found else table
         return found
+
+
+def control_read_as(control: Mapping[str, object], texts: Mapping[str, str | None]) -> bytes | None:
+    """The control file of one import that reads its files otherwise; None where nothing is chosen.
+
+    Raises RequestInvalid where no file takes an option, or its reader refuses it.
+    """
+    options = chosen(texts)
+    if not options:
+        return None
+    try:
+        document = read_as(control, options)
+    except ReadingWrong as error:
+        raise RequestInvalid(str(error)) from error
+    entries = document.get("files")
+    for entry in entries.values() if isinstance(entries, Mapping) else ():
+        problem = READERS[str(entry["read"])].check(entry)
+        if problem:
+            raise RequestInvalid(problem)
+    return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
 
 
 def check_control(document: object, models: Mapping[str, Model]) -> list[str]:

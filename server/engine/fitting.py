@@ -36,7 +36,14 @@ def misfit(filename: str, head: bytes, entry: Mapping[str, object]) -> str | Non
         return None
     if guess.read != read and guess.read not in _ALSO.get(read, ()) and not _is_one_line(guess, read):
         return f"{filename} looks like {_FAMILIES[guess.read]}, but is read as {_FAMILIES[read]}."
-    return _separated(filename, head, guess, entry)
+    return _separated(filename, head, guess, entry) or _in_charset(filename, guess, entry)
+
+
+def _in_charset(filename: str, guess: Guess, entry: Mapping[str, object]) -> str | None:
+    seems = guess.options.get("charset")
+    if seems is None or entry.get("charset") is not None or str(seems).startswith("utf"):
+        return None
+    return f"{filename} seems to be in {seems}, but is read as UTF-8. Choose the charset, or save the file as UTF-8."
 
 
 def _is_one_line(guess: Guess, read: str) -> bool:

@@ -15,6 +15,8 @@ from server.engine.samples import KINDS, digest_of
 from server.mapping.columns import ColumnUse, Matched, Unfilled, match_columns
 from server.mapping.flows import Flow
 from server.mapping.model import Model
+from server.mapping.processes import Process
+from server.mapping.reading import differences
 from storage.catalog.base import BatchFile, Catalog, Outcome, OutcomeStatus
 from storage.catalog.sql import journal
 
@@ -91,9 +93,11 @@ class Summaries:
         seen = {file["name"]: file for file in found.get("files", ())}
         matched = _matched(control, model, seen)
         files = [_file(file, seen.get(file.name, {}), matched) for file in proposal.files]
-        return Summary(kinds, files, matched, list(self._changed(proposal, found, model)), remarks)
+        return Summary(kinds, files, matched, list(self._changed(proposal, found, model, control)), remarks)
 
-    def _changed(self, proposal: Proposal, found: Mapping[str, Any], model: Model | None) -> Sequence[str]:
+    def _changed(
+        self, proposal: Proposal, found: Mapping[str, Any], model: Model | None, control: Mapping[str, Any]
+    ) -> Sequence[str]:
         changed: list[str] = []
         if model is None:
             changed.append("The model that it imports into is not there any more.")
@@ -103,8 +107,16 @@ class Summaries:
         if process is not None and process not in self._definitions.processes:
             changed.append(f"The process {process} is not there any more; its control file as it was is used.")
         elif process is not None and self._definitions.process(process).control_digest != proposal.batch.control:
-            changed.append(f"The process {process} was changed after the files came; as it was then, it is used here.")
+            changed.append(_since(self._definitions.process(process), control))
         return changed
+
+
+def _since(process: Process, control: Mapping[str, Any]) -> str:
+    options = differences(control, process.control)
+    if not options:
+        return f"The process {process.id} was changed after the files came; as it was then, it is used here."
+    said = ", ".join(f"{key} {value!r}" for key, value in options.items())
+    return f"The files are read otherwise than the process {process.id} says: {said}."
 
 
 def _outcomes(connection: Connection, proposal: Proposal) -> tuple[list[Kind], list[str]]:

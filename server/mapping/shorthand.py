@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from server.mapping.dates import ISO_8601
 from server.mapping.document import Fields, choices, quoted
 from server.mapping.model import Destination, Model, Name
+from server.mapping.reading import TAKERS, takes
 from server.mapping.structured import PARTS
 
-SHORT_KEYS = ("model", "destination", "read", "write", "columns")
+SHORT_KEYS = ("model", "destination", "read", "write", "columns", *TAKERS)
 
 Instruction = dict[str, object]
 
@@ -78,6 +79,16 @@ def _destination(fields: Fields, model: Model) -> Destination | None:
 
 
 def _read(fields: Fields) -> dict[str, object]:
+    """The reader with its options, those that stand beside it too."""
+    read = _reader(fields)
+    beside = {key: fields.values[key] for key in TAKERS if key in fields.values}
+    for key in beside:
+        if read and not takes(read, key):
+            fields.wrong(key, f"left out: only {' and '.join(TAKERS[key])} take it")
+    return {**read, **beside}
+
+
+def _reader(fields: Fields) -> dict[str, object]:
     """The name of a reader, or an object with the reader's options too."""
     read = fields.values.get("read")
     if isinstance(read, str) and read:

@@ -375,6 +375,22 @@ def test_a_queued_job_can_be_cancelled(example):
     assert json.loads(ok(example("batches", "show", batch, "--json")))["state"] == "cancelled"
 
 
+def test_flags_say_how_files_are_read_this_once(example, tmp_path):
+    process = {"id": "table", "model": "example:people", "destination": "profile", "write": "create"}
+    process["read"] = "csv-with-name-row"
+    columns = {"mail": "email", "first": "title.first", "last": "title.last"}
+    (tmp_path / "imports/processes/table.json").write_text(json.dumps({**process, "columns": columns}))
+    (tmp_path / "people.csv").write_bytes("mail;first;last\na@b;Zoë;Ø\n".encode("cp1252"))
+    flags = ("--process", "table", "--separator", ";", "--charset", "windows-1252", "--wait")
+    _, out, err = example("import", "people.csv", *flags)
+    assert "1 records read: 1 created" in err
+    assert "Zoë" in ok(example("records", "export", "people"))
+    assert KEY.fullmatch(out)
+    code, out, err = example("import", "people.csv", "--process", "table", "--charset", "klingon")
+    assert (code, out) == (2, "")
+    assert "Unknown charset 'klingon'" in err
+
+
 def test_an_import_that_cannot_be_read_fails(example, tmp_path):
     (tmp_path / "data.json").write_text("[{")
     code, out, err = example("import", "data.json", "--process", "example-standard-api", "--wait")

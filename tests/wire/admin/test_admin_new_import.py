@@ -233,6 +233,34 @@ async def test_a_control_file_that_was_sent_imports_too(site: Signed) -> None:
     assert (counts.created, counts.failed) == (3, 1)
 
 
+async def test_files_can_be_read_otherwise_than_the_process_says(site: Signed) -> None:
+    page = await site.get("/admin/new-import?process=csv")
+    assert set(page.form("/admin/new-import?process=csv").fields) >= {"charset", "separator"}
+    form = aiohttp.FormData()
+    form.add_field("file", "code;name\na;Zoë\n".encode("cp1252"), filename="things.csv")
+    form.add_field("charset", "windows-1252")
+    form.add_field("separator", ";")
+    sent = await site.send("/admin/new-import?process=csv", form)
+    identifier = sent.to.rpartition("/")[2]
+    await checked(site, identifier)
+    shown = await site.get(f"/admin/new-import/{identifier}")
+    assert (
+        "The files are read otherwise than the process csv says: charset 'windows-1252', separator ';'." in shown.text
+    )
+    await imported(site, await decide(site, identifier, "confirm"))
+    (row,) = await rows(site, "things")
+    assert row.values["name"] == "Zoë"
+
+
+async def test_an_option_that_cannot_be_is_told_in_the_form(site: Signed) -> None:
+    form = aiohttp.FormData()
+    form.add_field("file", GOOD_AND_BAD, filename="things.csv")
+    form.add_field("charset", "klingon")
+    page = await site.send("/admin/new-import?process=csv", form)
+    assert page.status == 400
+    assert "Unknown charset 'klingon'" in page.text
+
+
 # the summary, and what becomes of it
 
 
