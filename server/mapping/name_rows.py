@@ -74,9 +74,20 @@ def _repeated(read: Mapping[str, int], unread: Sequence[str]) -> list[str]:
 
 
 def read_names(control: Mapping[str, object]) -> ReadNames:
-    """The names at the top of a record; what is asked about only, or under a condition on it, is not needed."""
-    found = list(_read(control.get("instructions"), frozenset()))
+    """The names at the top of a record; what is asked about only, or under a condition on it, is not needed.
+
+    With `only-columns` each record says for itself which of its columns are unknown, so nothing is asked of the file.
+    """
+    instructions = control.get("instructions")
+    if _judges_records(instructions):
+        return ReadNames(frozenset(), ())
+    found = list(_read(instructions, frozenset()))
     return ReadNames(frozenset(name for name, _ in found), tuple(dict.fromkeys(name for name, need in found if need)))
+
+
+def _judges_records(instructions: object) -> bool:
+    listed = instructions if isinstance(instructions, list) else ()
+    return any(isinstance(each, dict) and action_of(each) == "only-columns" for each in listed)
 
 
 def _read(instructions: object, asked: frozenset[str]) -> Iterator[tuple[str, bool]]:

@@ -145,3 +145,10 @@ class TestCheck:
 
     def test_names_that_a_format_fixes_are_no_fault_of_the_file(self) -> None:
         self.check("marc")(block_of({"leader": "", "fields": []}))
+
+
+def test_where_records_are_judged_one_by_one_nothing_is_asked_of_the_file():
+    judged = [{"action": "only-columns", "columns": ["a"]}, {"source": "a", "destination": "d", "name": "n"}]
+    read = read_names({"instructions": judged})
+    row = read.match(["Nobody"])
+    assert (row.found, row.missed, row.close) == (True, [], {})
