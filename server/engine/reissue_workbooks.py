@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from html import escape
 from itertools import chain
 from multiprocessing import get_context
@@ -34,6 +35,15 @@ _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _LINKS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_ERRORS = frozenset(["#N/A", "#REF!", "#DIV/0!", "#VALUE!", "#NAME?", "#NUM!", "#NULL!"])  # they have to be corrected
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{6})?)?").fullmatch
+_FIRST_DAY, _LEAP_FAULT = datetime(1899, 12, 30), timedelta(days=61)  # days before have another number in some programs
+_STYLES = (  # General, a date, a date with a time
+    '<fonts><font/></fonts><fills><fill><patternFill patternType="none"/></fill><fill><patternFill '
+    'patternType="gray125"/></fill></fills><borders><border/></borders><cellStyleXfs><xf/></cellStyleXfs>'
+    '<cellXfs><xf/><xf numFmtId="14" applyNumberFormat="1"/><xf numFmtId="22" applyNumberFormat="1"/></cellXfs>'
+    '<cellStyles><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles>'
+)
 _HEADER = b'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 
 Rows = Iterable[Sequence[Cell]]
@@ -185,8 +195,22 @@ def _cell(place: str, cell: Cell) -> str:
         return f'<c r="{place}" t="b"><v>{int(cell)}</v></c>'
     if isinstance(cell, int | float):
         return f'<c r="{place}"><v>{cell!r}</v></c>'
+    if cell in _ERRORS:
+        return f'<c r="{place}" t="e"><v>{cell}</v></c>'
+    if _DATE(cell) and (serial := _serial(cell)) is not None:
+        return f'<c r="{place}" s="{2 if "T" in cell else 1}"><v>{serial!r}</v></c>'
     text = _UNPRINTABLE.sub(lambda found: f"_x{ord(found[0]):04X}_", cell)
     return f'<c r="{place}" t="inlineStr"><is><t xml:space="preserve">{escape(text, quote=False)}</t></is></c>'
+
+
+def _serial(text: str) -> float | None:
+    """The number of a day, with its time: a date cell stays one. None for what a workbook has no number for."""
+    try:
+        since = datetime.fromisoformat(text) - _FIRST_DAY
+    except ValueError:
+        return None
+    days = since / timedelta(days=1)
+    return None if since < _LEAP_FAULT else int(days) if days.is_integer() else days
 
 
 def _letters(index: int) -> str:
@@ -207,6 +231,8 @@ def _parts(names: Sequence[str]) -> Iterator[tuple[str, str]]:
     links = "".join(
         f'<Relationship Id="rId{n}" Type="{_LINKS}/worksheet" Target="worksheets/sheet{n}.xml"/>' for n in numbers
     )
+    links += f'<Relationship Id="rId{len(names) + 1}" Type="{_LINKS}/styles" Target="styles.xml"/>'
+    yield "xl/styles.xml", f'<styleSheet xmlns="{_MAIN}">{_STYLES}</styleSheet>'
     yield "xl/_rels/workbook.xml.rels", f'<Relationships xmlns="{_PACKAGE}/relationships">{links}</Relationships>'
     link = f'<Relationship Id="rId1" Type="{_LINKS}/officeDocument" Target="xl/workbook.xml"/>'
     yield "_rels/.rels", f'<Relationships xmlns="{_PACKAGE}/relationships">{link}</Relationships>'
@@ -217,5 +243,6 @@ def _parts(names: Sequence[str]) -> Iterator[tuple[str, str]]:
         "[Content_Types].xml",
         f'<Types xmlns="{_PACKAGE}/content-types">'
         '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+        f'<Override PartName="/xl/styles.xml" ContentType="{_TYPE}.styles+xml"/>'
         f'<Override PartName="/xl/workbook.xml" ContentType="{_TYPE}.sheet.main+xml"/>{overrides}</Types>',
     )

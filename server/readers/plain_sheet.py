@@ -14,7 +14,7 @@ from operator import lt
 from typing import IO
 
 from server.readers.cell_faults import Cell, Fault, Piece, error_of, row_of, without_result
-from server.readers.plain_text import NotPlain, as_number, cleaned, moment, number
+from server.readers.plain_text import NO_XML, NotPlain, as_number, cleaned, moment, number
 
 STEP = 1 << 20
 WIDEST = 1024  # columns; wider sheets are left to the other reader
@@ -69,6 +69,8 @@ def sheet_pieces(stream: IO[bytes], reading: Reading) -> Iterator[tuple[Piece, i
     """Filled rows with their numbers, and how much text they were; raises NotPlain."""
     sheet = _Sheet(reading)
     for data in _texts(stream):
+        if len(data.translate(None, NO_XML)) < len(data):
+            raise NotPlain
         try:
             text = data.decode()
         except UnicodeDecodeError as error:

@@ -10,6 +10,7 @@ from server.cells import DateCell
 from server.readers.cell_faults import Cell
 
 STEP = 1 << 20
+NO_XML = bytes(sign for sign in range(32) if sign not in b"\t\n\r")  # characters that XML does not know
 _LONGEST_TEXT = 4 << 20
 
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?").fullmatch
@@ -131,6 +132,8 @@ def shared_texts(stream: IO[bytes]) -> list[str]:
     """What cells refer to by number; raises NotPlain."""
     texts: list[str] = []
     for data in _pieces(stream):
+        if len(data.translate(None, NO_XML)) < len(data):
+            raise NotPlain
         try:
             piece = data.decode()
         except UnicodeDecodeError as error:
