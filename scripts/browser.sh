@@ -1,7 +1,9 @@
-# Read by the scripts that drive a browser, after venv.sh. `ensure_browser` sees to Debian's Chromium and to axe-core from npm, in
-# .venv/browser. What cannot be installed is said, and the tests that need it fail.
+# Read by scripts/test, after venv.sh. `ensure_browser` sees to Debian's Chromium and to axe-core from npm, in .venv/browser;
+# `ensure_recheck` to the checker of regular expressions, in .venv/recheck. What cannot be installed is said, and the tests
+# that need it fail.
 
 AXE=axe-core@4.14.0
+RECHECK=recheck@4.5.0
 
 ensure_browser() {
     missing=""
@@ -20,6 +22,24 @@ ensure_browser() {
         return 0
     }
     echo "$AXE" >.venv/browser/installed
+}
+
+ensure_recheck() {
+    [ "$(cat .venv/recheck/installed 2>/dev/null)" = "$RECHECK" ] && return
+    missing=""
+    command -v node >/dev/null || missing="$missing nodejs"
+    command -v npm >/dev/null || missing="$missing npm"
+    [ -z "$missing" ] || install_packages $missing || {
+        echo "$0: the tests of patterns need Debian's$missing; as root: apt-get install -y$missing" >&2
+        return 0
+    }
+    echo "$0: installing $RECHECK into .venv/recheck" >&2
+    mkdir -p .venv/recheck
+    npm install --prefix .venv/recheck --ignore-scripts --no-audit --no-fund --no-save --loglevel=error "$RECHECK" >&2 || {
+        echo "$0: the tests of patterns need $RECHECK; npm could not fetch it" >&2
+        return 0
+    }
+    echo "$RECHECK" >.venv/recheck/installed
 }
 
 install_packages() {

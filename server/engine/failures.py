@@ -24,7 +24,9 @@ _MOST_CAUSES = 50
 _MOST_KNOWN = 32
 
 _VALUE = re.compile(r"^((?:Invalid|Value in input data cannot be mapped|Missing or invalid)[^:\n]*): .*$", re.MULTILINE)
-_QUOTED = re.compile(r"""(?<!\w)'(?:[^'\\\n]|\\.)*'(?!\w)|"(?:[^"\\\n]|\\.)*\"""")
+# A quote that nothing closes takes the rest of its line along, so that no part of it is looked at again.
+_DOUBLY_QUOTED = re.compile(r'"(?:[^"\\\n]|\\.)*(")?')
+_SINGLY_QUOTED = re.compile(r"(?<!\w)'(?:[^'\\\n]|\\.)*('(?!\w))?")
 _HEXADECIMAL = re.compile(r"\b(?=[a-f]*\d)[0-9a-f]{8,}(?:-[0-9a-f]{4,})*\b")
 _NUMBER = re.compile(r"(?<![\w-])[-+]?\d+(?:[-.,:/]\d+)*(?!\w)")  # dates too, but not the 8 of utf-8
 
@@ -140,8 +142,12 @@ class Failures:
 def masked(message: str) -> str:
     """The message without the values of its record: numbers, quoted texts, and what follows a vendor's complaint."""
     text = _VALUE.sub(r"\1: …", message)
-    text = _QUOTED.sub("…", text)
+    text = _SINGLY_QUOTED.sub(_if_closed, _DOUBLY_QUOTED.sub(_if_closed, text))
     return _NUMBER.sub("#", _HEXADECIMAL.sub("#", text))
+
+
+def _if_closed(found: re.Match[str]) -> str:
+    return "…" if found[1] else found[0]
 
 
 def id_of(words: str) -> str:

@@ -7,7 +7,7 @@ import re
 
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, country_code_for_region, ndd_prefix_for_region
 
-_EXTENSION = re.compile(r"(?<![\s,;])[\s,;]*\bext\.?\s*([0-9]+)\s*$", re.IGNORECASE)
+_EXTENSION = re.compile(r"(?<![\s,;])[\s,;]*\bext\.?\s*([0-9]+)\s*\Z", re.IGNORECASE)
 _INTERNATIONAL = re.compile(r"\s*(?:\+|00)[\s().-]*")
 _CODE_FIRST = re.compile(r"\s*([1-9][0-9]{0,2})\s")
 _AMERICAN = re.compile(r"\s*(?:1[\s.-]*)?(?:\([0-9]{3}\)\s*|[0-9]{3}[.-])[0-9]{3}[\s.-][0-9]{4}\s*")

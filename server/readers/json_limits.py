@@ -16,7 +16,7 @@ DEEP = f"it is nested deeper than {MAX_DEPTH} levels"
 
 _DIGITS = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x20 for byte in range(256))
 _LONG = b"0" * 19  # the shortest integer that may not fit has 19 digits
-_NUMBERS = re.compile(rb'"(?:[^"\\]++|\\.)*+"|-?\d[\d.eE+\-]*', re.DOTALL)  # texts too, so as not to look inside
+_NUMBERS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\Z)|-?\d[\d.eE+\-]*', re.DOTALL)  # texts too, so as not to look inside
 
 
 def suspect_numbers(data: bytes) -> bool:

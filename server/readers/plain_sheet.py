@@ -23,7 +23,7 @@ _MANY_ODD = 10  # per cent of a piece's rows that did not look like the learned 
 
 _BEGIN = re.compile(rb"<sheetData\s*(/?)>")
 _END = b"</sheetData>"
-_STRANGE_ENCODING = re.compile(rb"""<\?xml[^>]*encoding\s*=\s*["'](?!utf-8["'])""", re.I)
+_STRANGE_ENCODING = re.compile(rb"""(?:\xef\xbb\xbf)?\s*<\?xml[^>]*encoding\s*=\s*["'](?!utf-8["'])""", re.I)
 _EMPTY_ROWS = re.compile(r"(?:<row [^<>]*/>|\s)*").fullmatch
 _UNCLEAN = ("&", "\n", "\t", "<t> ", " </t>")  # in the XML of texts that are not what they seem
 
@@ -105,7 +105,7 @@ def _before_rows(stream: IO[bytes]) -> bytes | None:
         if not data or len(head) > _LONGEST_ROW:
             raise NotPlain
         head += data
-    if b"<!" in head[: begin.start()] or _STRANGE_ENCODING.search(head):
+    if b"<!" in head[: begin.start()] or _STRANGE_ENCODING.match(head):
         raise NotPlain
     if begin[1]:
         while stream.read(STEP):

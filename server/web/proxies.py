@@ -22,7 +22,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _MOST_HOPS = 50
 _FORWARDED = "Forwarded"
 _FOR, _PROTO, _HOST, _PREFIX = (f"X-Forwarded-{name}" for name in ("For", "Proto", "Host", "Prefix"))
-_PAIR = re.compile(r'\s*([A-Za-z]{1,20})\s*=\s*(?:"([^"\\]{0,300})"|([^\s;,"]{0,300}))\s*').fullmatch
+_PAIR = re.compile(r'\s*([A-Za-z]{1,20})\s*=\s*(?:(?:"([^"\\]{0,300})"|([^\s;,"]{1,300}))\s*)?').fullmatch
 _IS_PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+){1,20}").fullmatch
 
 _log = structlog.get_logger(__name__)

@@ -1,7 +1,8 @@
 """Search terms as regular expressions, matched by the database.
 
 A wildcard is an atomic group up to the next literal piece: the earliest place is always as good as a later one, and so
-no term, however many wildcards it has, takes more than one look at each character for each piece.
+no term, however many wildcards it has, takes more than one look at each character for each piece. Accents go with their
+letter and are not given back.
 """
 
 import re
@@ -13,7 +14,9 @@ from typing import Literal, NamedTuple
 _MARKS = "\u0300-\u036f"  # combining accents
 _ANY = "."
 _WORDLY = f"[\\w{_MARKS}]"
-_GAP = r"\W+"
+_GAP = r"\W++"
+_GAP_BEGINS = r"(?<!\W)"
+_BEGIN, _END = f"(?<!{_WORDLY})", r"(?!\w)"  # of a word
 _LAST_ACCENTED = 0x1FFF  # Latin, Greek and Cyrillic letters with accents end here
 _PIECE = re.compile(r"\\(?P<escaped>.)|(?P<wild>[*?])|(?P<plain>.)", re.DOTALL)
 
@@ -30,14 +33,17 @@ def whole(term: str, *, case: bool, accents: bool) -> str:
 
 def phrase(term: str, *, case: bool, accents: bool) -> str:
     """The term's words stand in the text, in this order, next to each other."""
-    joined = _GAP.join(_glob(word, _WORDLY, accents) for word in words(term))
-    return f"{_flags(case)}(?<!\\w){joined}(?!\\w)"
+    first, *others = words(term)
+    begin = _BEGIN + _glob(first, _WORDLY, accents)
+    if others and all(character.kind == "many" for character in first):
+        begin = _GAP_BEGINS  # any word, or none
+    return _flags(case) + _GAP.join([begin, *(_glob(word, _WORDLY, accents) for word in others)]) + _END
 
 
 def single_words(term: str, *, case: bool, accents: bool) -> Iterator[str]:
     """A pattern for each of the term's words."""
     for word in words(term):
-        yield f"{_flags(case)}(?<!\\w){_glob(word, _WORDLY, accents)}(?!\\w)"
+        yield f"{_flags(case)}{_BEGIN}{_glob(word, _WORDLY, accents)}{_END}"
 
 
 def words(term: str) -> list[list[Character]]:
@@ -81,7 +87,7 @@ def _glob(term: Sequence[Character], any_character: str, accents: bool) -> str:
     if len(texts) == 1:
         return texts[0]
     middle = "".join(f"(?>{any_character}*?{text})" for text in texts[1:-1] if text)
-    return f"{texts[0]}{middle}{any_character}*{texts[-1]}"
+    return f"{texts[0]}{middle}{any_character}*{texts[-1] or '+'}"
 
 
 def _literal(character: str, accents: bool) -> str:
@@ -89,8 +95,10 @@ def _literal(character: str, accents: bool) -> str:
         spelt = {re.escape(unicodedata.normalize(form, character)) for form in ("NFC", "NFD")}
         return f"(?:{'|'.join(sorted(spelt))})(?![{_MARKS}])"
     base = unicodedata.normalize("NFD", character)[0]
+    if re.match(f"[{_MARKS}]", base):
+        return ""  # it goes with the letter before
     relatives = re.escape(_accented().get(base, ""))
-    return (f"[{re.escape(base)}{relatives}]" if relatives else re.escape(base)) + f"[{_MARKS}]*"
+    return (f"[{re.escape(base)}{relatives}]" if relatives else re.escape(base)) + f"[{_MARKS}]*+"
 
 
 @cache
