@@ -19,7 +19,7 @@ MAX_FILE_NAME = 255
 _ENCODINGS = ("", "7bit", "8bit", "binary")
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]"
 _NAME = re.compile(rf"[\s;]*({_TOKEN}+)\s*=\s*").match
-_GOES_ON = re.compile(rf"\s*(?:;\s*{_TOKEN}+\s*=|;?\s*\Z)").match  # what follows a value
+_GOES_ON = re.compile(rf"\s*(?:;\s*(?:{_TOKEN}+\s*=|\Z)|\Z)").match  # what follows a value
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _NO_NAMES = ("", ".", "..")
 _BROWSERS = {"%22": '"', "%0d": "\r", "%0a": "\n"}  # what a browser may not write into a name as it is

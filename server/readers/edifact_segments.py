@@ -21,7 +21,7 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff", b"U\x00N\x00", b"\x00U\x00N")
 _LOOK_AHEAD = 64
 # UNA and six characters, the last of which may be a line end; others between them come from wrapping.
 _SERVICE = re.compile(
-    rb"U[\r\n]*N[\r\n]*A((?:[\r\n]*[^\r\n]){5})(?:[\r\n]*([^\r\nU])|([\r\n]))(?=[ \t\r\n]*(?:U[\r\n]*N|$))",
+    rb"U[\r\n]*N[\r\n]*A((?:[\r\n]*[^\r\n]){5})(?:[\r\n]*([^\r\nU])|([\r\n]))(?=[ \t\r\n]*(?:U[\r\n]*N|\Z))",
     re.IGNORECASE,
 )
 # An interchange begins here, even where the segment before it has lost its end mark.
