@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import BinaryIO
 
-from server.readers.base import START, BadRecord, Block, Position, skip_records
+from server.readers.base import START, BadRecord, Block, Position, shorten, skip_records
 from server.readers.xml_feed import MAX_DEPTH, XmlFeed, xml_blocks
 
 
@@ -42,7 +42,8 @@ class _Handlers:
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise self._feed.too_deep()
-        self._text.clear()
+        if self._text:
+            self._pass_over()
         name = tag.rpartition(":")[2]
         if name == "subfield":
             self._key = attributes["code"] if "code" in attributes else self._absent("code", name)
@@ -79,16 +80,26 @@ class _Handlers:
         if name == "subfield" and self._subfields is not None:
             self._subfields.append({self._key: "".join(self._text)})
         elif name == "datafield":
+            self._pass_over()
             self._subfields = None
         elif name == "controlfield":
             self._fields.append({self._key: "".join(self._text)})
         elif name == "leader":
             self._leader = "".join(self._text)
         elif name == "record" and self._depth == self._record_depth:
+            self._pass_over()
             self._feed.finish(self._record(), tag)
             self._record_depth = 0
+        else:
+            self._pass_over()
         self._text.clear()
         self._depth -= 1
+
+    def _pass_over(self) -> None:
+        """Text outside of the elements that hold values; of a record it must not be lost."""
+        if self._record_depth and not self._fault and (text := "".join(self._text).strip()):
+            self._fault = f"text stands where it belongs to no field: {shorten(text)}"
+        self._text.clear()
 
     def _record(self) -> object:
         if not self._fields:

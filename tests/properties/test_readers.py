@@ -137,7 +137,7 @@ def marc_records(draw: st.DrawFn) -> bytes:
     return data
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(st.lists(marc_records(), max_size=4), SIZES)
 def test_marc_is_what_pymarc_makes_of_it(raw: list[bytes], size: int) -> None:
     assert without_faults(read("marc", b"".join(raw), size)) == [by_pymarc(one) for one in raw]
@@ -160,7 +160,7 @@ MARC8 = st.lists(
 ).map(b"".join)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=120)
 @given(MARC8, st.binary(max_size=2), st.floats(0, 1))
 def test_marc_8_is_what_pymarc_makes_of_it_or_a_fault(text: bytes, put: bytes, at: float) -> None:
     assert marc8_text(text) == pymarc.marc8_to_unicode(text)
@@ -182,7 +182,7 @@ def _plain(text: str) -> str:
     return unicodedata.normalize("NFC", kept)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=120)
 @given(marc_records(), st.data())
 def test_a_damaged_marc_record_is_whole_or_fails(raw: bytes, data: st.DataObject) -> None:
     damaged = bytearray(raw)
@@ -214,7 +214,7 @@ def _fields_of(raw: bytes) -> list[bytes]:
     return pieces
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(st.lists(marc_records(), min_size=1, max_size=3), marc_records(), st.data())
 def test_no_good_marc_record_is_lost_beside_a_damaged_one(good: list[bytes], bad: bytes, data: st.DataObject) -> None:
     """One is cut short, or has bytes put in or taken out; what stands around it is read."""
@@ -235,3 +235,19 @@ def by_pymarc(raw: bytes) -> object:
         warnings.simplefilter("ignore")
         record = next(pymarc.MARCReader(io.BytesIO(raw), hide_utf8_warnings=True))
     return None if record is None else record.as_dict()
+
+
+DAMAGE = st.sampled_from(["", "'", "\n", "UNT+3+1'", "UNH+1", "x", "?"])
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.integers(1, 4), st.floats(0, 1), st.integers(0, 90), DAMAGE, SIZES)
+def test_no_edifact_message_is_lost_without_a_word(count: int, at: float, taken: int, put: str, size: int) -> None:
+    """Where bytes go, come or change, each message is there or something is told."""
+    messages = [f"UNH+{n}+ORDERS:D'BGM+{n}+No?'{n}'UNT+3+{n}'" for n in range(count)]
+    data = f"UNB+UNOC:3+A+B+260101:0900+1'{''.join(messages)}UNZ+{count}+1'"
+    place = int(at * len(data))
+    damaged = data[:place] + put + data[place + taken :]
+    found = read("edifact", damaged.encode(), size)
+    told = any(isinstance(one, BadRecord) for one in found)
+    assert told or len(found) == count or not damaged.strip()

@@ -172,6 +172,35 @@ def test_an_end_mark_of_old_systems_is_passed_over(codec: str, end: bytes) -> No
     assert records(CHILDREN, data) == [{"n": "Zoë"}]
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        '<datafield tag="245"><subfield code="a">War <b>and</b> Peace</subfield></datafield>',
+        '<datafield tag="245"><subfield code="a"><b>War</b></subfield></datafield>',
+        '<datafield tag="245">War<subfield code="a">and Peace</subfield></datafield>',
+        '<datafield tag="245"><subfield code="a">War</subfield>and Peace</datafield>',
+        '<datafield tag="245">War and Peace</datafield>',
+        '<subfield code="a">War and Peace</subfield>',
+        '<controlfield tag="008">War <i>and</i></controlfield>',
+        "<title>War and Peace</title>",
+        "War and Peace",
+    ],
+)
+def test_text_of_a_marc_record_that_would_be_lost_fails_it(content: str) -> None:
+    good = '<record><controlfield tag="001">n</controlfield></record>'
+    bad = f'<record><controlfield tag="001">n</controlfield>{content}</record>'
+    first, fault, last = records(MARC, f"<c> about {good}{bad}\n{good}</c>".encode())
+    assert first == last == {"leader": "", "fields": [{"001": "n"}]}
+    assert isinstance(fault, BadRecord)
+    assert "text stands where it belongs to no field: '" in fault.message
+
+
+def test_an_envelope_around_a_marc_record_may_say_more() -> None:
+    inner = '<record><controlfield tag="001">n</controlfield></record>'
+    data = f"<list><record><header>oai:1</header><metadata>{inner}</metadata></record></list>"
+    assert records(MARC, data.encode()) == [{"leader": "", "fields": [{"001": "n"}]}]
+
+
 def test_marcxml_with_a_mark_and_another_declaration_is_not_garbled() -> None:
     text = '<?xml version="1.0" encoding="ISO-8859-1"?><record><controlfield tag="001">Zoë</controlfield></record>'
     assert records(MARC, text.encode("utf-8-sig")) == [{"leader": "", "fields": [{"001": "Zoë"}]}]
