@@ -57,9 +57,15 @@ class RecordScope:
     lookup: object
     hints: list = field(default_factory=list)
     messages: list = field(default_factory=list)
+    losses: list = field(default_factory=list)
 
     def report(self, message):
         self.messages.append(message)
+
+    def lose(self, loss, error=None):
+        self.losses.append(loss)
+        if error is not None:
+            self.report(error)
 
 
 @dataclass
@@ -69,11 +75,12 @@ class Job:
     program: object
     world: World
     messages: list = field(default_factory=list)
+    losses: list = field(default_factory=list)
 
     def run(self, record, *, commit=True):
         scope = RecordScope(self.world, self.world.hints)
         result = self.program.run(record, scope)
-        self.messages = scope.messages
+        self.messages, self.losses = scope.messages, scope.losses
         if commit and not result.aborted:
             self.world.apply(result.changes)
         return result

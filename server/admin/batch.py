@@ -56,6 +56,7 @@ class BatchPages:
         job = await self._engine.jobs.get(batch.job) if batch.job else None
         jobs = await self._engine.jobs.list(batch=batch.id, limit=MOST_JOBS)
         failed = (await self._engine.failures.page(job, limit=FIRST_FAILED)).records if job else ()
+        warned = (await self._engine.failures.page(job, kind="warnings", limit=FIRST_FAILED)).records if job else ()
         return await self._site.page(
             request,
             "batch.html",
@@ -72,6 +73,7 @@ class BatchPages:
             properties=_properties(batch),
             log=await self._engine.browsing.log(job.id, limit=FIRST_LINES) if job else None,
             failed=failed,
+            warned=warned,
             seconds=_seconds(job),
             left=_seconds_left(job),
             load=await self._load(request, batch),

@@ -1,7 +1,8 @@
-"""The failed records of a batch: by cause, page by page, and as a file to be put right and sent again."""
+"""Records of a batch that failed, or lost a value: by cause, page by page, and as a file to be put right."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
+from functools import partial
 from urllib.parse import urlencode
 
 import structlog
@@ -12,7 +13,7 @@ from server.admin.batches import number, path_of
 from server.admin.site import Site
 from server.engine.browsing import Batch
 from server.engine.errors import BatchFileNotFound
-from server.engine.failures import ALL
+from server.engine.failures import ALL, Kind, number_of
 from server.engine.reissue import Offer, RecordsLost
 
 PAGE = 50
@@ -27,38 +28,43 @@ class FailedPages:
         self._engine = site.engine
 
     def routes(self) -> Iterable[web.RouteDef]:
-        yield web.get("/admin/batches/{id}/failed", self._list)
-        yield web.get("/admin/batches/{id}/failed/download", self._download)
+        yield web.get("/admin/batches/{id}/failed", partial(self._list, kind="failed"))
+        yield web.get("/admin/batches/{id}/failed/download", partial(self._download, kind="failed"))
+        yield web.get("/admin/batches/{id}/warnings", partial(self._list, kind="warnings"))
+        yield web.get("/admin/batches/{id}/warnings/download", partial(self._download, kind="warnings"))
 
-    async def _list(self, request: web.Request) -> web.StreamResponse:
+    async def _list(self, request: web.Request, *, kind: Kind) -> web.StreamResponse:
         batch = await self._engine.batches.get(None, request.match_info["id"])
         cause = request.query.get("cause") or None
         after = number(request.query.get("after"))
         if batch.job is None:
-            return await self._site.page(request, "failed.html", batch=batch, job=None)
+            return await self._site.page(request, "failed.html", batch=batch, job=None, kind=kind)
         job = await self._engine.jobs.get(batch.job)
-        found = await self._engine.failures.page(job, cause=cause, after=-1 if after is None else after, limit=PAGE)
-        causes = await self._engine.failures.causes(job)
-        here, filters = path_of(batch.identifier, "/failed"), {"cause": cause} if cause else {}
+        behind = -1 if after is None else after
+        found = await self._engine.failures.page(job, kind=kind, cause=cause, after=behind, limit=PAGE)
+        causes = await self._engine.failures.causes(job, kind)
+        here, filters = path_of(batch.identifier, f"/{kind}"), {"cause": cause} if cause else {}
+        offers = self._engine.reissue.offers
         return await self._site.page(
             request,
             "failed.html",
             batch=batch,
             job=job,
+            kind=kind,
             found=found,
             causes=causes,
             chosen=next((one for one in causes.causes if one.id == cause), None),
             cause=cause,
-            offers=await asyncio.to_thread(self._engine.reissue.offers, batch) if job.counts.failed else (),
+            offers=await asyncio.to_thread(offers, batch, kind) if number_of(job, kind) else (),
             most=ALL,
             first=f"{here}?{urlencode(filters)}" if after is not None else None,
             older=None if found.further is None else f"{here}?{urlencode(filters | {'after': str(found.further)})}",
         )
 
-    async def _download(self, request: web.Request) -> web.StreamResponse:
+    async def _download(self, request: web.Request, *, kind: Kind) -> web.StreamResponse:
         batch = await self._engine.batches.get(None, request.match_info["id"])
-        offer = await self._offer(batch, request.query.get("file"))
-        pieces = _steps(await asyncio.to_thread(self._engine.reissue.pieces, batch, offer.role))
+        offer = await self._offer(batch, request.query.get("file"), kind)
+        pieces = _steps(await asyncio.to_thread(self._engine.reissue.pieces, batch, offer.role, kind))
         first = await anext(pieces, b"")  # what goes wrong at once is still a page
         headers = attachment(offer.filename) | {hdrs.CONTENT_TYPE: "application/octet-stream"}
         response = web.StreamResponse(headers=headers)
@@ -78,9 +84,9 @@ class FailedPages:
             return response  # nobody is listening any more
         return response
 
-    async def _offer(self, batch: Batch, role: str | None) -> Offer:
+    async def _offer(self, batch: Batch, role: str | None, kind: Kind) -> Offer:
         """Of the role, or the only one there is."""
-        offers = await asyncio.to_thread(self._engine.reissue.offers, batch)
+        offers = await asyncio.to_thread(self._engine.reissue.offers, batch, kind)
         found = [offer for offer in offers if role is None or offer.role == role]
         if len(found) != 1:
             raise BatchFileNotFound(role or "none was named, and there are several")

@@ -1,13 +1,17 @@
 """`penstock batches`: what was sent, and what became of it."""
 
+import asyncio
+import sys
+from contextlib import nullcontext
 from dataclasses import asdict
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, cast, get_args
 
 import typer
 
 from server.cli.options import AsJson, Config, DataDir
 from server.cli.output import show_list, show_one
-from server.cli.session import known_process, one_of, with_engine
+from server.cli.session import WorkFailed, known_process, one_of, with_engine
 from server.engine.documents import (
     BATCH_STATES,
     Batch,
@@ -18,9 +22,11 @@ from server.engine.documents import (
     state_in_words,
 )
 from server.engine.engine import Engine
+from server.engine.failures import Kind
 from server.engine.keys import SCOPES
 
 APIS = (*SCOPES, "cli")
+RESULTS: tuple[Kind, ...] = get_args(Kind)
 
 entry = typer.Typer()
 
@@ -83,6 +89,36 @@ def rows(
         show_list([asdict(row) for row in found], ["record", "state", "line", "message"], as_json=as_json)
 
     with_engine(config, data_dir, work)
+
+
+@entry.command()
+def results(
+    id: str,
+    kind: Annotated[str, typer.Option(metavar="KIND", help=f"Which records: {' or '.join(RESULTS)}.")],
+    file: Annotated[str | None, typer.Option(help="Of which file of the batch, where it has several.")] = None,
+    output: Annotated[Path | None, typer.Option(metavar="F", help="Write to this file instead of stdout.")] = None,
+    config: Config = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Write such records of a batch as a file of the kind they came in, to be put right and imported again."""
+    one_of(kind, RESULTS, "--kind")
+
+    async def work(engine: Engine) -> None:
+        batch = await engine.batches.get(None, id)
+        await asyncio.to_thread(_write, engine, batch, cast(Kind, kind), file, output)
+
+    with_engine(config, data_dir, work)
+
+
+def _write(engine: Engine, batch: Batch, kind: Kind, file: str | None, output: Path | None) -> None:
+    offers = [offer for offer in engine.reissue.offers(batch, kind) if file in (None, offer.role)]
+    if len(offers) != 1:
+        roles = ", ".join(offer.role for offer in engine.reissue.offers(batch, kind))
+        raise WorkFailed(f"which file is meant has to be said with --file; the batch has: {roles or 'none'}")
+    pieces = engine.reissue.pieces(batch, offers[0].role, kind)
+    with nullcontext(sys.stdout.buffer) if output is None else output.open("wb") as to:
+        for piece in pieces:
+            to.write(piece)
 
 
 def _state(text: str) -> BatchState:

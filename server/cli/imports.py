@@ -152,6 +152,7 @@ def _show_end(job: Job, show: str) -> None:
     remark(
         f"{counts.read} records read: {counts.created} created, {counts.updated} updated, "
         f"{counts.unchanged} unchanged, {counts.deleted} deleted, {counts.failed} failed, {counts.skipped} skipped"
+        + (f"; {counts.with_warnings} of those stored with warnings" if counts.with_warnings else "")
         + (" (dry run: nothing was kept)" if job.mode == "dry-run" else "")
     )
     if job.errors:

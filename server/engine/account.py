@@ -9,6 +9,9 @@ from storage.records.base import Checkpoint, Written
 
 STATUSES: tuple[OutcomeStatus, ...] = ("created", "updated", "unchanged", "deleted", "failed", "skipped")
 
+STORED: tuple[OutcomeStatus, ...] = ("created", "updated", "unchanged")
+WITH_WARNINGS = "with_warnings"  # beside the sum: how many of those stored lost a value on the way
+
 # the vendor's framework (Haplo: data import) replaces the 500th message by this one and drops the rest
 MESSAGE_CAP = 500
 TOO_MANY = "Too many errors in import batch, no further errors will be reported"
@@ -26,7 +29,7 @@ class Account:
     `fraction` of the input has been read, 0 to 1; None where nobody can tell.
     """
 
-    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("read", *STATUSES), 0))
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("read", *STATUSES, WITH_WARNINGS), 0))
     errors: int = 0
     position: int = 0  # of the next log line
     fraction: float | None = None
@@ -73,9 +76,11 @@ class Account:
         self.errors += 1
         self.log(line, "error")
 
-    def count(self, status: OutcomeStatus) -> None:
+    def count(self, status: OutcomeStatus, *, warned: bool = False) -> None:
         self.counts["read"] += 1
         self.counts[status] += 1
+        if warned and status in STORED:
+            self.counts[WITH_WARNINGS] += 1
 
     def count_many(self, written: Written) -> None:
         self.counts["read"] += sum(written)

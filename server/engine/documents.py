@@ -74,10 +74,13 @@ def job_document(job: Job) -> Document:
 
 
 def state_in_words(state: str, job: Job | None) -> str:
-    """The state for people: an end with failed records is no plain success."""
-    if job is None or job.counts.failed == 0:
+    """The state for people: an end with failed records, or with values lost, is no plain success."""
+    if job is None:
         return state
-    return f"{state}, {job.counts.failed} failed"
+    counts = job.counts
+    parts = [f"{counts.failed} failed"] if counts.failed else []
+    parts += [f"{counts.with_warnings} with warnings"] if counts.with_warnings else []
+    return ", ".join([state, *parts])
 
 
 async def log_lines(engine: Engine, job: str) -> list[Document]:

@@ -1,4 +1,4 @@
-"""The failed records of a job, by cause: messages that differ only in the values they quote have one cause.
+"""The failed records of a job, or those stored with warnings, by cause: messages that differ only in values have one.
 
 A cause is known by the digest of its words. With very many failed records, causes are counted over a part of them.
 """
@@ -6,11 +6,15 @@ A cause is known by the digest of its words. With very many failed records, caus
 import asyncio
 import re
 from collections import Counter, OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
+from typing import Literal, NamedTuple
 
+from sqlalchemy import Connection
+
+from server.mapping.scope import Loss
 from storage.catalog.base import Catalog, Outcome, OutcomeStatus
 from storage.catalog.sql import journal
 from storage.queues.base import FINAL, Job
@@ -20,6 +24,7 @@ STRETCHES = 20  # evenly spread over a larger job; so many records are counted i
 STRETCH = ALL // STRETCHES
 _STEP = 2_000
 _FAILED: Sequence[OutcomeStatus] = ("failed",)
+Kind = Literal["failed", "warnings"]
 _MOST_CAUSES = 50
 _MOST_KNOWN = 32
 
@@ -44,7 +49,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Causes:
-    """Most frequent first. `counted` of `total` failed records were looked at; `others` had causes beyond these."""
+    """Most frequent first. `counted` of `total` records were looked at; `others` had causes beyond these."""
 
     causes: Sequence[Cause]
     counted: int
@@ -61,50 +66,61 @@ class FailedPage:
     looked: int | None = None
 
 
+class Wanted(NamedTuple):
+    """Which records of which job."""
+
+    job: str
+    kind: Kind
+
+
 class Failures:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._known: OrderedDict[str, Causes] = OrderedDict()  # of jobs that have ended: nothing is added to those
+        self._known: OrderedDict[tuple[str, Kind], Causes] = (
+            OrderedDict()
+        )  # of jobs that have ended: nothing is added to those
 
-    async def page(self, job: Job, *, cause: str | None = None, after: int = -1, limit: int = 50) -> FailedPage:
-        """The failed records behind `after`, all of them or those of a cause; a search looks at `ALL` at most."""
+    async def page(
+        self, job: Job, *, kind: Kind = "failed", cause: str | None = None, after: int = -1, limit: int = 50
+    ) -> FailedPage:
+        """The records of the kind behind `after`, all or those of a cause; a search looks at `ALL` at most."""
+        wanted = Wanted(job.id, kind)
         if cause is not None:
-            return await asyncio.to_thread(self._of_cause, job.id, cause, after, limit)
-        found = await self._catalog.read(
-            lambda c: journal.list_outcomes(c, job.id, statuses=_FAILED, after=after, limit=limit + 1)
-        )
+            return await asyncio.to_thread(self._of_cause, wanted, cause, after, limit)
+        found = await self._catalog.read(lambda c: outcomes_of(c, wanted, after=after, limit=limit + 1))
         return FailedPage(found[:limit], found[limit - 1].record if len(found) > limit else None)
 
-    async def causes(self, job: Job) -> Causes:
-        if job.id in self._known:
-            self._known.move_to_end(job.id)
-            return self._known[job.id]
-        causes = await asyncio.to_thread(self._causes, job)
+    async def causes(self, job: Job, kind: Kind = "failed") -> Causes:
+        known = job.id, kind
+        if known in self._known:
+            self._known.move_to_end(known)
+            return self._known[known]
+        causes = await asyncio.to_thread(self._causes, job, kind)
         if job.state in FINAL:
-            self._known[job.id] = causes
+            self._known[known] = causes
             if len(self._known) > _MOST_KNOWN:
                 self._known.popitem(last=False)
         return causes
 
-    def _of_cause(self, job: str, cause: str, after: int, limit: int) -> FailedPage:
+    def _of_cause(self, of: Wanted, cause: str, after: int, limit: int) -> FailedPage:
         wanted: list[int] = []
         looked, last = 0, after
-        for record, message in self._messages(job, after, ALL):
+        for record, message in self._messages(of, after, ALL):
             looked, last = looked + 1, record
             if id_of(masked(message)) == cause:
                 wanted.append(record)
             if len(wanted) > limit:
-                return FailedPage(self._records(job, wanted[:limit]), wanted[limit - 1])
+                return FailedPage(self._records(of.job, wanted[:limit]), wanted[limit - 1])
         ended = looked < ALL
-        return FailedPage(self._records(job, wanted), None if ended else last, None if ended else looked)
+        return FailedPage(self._records(of.job, wanted), None if ended else last, None if ended else looked)
 
     def _records(self, job: str, records: Sequence[int]) -> Sequence[Outcome]:
         return self._catalog.read_now(lambda connection: journal.outcomes_at(connection, job, records))
 
-    def _causes(self, job: Job) -> Causes:
+    def _causes(self, job: Job, kind: Kind) -> Causes:
         counts: Counter[str] = Counter()
         examples: dict[str, tuple[int, str]] = {}
-        for record, message in self._some(job):
+        for record, message in self._some(job, kind):
             words = masked(message)
             counts[words] += 1
             examples.setdefault(words, (record, message))
@@ -114,29 +130,54 @@ class Failures:
         ]
         counted = counts.total()
         others = counted - sum(cause.count for cause in found)
-        return Causes(found, counted, max(job.counts.failed, counted), others)
+        return Causes(found, counted, max(number_of(job, kind), counted), others)
 
-    def _some(self, job: Job) -> Iterator[tuple[int, str]]:
+    def _some(self, job: Job, kind: Kind) -> Iterator[tuple[int, str]]:
         """All of them, or stretches from everywhere in the job: what fails at its end may fail for other reasons."""
-        if job.counts.failed <= ALL:
-            yield from self._messages(job.id, -1, ALL)
+        wanted = Wanted(job.id, kind)
+        if number_of(job, kind) <= ALL:
+            yield from self._messages(wanted, -1, ALL)
             return
         last = -1
         for stretch in range(STRETCHES):
             start = max(last, (job.counts.read - STRETCH) * stretch // (STRETCHES - 1) - 1)
-            for record, message in self._messages(job.id, start, STRETCH):
+            for record, message in self._messages(wanted, start, STRETCH):
                 last = record
                 yield record, message
 
-    def _messages(self, job: str, after: int, most: int) -> Iterator[tuple[int, str]]:
+    def _messages(self, wanted: Wanted, after: int, most: int) -> Iterator[tuple[int, str]]:
         """In several short looks: a long one would hold back the catalog's write-ahead log."""
         while most > 0:
             step = min(_STEP, most)
-            rows = self._catalog.read_now(partial(journal.messages, job=job, status="failed", after=after, limit=step))
+            rows = self._catalog.read_now(partial(_messages, wanted=wanted, after=after, limit=step))
             yield from ((record, message or "") for record, message in rows)
             if len(rows) < step:
                 return
             after, most = rows[-1][0], most - step
+
+
+def number_of(job: Job, kind: Kind) -> int:
+    """How many records of the job are of the kind."""
+    return job.counts.failed if kind == "failed" else job.counts.with_warnings
+
+
+def outcomes_of(connection: Connection, wanted: Wanted, *, after: int, limit: int) -> list[Outcome]:
+    """By record number, behind `after`."""
+    if wanted.kind == "warnings":
+        return journal.list_outcomes(connection, wanted.job, warned=True, after=after, limit=limit)
+    return journal.list_outcomes(connection, wanted.job, statuses=_FAILED, after=after, limit=limit)
+
+
+def _messages(connection: Connection, wanted: Wanted, after: int, limit: int) -> list[tuple[int, str | None]]:
+    if wanted.kind == "failed":
+        return journal.messages(connection, wanted.job, "failed", after=after, limit=limit)
+    found = journal.warnings(connection, wanted.job, after=after, limit=limit)
+    return [(record, "\n".join(map(warning_text, warnings))) for record, warnings in found]
+
+
+def warning_text(warning: Mapping[str, str]) -> str:
+    """A warning of an outcome as a sentence."""
+    return Loss(**warning).sentence
 
 
 def masked(message: str) -> str:

@@ -49,11 +49,17 @@ class Jobs:
         return await self._catalog.read(lambda connection: journal.log(connection, id, after=after, limit=limit))
 
     async def outcomes(
-        self, id: str, *, statuses: Collection[OutcomeStatus] = (), after: int = -1, limit: int | None = None
+        self,
+        id: str,
+        *,
+        statuses: Collection[OutcomeStatus] = (),
+        warned: bool = False,
+        after: int = -1,
+        limit: int | None = None,
     ) -> Sequence[Outcome]:
-        """Of records that failed or that messages were about, by record number."""
+        """Of records that failed, that messages were about or that have warnings, by record number."""
         return await self._catalog.read(
-            lambda connection: journal.list_outcomes(connection, id, statuses=statuses, after=after, limit=limit)
+            lambda c: journal.list_outcomes(c, id, statuses=statuses, warned=warned, after=after, limit=limit)
         )
 
     async def cancel(self, id: str) -> Job:

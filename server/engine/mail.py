@@ -112,6 +112,8 @@ def mail_text(job: Job, title: str, failed: Sequence[Outcome], link: str) -> str
     counts = job.counts
     done = f"{counts.created} created, {counts.updated} updated, {counts.unchanged} unchanged"
     lines = [f"{_verdict(job)}: {title}", "", f"{counts.read} rows read: {done}, {counts.failed} failed."]
+    if counts.with_warnings:
+        lines += [f"{counts.with_warnings} rows were stored with warnings: a value of each was lost or changed."]
     if job.error:
         lines += ["", f"The import ended early: {job.error}"]
     if failed:

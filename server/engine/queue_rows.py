@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from server.engine.failures import warning_text
 from server.engine.jobs import Jobs
 from storage.catalog.base import Batch, Outcome
 from storage.queues.base import Job, JobState
@@ -45,7 +46,8 @@ def _length(batch: Batch, job: Job | None) -> int:
 
 def _row(record: int, job: Job | None, outcome: Outcome | None) -> QueueRow:
     if outcome is not None:
-        return QueueRow(record, "failed" if outcome.status == "failed" else "completed", outcome.line, outcome.message)
+        told = outcome.message or "\n".join(map(warning_text, outcome.warnings or ())) or None
+        return QueueRow(record, "failed" if outcome.status == "failed" else "completed", outcome.line, told)
     if job is None or record < job.counts.read:
         return QueueRow(record, "queued" if job is None else "completed")
     return QueueRow(record, _BEYOND.get(job.state, "queued"), message=job.error)

@@ -1,4 +1,4 @@
-"""The failed records of a batch as files to be put right and imported again (see `reissue_forms`).
+"""Records of a batch that failed, or lost a value, as files to be put right and imported again (see `reissue_forms`).
 
 Most come out of the catalog as they are. What it keeps only the beginning of is read again from the file it came in:
 a record is given whole, or the download ends with an error; never does it hold a part of one.
@@ -16,6 +16,7 @@ import orjson
 from sqlalchemy import Connection
 
 from server.engine.errors import BatchFileNotFound, Refused
+from server.engine.failures import Kind, Wanted, outcomes_of
 from server.engine.reissue_forms import FORMS, JOINED, Failed, Form, Input
 from server.engine.reissue_workbooks import (
     BulkRow,
@@ -31,7 +32,7 @@ from server.mapping.scope import RunFault
 from server.readers import READERS
 from server.readers.base import Block, FileBroken, Reader
 from storage.blobs.base import BlobStore
-from storage.catalog.base import ORIGINAL_BYTES, Batch, BatchFile, Catalog, Outcome, OutcomeStatus
+from storage.catalog.base import ORIGINAL_BYTES, Batch, BatchFile, Catalog, Outcome
 from storage.catalog.sql import batches as sql
 from storage.catalog.sql import journal
 from storage.errors import BlobMissing
@@ -43,7 +44,10 @@ XLSX = "xlsx-with-name-row"
 _WORKBOOK = "Excel workbook"
 _PAGE = 200  # outcomes in memory, each with an original of 64 KiB at most
 _LINE_STEP = 1 << 20
-_FAILED: Sequence[OutcomeStatus] = ("failed",)
+_NONE: Mapping[Kind, str] = {
+    "failed": "no record of this batch has failed",
+    "warnings": "no record of this batch was stored with warnings",
+}
 _LONG_LINE = re.compile(r"line \d+ is [\d,]+ bytes long; the limit is ")
 
 
@@ -57,7 +61,7 @@ class RecordsLost(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A file of failed records: of which role, in which format, and what to call it."""
+    """A file of such records: of which role, in which format, and what to call it."""
 
     role: str
     words: str
@@ -80,47 +84,48 @@ class Reissue:
         self._catalog = catalog
         self._blobs = blobs
 
-    def offers(self, batch: Batch) -> Sequence[Offer]:
+    def offers(self, batch: Batch, kind: Kind = "failed") -> Sequence[Offer]:
         """One for each file of the batch. Blocks: it reads the control file."""
         files = self._files(batch)
         if batch.control is None:
-            return [Offer(file.name, _WORKBOOK, _called(file, ".xlsx", always=True)) for file in files]
+            return [Offer(file.name, _WORKBOOK, _called(file, ".xlsx", kind, always=True)) for file in files]
         control = self._control(batch.control)
         if control is None:
             return []
         if control.record_processor is not None:
-            return [Offer("", JOINED.words, f"failed{JOINED.suffix}")]
-        return [offer for file in files if (offer := _offer(control, file)) is not None]
+            return [Offer("", JOINED.words, f"{kind}{JOINED.suffix}")]
+        return [offer for file in files if (offer := _offer(control, file, kind)) is not None]
 
-    def pieces(self, batch: Batch, role: str) -> Iterator[bytes]:
-        """The failed records of one file; raises BatchFileNotFound, or NothingToReissue. Blocks: for threads."""
-        if batch.job is None or next(self._failed(batch.job, None), None) is None:
-            raise NothingToReissue("no record of this batch has failed")
+    def pieces(self, batch: Batch, role: str, kind: Kind = "failed") -> Iterator[bytes]:
+        """Such records of one file; raises BatchFileNotFound, or NothingToReissue. Blocks: for threads."""
+        wanted = Wanted(batch.job or "", kind)
+        if next(self._chosen(wanted), None) is None:
+            raise NothingToReissue(_NONE[kind])
         if batch.control is None:
-            return self._bulk(batch, batch.job, role)
+            return self._bulk(batch, wanted, role)
         control = self._control(batch.control)
         if control is None:
             raise RecordsLost("the control file of this batch is gone; `penstock fsck` says more")
         if control.record_processor is not None:
-            return self._joined(batch.job)
+            return self._joined(wanted)
         sources = [_Source(f.name, f.digest, entry) for f in self._files(batch) if (entry := _entry(control, f.name))]
         source = next((source for source in sources if source.name == role), None)
         if source is None:
             raise BatchFileNotFound(role)
         if source.options["read"] == XLSX:
-            return self._table(batch.job, sources, source)
+            return self._table(wanted, sources, source)
         form = FORMS[str(source.options["read"])]
         input = Input(lambda: self._open(source.digest), source.options)
-        return form.pieces(input, self._whole(batch.job, sources, source, form))
+        return form.pieces(input, self._whole(wanted, sources, source, form))
 
-    def _whole(self, job: str, sources: Sequence[_Source], source: _Source, form: Form) -> Iterator[Failed]:
-        """The failed records of a file, each whole."""
+    def _whole(self, wanted: Wanted, sources: Sequence[_Source], source: _Source, form: Form) -> Iterator[Failed]:
+        """The records of a file, each whole."""
         before = _Counted(sources, source, self._open)
         with (
             closing(_Again(source, self._open)) as again,
             closing(_Lines(lambda: self._open(source.digest))) as lines,
         ):
-            for outcome in self._failed(job, source.name):
+            for outcome in self._chosen(wanted, source.name):
                 if _LONG_LINE.match(outcome.message or "") and outcome.line is not None:
                     yield Failed(0, b"", lines.copy(outcome.line))
                 elif _is_cut(outcome):
@@ -129,13 +134,13 @@ class Reissue:
                 else:
                     yield Failed(outcome.record - before.records if form.counts else 0, outcome.original or b"")
 
-    def _table(self, job: str, sources: Sequence[_Source], source: _Source) -> Iterator[bytes]:
+    def _table(self, wanted: Wanted, sources: Sequence[_Source], source: _Source) -> Iterator[bytes]:
         path = self._path(source.digest)
         before = _Counted(sources, source, self._open)
         names, _ = _apart(table_rows, path, source.options, (0,))
 
         def originals() -> Iterator[bytes]:
-            for page in _pages(self._failed(job, source.name)):
+            for page in _pages(self._chosen(wanted, source.name)):
                 cut = [outcome.record - before.records for outcome in page if _is_cut(outcome)]
                 again = iter(_apart(table_rows, path, source.options, cut)[1] if cut else ())
                 for outcome in page:
@@ -143,30 +148,30 @@ class Reissue:
 
         return workbook(table_sheets(source.options.get("sheet", 1), names, originals()))
 
-    def _bulk(self, batch: Batch, job: str, role: str) -> Iterator[bytes]:
+    def _bulk(self, batch: Batch, wanted: Wanted, role: str) -> Iterator[bytes]:
         file = next((file for file in self._files(batch) if file.name == role), None)
         if file is None:
             raise BatchFileNotFound(role)
         headers = _apart(bulk_headers, self._path(file.digest))
 
         def rows() -> Iterator[BulkRow]:
-            for outcome in self._failed(job):
+            for outcome in self._chosen(wanted):
                 if _is_cut(outcome) or outcome.line is None or outcome.original is None:
                     raise RecordsLost(f"record {outcome.record} is too long to be given again; it is in {role}")
                 yield BulkRow(outcome.file or "", outcome.line, orjson.loads(outcome.original))
 
         return workbook(bulk_sheets(headers, rows()))
 
-    def _joined(self, job: str) -> Iterator[bytes]:
-        for outcome in self._failed(job):
+    def _joined(self, wanted: Wanted) -> Iterator[bytes]:
+        for outcome in self._chosen(wanted):
             if _is_cut(outcome):
                 raise RecordsLost(f"record {outcome.record} was made by a record processor and is too long to be kept")
             yield (outcome.original or b"null") + b"\n"
 
-    def _failed(self, job: str, file: str | None = None) -> Iterator[Outcome]:
+    def _chosen(self, wanted: Wanted, file: str | None = None) -> Iterator[Outcome]:
         after = -1
         while True:
-            page = self._catalog.read_now(partial(_page, job=job, file=file, after=after))
+            page = self._catalog.read_now(partial(_page, wanted=wanted, file=file, after=after))
             yield from page
             if len(page) < _PAGE:
                 return
@@ -275,10 +280,10 @@ def _blocks(source: _Source, open: Callable[[str], BinaryIO]) -> Generator[Block
             raise RecordsLost(f"{source.name} cannot be read again: {error}") from error
 
 
-def _page(connection: Connection, job: str, file: str | None, after: int) -> Sequence[Outcome]:
+def _page(connection: Connection, wanted: Wanted, file: str | None, after: int) -> Sequence[Outcome]:
     if file is None:
-        return journal.list_outcomes(connection, job, statuses=_FAILED, after=after, limit=_PAGE)
-    return journal.failed_of_file(connection, job, file, after=after, limit=_PAGE)
+        return outcomes_of(connection, wanted, after=after, limit=_PAGE)
+    return journal.of_file(connection, wanted.job, file, warned=wanted.kind == "warnings", after=after, limit=_PAGE)
 
 
 def _pages(outcomes: Iterable[Outcome]) -> Iterator[Sequence[Outcome]]:
@@ -304,18 +309,18 @@ def _entry(control: ControlFile, name: str) -> Mapping[str, object] | None:
     return entry if entry.get("read") in FORMS or entry.get("read") == XLSX else None
 
 
-def _offer(control: ControlFile, file: BatchFile) -> Offer | None:
+def _offer(control: ControlFile, file: BatchFile, kind: Kind) -> Offer | None:
     entry = _entry(control, file.name)
     if entry is None:
         return None
     if entry["read"] == XLSX:
-        return Offer(file.name, _WORKBOOK, _called(file, ".xlsx", always=True))
+        return Offer(file.name, _WORKBOOK, _called(file, ".xlsx", kind, always=True))
     form = FORMS[str(entry["read"])]
-    return Offer(file.name, form.words, _called(file, form.suffix))
+    return Offer(file.name, form.words, _called(file, form.suffix, kind))
 
 
-def _called(file: BatchFile, suffix: str, *, always: bool = False) -> str:
+def _called(file: BatchFile, suffix: str, kind: Kind, *, always: bool = False) -> str:
     """After the client's name for the file; its ending stays where the format does."""
     own = PurePath((file.filename or file.name).replace("\\", "/"))
     ending = suffix if always or not own.suffix else own.suffix
-    return f"{own.stem or 'records'}-failed{ending}"
+    return f"{own.stem or 'records'}-{kind}{ending}"

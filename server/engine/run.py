@@ -5,7 +5,7 @@ under keys, so that a chunk done again after a crash overwrites what it said the
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import BinaryIO, Protocol
 
 from server.engine.account import Account
@@ -14,11 +14,13 @@ from server.engine.name_check import NameCheck
 from server.engine.samples import Before, Samples
 from server.mapping.flat import FlatPlan, Rows
 from server.mapping.name_rows import ReadNames
-from server.mapping.scope import Change, Lookup, Result, RunFault, Scope
+from server.mapping.scope import Change, Lookup, Loss, Result, RunFault, Scope
 from server.readers.base import START, BadRecord, Block, FileBroken, Position, Reader
 from storage.catalog.base import ORIGINAL_BYTES, Outcome, OutcomeStatus
 from storage.errors import RowRefused
 from storage.records.base import Checkpoint, Chunk, Origin, Scalar, Session, Upserts, Written
+
+MOST_WARNINGS = 50  # that are kept of one record
 
 
 class Interrupted(Exception):
@@ -256,10 +258,13 @@ class _Work:
         except RunFault as error:
             status, changes = "failed", ()
             self.fault = error
-        self._account.count(status)
+        losses = [] if status == "failed" else scope.losses
+        self._account.count(status, warned=bool(losses))
+        scope.warn(losses)
         sample = None if self._samples is None else self._samples.take(status, record, changes, before)
-        if scope.messages or sample or (self._detailed and changes):
+        if scope.messages or losses or sample or (self._detailed and changes):
             outcome = self._outcome(block, number, index, status, scope.messages, changes)
+            outcome = replace(outcome, warnings=[asdict(loss) for loss in losses[:MOST_WARNINGS]])
             self._account.outcomes.append(replace(outcome, detail={"sample": sample}) if sample else outcome)
 
     def _map(self, record: object, scope: "_RecordScope") -> Result:
@@ -299,6 +304,8 @@ class _RecordScope:
     def __init__(self, chunk: Chunk, account: Account, number: int) -> None:
         self.lookup: Lookup = chunk
         self.messages: list[str] = []
+        self.losses: list[Loss] = []
+        self._silent: list[Loss] = []  # those that no message tells of
         self._account = account
         self._number = number
 
@@ -309,6 +316,18 @@ class _RecordScope:
     def report(self, message: str) -> None:
         self.messages.append(message)
         self._account.error(message, self._number)
+
+    def lose(self, loss: Loss, error: str | None = None) -> None:
+        self.losses.append(loss)
+        if error is None:
+            self._silent.append(loss)
+        else:
+            self.report(error)
+
+    def warn(self, losses: Sequence[Loss]) -> None:
+        """Logs what of these was not told as an error; a record that failed has lost more than a value."""
+        for loss in self._silent if losses else ():
+            self._account.warn(loss.sentence, self._number)
 
 
 def _status(result: Result) -> OutcomeStatus:

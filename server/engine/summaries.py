@@ -130,7 +130,8 @@ def _outcomes(connection: Connection, proposal: Proposal) -> tuple[list[Kind], l
         for status in KINDS
     ]
     lines = journal.log(connection, job.id, limit=_FIRST_LINES)
-    errors = [line.message for line in lines if line.level == "error" and not _OF_RECORD.search(line.message)]
+    levels = ("error", "warning")
+    errors = [line.message for line in lines if line.level in levels and not _OF_RECORD.search(line.message)]
     remarks = [message for message in errors if not message.startswith("EXCEPTION: ")]  # that is the job's error
     return kinds, remarks[:_MOST_REMARKS]
 

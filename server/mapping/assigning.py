@@ -8,7 +8,7 @@ from server.mapping.javascript import NOTHING, is_truthy, js_text
 from server.mapping.model import Name, more_column, safe_column
 from server.mapping.refs import Ref
 from server.mapping.scope import Scalar
-from server.mapping.setup import Converter, Setup
+from server.mapping.setup import Converter, Setup, Want
 from server.mapping.targets import Cell, Place, Slot, Target
 from server.mapping.values import converter
 
@@ -34,12 +34,17 @@ class Preparation:
 
 
 class Assignment(NamedTuple):
-    """Where an instruction's values go, and how they get there."""
+    """Where an instruction's values go, and how they get there.
+
+    `alone`: each value takes the place of the one before.
+    """
 
     destination: str
     cell: Cell
     convert: Converter
     put: Setter
+    alone: bool
+    want: Want
 
 
 def text_of(instruction: Instruction, key: str) -> str:
@@ -68,7 +73,12 @@ def assignment(prep: Preparation, instruction: Instruction, source: str) -> Assi
         prep.report(f"Couldn't create value transformer for {action} {d}/{n}")
         return None
     put = _setter(prep, place, cell, instruction, f"{action} {d}/{n}")
-    return None if put is None else Assignment(d, cell, convert, put)
+    if put is None:
+        return None
+    alone = not is_truthy(instruction.get("multivalue")) or (
+        place.destination.kind == "dictionary" and not cell.name.multivalue
+    )
+    return Assignment(d, cell, convert, put, alone, Want(instruction, cell.name, source, prep.setup))
 
 
 def _whole_ref(place: Place, instruction: Instruction) -> Converter | None:

@@ -15,7 +15,7 @@ from server.mapping.control import MOST_OPEN_NAMES, ControlFile
 from server.mapping.filters import Filters
 from server.mapping.flat import FlatPlan, plan
 from server.mapping.model import Destination, Model, Name, safe_column
-from server.mapping.scope import Change, Lookup, Result, Scalar, Scope, StoredRow
+from server.mapping.scope import Change, Lookup, Loss, Result, Scalar, Scope, StoredRow
 from server.mapping.setup import Setup
 from server.mapping.values import NOTHING, Converter, converter
 
@@ -171,6 +171,9 @@ class _Watched:
     def report(self, message: str) -> None:
         self.said = True
         self._scope.report(message)
+
+    def lose(self, loss: Loss, error: str | None = None) -> None:
+        self.report(error or loss.sentence)
 
 
 @dataclass(frozen=True, slots=True)

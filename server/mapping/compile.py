@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from server.mapping.assigning import LOAD_BY_REF, Preparation
-from server.mapping.control import ControlFile
+from server.mapping.assigning import LOAD_BY_REF, Preparation, action_of
+from server.mapping.control import ON_BAD_VALUE, ControlFile
 from server.mapping.evaluate import Evaluation
 from server.mapping.filters import Filters
 from server.mapping.instructions import Step, as_context, steps
 from server.mapping.model import ColumnKind, Destination, Model, Name
 from server.mapping.scope import Result, Scope
-from server.mapping.setup import Setup
+from server.mapping.setup import Setup, brief
 from server.mapping.structured import PSEUDO_DESTINATIONS
 from server.mapping.targets import Place, make_place, make_pseudo
 
@@ -21,6 +21,8 @@ class Program:
 
     `setup_messages`: faults found before the first record, in order; each faulty instruction was left out.
     `columns`: by table, every column that the changes may fill, with its kind.
+    `strict`: a record of which a value is lost fails; else it is stored, and the loss is told.
+    `reads`: it takes values of records; one that has none of them makes no row.
     `links`: by table, the columns that hold the id of a parent's row, with its table; rows are looked up by them.
     """
 
@@ -29,10 +31,15 @@ class Program:
     links: Mapping[str, tuple[tuple[str, str], ...]]
     places: Mapping[str, Place]
     steps: tuple[Step, ...]
+    strict: bool = False
+    reads: bool = False
 
     def run(self, record: object, scope: Scope) -> Result:
         """What one record asks for. Raises RunFault where the control file itself is at fault."""
-        evaluation = Evaluation(self.places, scope)
+        evaluation = Evaluation(self.places, scope, strict=self.strict)
+        if not isinstance(record, dict) and (self.strict or not isinstance(record, list)):
+            evaluation.abort(f"The record is no object with names and values: {brief(record)}")
+        evaluation.tried = not self.reads
         context = as_context(record)
         for step in self.steps:
             step(evaluation, context)
@@ -46,7 +53,18 @@ def compile_control(control: ControlFile | Mapping[str, object], model: Model, m
     places = make_places(model)
     setup = Setup(model=model, models=models, mapping=mapping, report=messages.append, filters=Filters(models))
     prepared = steps(Preparation(places, setup), instructions)
-    return Program(tuple(messages), _columns(places), _links(places), places, prepared)
+    strict, reads = is_strict(control), _reads(instructions)
+    return Program(tuple(messages), _columns(places), _links(places), places, prepared, strict, reads)
+
+
+def _reads(instructions: object) -> bool:
+    """Whether an instruction, or one inside it, takes a value of the record."""
+    listed = instructions if isinstance(instructions, list | tuple) else ()
+    return any(
+        action_of(one) == "field" or any(_reads(inner) for inner in one.values())
+        for one in listed
+        if isinstance(one, Mapping)
+    )
 
 
 def make_places(model: Model) -> dict[str, Place]:
@@ -57,6 +75,10 @@ def make_places(model: Model) -> dict[str, Place]:
     for pseudo in _pseudo_destinations(model):
         places.setdefault(pseudo.name, make_pseudo(pseudo))
     return places
+
+
+def is_strict(control: ControlFile | Mapping[str, object]) -> bool:
+    return (control.get(ON_BAD_VALUE) if isinstance(control, Mapping) else control.on_bad_value) == "fail"
 
 
 def _parts(control: ControlFile | Mapping[str, object]) -> tuple[Mapping[str, object], object]:

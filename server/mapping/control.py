@@ -58,6 +58,8 @@ ACTIONS: Mapping[str, Action] = {
     "log-error": Action(("message",)),
 }
 
+ON_BAD_VALUE = "onBadValue"  # of ours: "fail" makes a record fail of which a value cannot be stored
+
 _ASSIGNS = ("field", "field-structured", "set-value")
 _READIES = ("new", "load", "upsert", "identify")
 _CONVERTS = (*_ASSIGNS, "if-has-value")
@@ -72,13 +74,17 @@ _OVERWRITES = (
 
 @dataclass(frozen=True, slots=True)
 class ControlFile:
-    """A checked control file. Every instruction has its `action`; lists of instructions are lists."""
+    """A checked control file. Every instruction has its `action`; lists of instructions are lists.
+
+    `on_bad_value` is "fail" where a value that cannot be stored makes its record fail.
+    """
 
     model: str
     files: Mapping[str, Mapping[str, object]]
     instructions: Sequence[Mapping[str, object]]
     mapping: Mapping[str, object]
     record_processor: str | None = None
+    on_bad_value: str | None = None
 
     def entry(self, name: str) -> Mapping[str, object]:
         """How to read a file: its own entry, or DEFAULT."""
@@ -101,6 +107,7 @@ def parse_control(document: Mapping[str, object]) -> ControlFile:
         instructions=_with_actions(document.get("instructions")),
         mapping=mapping if isinstance(mapping, dict) else {},
         record_processor=processor if isinstance(processor, str) else None,
+        on_bad_value="fail" if document.get(ON_BAD_VALUE) == "fail" else None,
     )
 
 

@@ -1,12 +1,15 @@
 """One record on its way through the instructions: its current targets, those already queued, and what they become."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from server.mapping.javascript import identical
 from server.mapping.model import Destination
-from server.mapping.scope import Change, Result, RunFault, Scalar, Scope, StoredRow, report_once
+from server.mapping.scope import Change, Lookup, Loss, Result, RunFault, Scalar, Scope, StoredRow, report_once
+from server.mapping.setup import brief
 from server.mapping.targets import TYPE_COLUMN, Cell, Place, Slot, Target
 
 MAX_DEPENDENCY_DEPTH = 16
+NOTHING_READ = "Nothing of the record is read: it has none of the fields that this import takes, or they are empty"
 VENDOR_TITLE = "dc:attribute:title"
 
 
@@ -16,12 +19,24 @@ class Evaluation:
     A fault of the record aborts it and is reported, but the instructions go on, so that one pass finds every fault.
     """
 
-    __slots__ = ("_children", "_keyed", "_places", "_queue", "_removed", "_rows", "aborted", "current", "scope")
+    __slots__ = (
+        "_children",
+        "_keyed",
+        "_places",
+        "_queue",
+        "_removed",
+        "_rows",
+        "aborted",
+        "current",
+        "scope",
+        "tried",
+    )
 
-    def __init__(self, places: Mapping[str, Place], scope: Scope) -> None:
-        self.scope = scope
+    def __init__(self, places: Mapping[str, Place], scope: Scope, *, strict: bool = False) -> None:
+        self.scope: Scope = _Strict(scope, self.abort) if strict else scope
         self.current: dict[str, Target] = {}
         self.aborted = False
+        self.tried = False  # whether a value of the record was there for a Name
         self._places = places
         self._queue: list[Target] = []
         self._removed: set[str] = set()  # destinations from which this record deletes
@@ -180,9 +195,12 @@ class Evaluation:
             self._find_parents()
         if not self.aborted:
             self._check_all()
-        if self.aborted:
-            return Result([], aborted=True)
-        return self._changes()
+        if not self.aborted:
+            result = self._changes()
+            if self.tried or not _is_blank(result):
+                return result if not self.aborted else Result([], aborted=True)
+            self.abort(NOTHING_READ)
+        return Result([], aborted=True)
 
     def _find_parents(self) -> None:
         for target in [*self._queue, *self.current.values()]:
@@ -329,8 +347,17 @@ class Evaluation:
         everyone = {id(t): t for t in [*self._queue, *self.current.values()] if not t.place.pseudo}
         for target in everyone.values():
             if target.same_as is not None:
+                self._lose_replaced(target.root, target)
                 target.root.absorb(target)
         return (target for target in everyone.values() if target.same_as is None)
+
+    def _lose_replaced(self, target: Target, later: Target) -> None:
+        """Two parts of one record for one row: where they differ, the later one counts."""
+        for place, given in target.given.items():
+            other = later.given.get(place)
+            if other is not None and not identical(other.stored, given.stored):
+                what = f"is not stored: another part of the record has {brief(other.value)} for the same row"
+                given.want.lose(self.scope, given.value, what)
 
     def _set_link(self, target: Target) -> None:
         link = target.place.link
@@ -343,6 +370,41 @@ class Evaluation:
             return Change(destination, "insert", self._id(target), target.inserted())
         differences = target.differences(target.row)
         return Change(destination, "update", target.row.id, differences) if differences else None
+
+
+def _is_blank(result: Result) -> bool:
+    """Whether there are new rows, and none of them holds a value."""
+    changes = result.changes
+    return bool(changes) and not any(change.op != "insert" or _holds_value(change) for change in changes)
+
+
+def _holds_value(change: Change) -> bool:
+    system = {TYPE_COLUMN, change.destination.depends_column}
+    system.update(name.column for name in change.destination.names.values() if name.type == "object-type")
+    return any(value is not None and column not in system for column, value in change.values.items())
+
+
+class _Strict:
+    """A scope in which a value that is lost aborts its record."""
+
+    def __init__(self, scope: Scope, abort: Callable[[str], None]) -> None:
+        self.report = scope.report
+        self._scope = scope
+        self._abort = abort
+
+    @property
+    def lookup(self) -> Lookup:
+        return self._scope.lookup
+
+    @property
+    def hints(self) -> list[str]:
+        return self._scope.hints
+
+    def lose(self, loss: Loss, error: str | None = None) -> None:
+        """The vendor's message first, where there is one; ours says what would be right."""
+        if error is not None:
+            self.report(error)
+        self._abort(f"{loss.sentence}. The record is not stored")
 
 
 def _told(place: Place, key: Sequence[Scalar]) -> str:

@@ -17,14 +17,23 @@ from server.mapping.filters import Filters
 from server.mapping.flat_rows import Cell, RowsOfCells, RowsOfDicts
 from server.mapping.model import Destination, Model, Name, qualified_column
 from server.mapping.quick import QUICK, Quick
-from server.mapping.scope import Lookup, Scalar
+from server.mapping.scope import Lookup, Loss, Scalar
 from server.mapping.targets import TYPE_COLUMN, default_type
 from server.mapping.values import NOTHING, Converter, Setup, converter
 
 _SET = ("field", "set-value")
 _LOOKS_UP = {"ref", "object-type"}
 _LOOKUP_FILTERS = ("haplo:string-to-ref", "haplo:code-to-ref", "haplo:username-to-ref", "haplo:email-to-ref")
-_WITHOUT_EFFECT = {"action", "source", "destination", "name", "value", "qualifier", "multivalue"}  # on the conversion
+_WITHOUT_EFFECT = {
+    "action",
+    "source",
+    "destination",
+    "name",
+    "value",
+    "qualifier",
+    "multivalue",
+    "keepFalse",
+}  # on the conversion
 _EMPTY = ("", '[""]')
 
 
@@ -62,6 +71,9 @@ class _Ears:
         raise LookupError("a flat value does not look up rows")
 
     def report(self, message: str) -> None:
+        self.heard = True
+
+    def lose(self, loss: Loss, error: str | None = None) -> None:
         self.heard = True
 
 
@@ -142,12 +154,25 @@ def _cell(instruction: Mapping[str, object], destination: Destination, upsert: b
     silently = _silently(convert)
     if source is None:
         return _constant(column, name, silently, instruction.get("value"))
-    return Cell(column, source, None, silently, _quick(instruction, name), wrap=name.multivalue)
+    cell = Cell(column, source, None, silently, _quick(instruction, name), wrap=name.multivalue)
+    return _with_false(cell, instruction, name)
+
+
+def _with_false(cell: Cell, instruction: Mapping[str, object], name: Name) -> Cell:
+    """What a JSON false is where it counts; where a boolean passes over it, the evaluator has to say so."""
+    if not instruction.get("keepFalse"):
+        return replace(cell, odd_false=name.type == "boolean")
+    stored = cell.convert(False)
+    if cell.wrap or stored is NOTHING:
+        return replace(cell, odd_false=True)
+    return replace(cell, false=cast(Scalar, stored))
 
 
 def _quick(instruction: Mapping[str, object], name: Name) -> Mapping[type, Quick]:
     """Only where no option changes what the type of the Name does."""
     plain = not name.multivalue and instruction.keys() <= _WITHOUT_EFFECT
+    if name.type == "boolean" and instruction.keys() <= _WITHOUT_EFFECT | {"trueValue", "falseValue"} and not plain:
+        return {} if name.multivalue else {bool: QUICK["boolean"][bool]}  # its words are for texts
     return QUICK.get(name.type, {}) if plain else {}
 
 
@@ -164,7 +189,7 @@ def _boolean_cell(
     no, field = (_cell(cast(list[Mapping[str, object]], branch)[0], destination, upsert, setup) for branch in branches)
     if no is None or field is None or no.source is not None or (field.source, field.column) != (source, no.column):
         return None
-    return replace(field, false=no.constant)
+    return replace(field, false=no.constant, odd_false=False)
 
 
 def _constant(column: str, name: Name, convert: Callable[[object], object], value: object) -> Cell | None:
@@ -223,9 +248,9 @@ def _type_cells(destination: Destination) -> Iterator[Cell]:
     default = destination.types.default if destination.types else None
     if default is None:
         return
-    yield Cell(TYPE_COLUMN, None, default, _itself, {})
+    yield Cell(TYPE_COLUMN, None, default, _itself, {}, of_type=True)
     for name in [name for name in destination.names.values() if name.type == "object-type"][:1]:
-        yield Cell(name.column, None, default_type(name, default), _itself, {})
+        yield Cell(name.column, None, default_type(name, default), _itself, {}, of_type=True)
 
 
 def _itself(value: object) -> object:

@@ -29,7 +29,8 @@ class Cell:
     """One column: a source to read or a constant, and what must hold of it.
 
     `convert` gives NOTHING for a value that is left to the evaluator. `quick` stores the values of a type together.
-    `false` is what a JSON false counts as; by default it is no value.
+    `false` is what a JSON false counts as; by default it is no value. `odd_false`: it is left to the evaluator.
+    `of_type`: it holds the default type, which makes no row by itself.
     """
 
     column: str
@@ -40,11 +41,19 @@ class Cell:
     wrap: bool = False
     required: bool = False
     false: Scalar | Nothing = NOTHING
+    odd_false: bool = False
+    of_type: bool = False
 
     @property
     def gap(self) -> Scalar | Nothing:
         """What stands where there is no value."""
         return NOTHING if self.required else None
+
+    @property
+    def when_false(self) -> Scalar | Nothing:
+        if self.odd_false:
+            return NOTHING
+        return self.gap if self.false is NOTHING else self.false
 
 
 class _Column(NamedTuple):
@@ -66,7 +75,8 @@ class RowsOfDicts:
         if self.allowed is not None:
             places = [place for place in places if cast(Record, records[place]).keys() <= self.allowed]
         plain = _at(places, records)
-        _append([_of_key(cell, plain) for cell in self.cells], _Found(places, len(records), number), rows, odd)
+        columns = [_of_key(cell, plain) for cell in self.cells]
+        _append(self.cells, columns, _Found(places, len(records), number), rows, odd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +91,7 @@ class RowsOfCells:
         places = self._plain(records)
         plain = _at(places, records)
         columns = [self._column(cell, plain) for cell in self.cells]
-        _append(columns, _Found(places, len(records), number), rows, odd)
+        _append(self.cells, columns, _Found(places, len(records), number), rows, odd)
 
     def _plain(self, records: Values) -> Sequence[int]:
         if self.allowed is not None and not self.allowed.issuperset(self.header):
@@ -130,10 +140,24 @@ class _Found(NamedTuple):
         return [self.number + place for place in self.places]
 
 
-def _append(columns: Sequence[_Column], found: _Found, rows: list[Row], odd: list[int]) -> None:
+def _blank(cells: Sequence[Cell], columns: Sequence[_Column]) -> Collection[int]:
+    """The places of records that have no value at all: they make no row, which the evaluator has to say."""
+    read = [column for cell, column in zip(cells, columns, strict=True) if cell.source is not None]
+    if not read or any(cell.source is None and not cell.of_type for cell in cells):
+        return ()
+    blank: Sequence[int] | None = None
+    for values in (cast(Values, column.values) for column in read):
+        if None not in values:
+            return ()
+        places = range(len(values)) if blank is None else blank
+        blank = [place for place in places if values[place] is None]
+    return blank or ()
+
+
+def _append(cells: Sequence[Cell], columns: Sequence[_Column], found: _Found, rows: list[Row], odd: list[int]) -> None:
     """`columns` are of the plain records alone."""
     made = zip(*(column.values for column in columns), found.numbers(), strict=False)  # a constant has no end
-    left = set[int]().union(*(column.odd for column in columns))
+    left = set(_blank(cells, columns)).union(*(column.odd for column in columns))
     kept = [index not in left for index in range(len(found.places))] if left else repeat(True)
     rows.extend(compress(made, kept) if left else made)
     if left or len(found.places) < found.total:
@@ -168,7 +192,7 @@ def _read_texts(cell: Cell, values: Values, types: set[type]) -> _Column:
 
 
 def _read_truths(cell: Cell, values: Values) -> _Column:
-    false = cell.gap if cell.false is NOTHING else cell.false
+    false = cell.when_false
     stored = [1 if value else false for value in values]
     return _with_odd(stored) if false is NOTHING else _Column(stored)
 
@@ -178,12 +202,12 @@ def _read_any(cell: Cell, values: Values) -> _Column:
     is_filled = [value is not None and value is not False and value != "" for value in values]
     filled = list(compress(values, is_filled))
     made = _converted(cell, filled, set(map(type, filled)))
-    if cell.false is NOTHING:
+    rest, false = iter(made.values), cell.when_false
+    if false is cell.gap:
         return _spread(cell, made, is_filled)
-    rest = iter(made.values)
     return _with_odd(
         [
-            next(rest) if filled else cell.false if value is False else cell.gap
+            next(rest) if filled else false if value is False else cell.gap
             for filled, value in zip(is_filled, values, strict=True)
         ]
     )

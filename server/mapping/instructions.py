@@ -4,16 +4,25 @@ A builder takes the instruction as it stands in the control file and gives its s
 fault: then it has said so through `Preparation.report`, and the instruction is left out while its siblings go on.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from server.mapping.assigning import LOAD_BY_REF, Instruction, Preparation, action_of, assignment, cell_of, text_of
+from server.mapping.assigning import (
+    LOAD_BY_REF,
+    Assignment,
+    Instruction,
+    Preparation,
+    action_of,
+    assignment,
+    cell_of,
+    text_of,
+)
 from server.mapping.evaluate import Evaluation
 from server.mapping.identifying import identifiers_of, unknown_columns
 from server.mapping.javascript import NOTHING, identical, is_skipped, is_truthy, js_text
 from server.mapping.refs import Ref
-from server.mapping.scope import Lookup, Scope, StoredRow, report_once
-from server.mapping.setup import Converter
-from server.mapping.targets import Place, Target
+from server.mapping.scope import Lookup, Loss, Scope, StoredRow, lose_once, report_once
+from server.mapping.setup import Converter, brief
+from server.mapping.targets import Given, Place, Target
 
 Context = Mapping[str, object]
 Step = Callable[[Evaluation, Context], None]
@@ -56,17 +65,38 @@ def _field(prep: Preparation, instruction: Instruction) -> Step | None:
     made = assignment(prep, instruction, f"input field {source}")
     if made is None:
         return None
-    destination, _, convert, put = made
+    destination, convert, put = made.destination, made.convert, made.put
+    keeps_false = is_truthy(instruction.get("keepFalse"))
 
     def step(evaluation: Evaluation, context: Context) -> None:
         value = context.get(source)
-        if not value if type(value) is str else is_skipped(value):
+        if (not value if type(value) is str else is_skipped(value)) and not (keeps_false and value is False):
+            if value is False and made.cell.name.type == "boolean":
+                made.want.lose(evaluation.scope, value, _FALSE_PASSED_OVER)
             return
+        evaluation.tried = True
         stored = convert(value, evaluation.scope)
         if stored is not NOTHING:
-            put(evaluation.current.get(destination) or evaluation.target(destination), stored)  # type: ignore[arg-type]
+            target = evaluation.current.get(destination) or evaluation.target(destination)
+            if made.alone:
+                _note(evaluation, target, made, value, stored)
+            put(target, stored)  # type: ignore[arg-type]
 
     return step
+
+
+_FALSE_PASSED_OVER = (
+    "is not stored: a field passes over false. Set it with if-value-one-of and set-value, or give the field keepFalse"
+)
+
+
+def _note(evaluation: Evaluation, target: Target, made: Assignment, value: object, stored: object) -> None:
+    """A second value of the input in one place: the first is lost, unless both are the same."""
+    place = made.cell.main.column, made.want.action.get("qualifier")
+    earlier = target.given.get(place)
+    target.given[place] = Given(made.want, value, stored)
+    if earlier is not None and not identical(earlier.stored, stored):
+        earlier.want.lose(evaluation.scope, earlier.value, f"is not stored: {made.want.source} is set in its place")
 
 
 def _field_structured(prep: Preparation, instruction: Instruction) -> Step | None:
@@ -77,10 +107,11 @@ def _field_structured(prep: Preparation, instruction: Instruction) -> Step | Non
     if structured not in prep.places:
         prep.report(f"Unknown structured value destination in field-structured: {structured}")
         return None
-    destination, _, convert, put = made
+    destination, convert, put = made.destination, made.convert, made.put
 
     def step(evaluation: Evaluation, context: Context) -> None:
-        stored = convert(evaluation.target(structured).collected(), evaluation.scope)
+        collected = evaluation.target(structured).collected()
+        stored = convert(collected, evaluation.scope)
         if stored is not NOTHING:
             put(evaluation.target(destination), stored)  # type: ignore[arg-type]
         evaluation.clear(structured)
@@ -93,11 +124,18 @@ class _Eavesdropper:
 
     def __init__(self, scope: Scope) -> None:
         self.messages: list[str] = []
+        self.losses: list[Loss] = []
         self.lookup: Lookup = scope.lookup
         self.hints = scope.hints
 
     def report(self, message: str) -> None:
         self.messages.append(message)
+
+    def lose(self, loss: Loss, error: str | None = None) -> None:
+        if error is None:
+            self.losses.append(loss)
+        else:
+            self.messages.append(error)
 
 
 def _set_value(prep: Preparation, instruction: Instruction) -> Step | None:
@@ -107,7 +145,7 @@ def _set_value(prep: Preparation, instruction: Instruction) -> Step | None:
     )
     if made is None:
         return None
-    destination, cell, convert, put = made
+    destination, cell, convert, put = made[:4]
     # a reference must be looked up each time: the row may come and go while the job runs
     constant = _each_time(convert, value) if cell.name.type == "ref" else _once(convert, value)
 
@@ -125,6 +163,8 @@ def _each_time(convert: Converter, value: object) -> Callable[[Scope], object]:
         stored = convert(value, heard)
         for message in heard.messages:
             report_once(scope, message)
+        for loss in heard.losses:
+            lose_once(scope, loss)
         return stored
 
     return constant
@@ -191,7 +231,7 @@ def _if_has_value(prep: Preparation, instruction: Instruction) -> Step | None:
     made = assignment(prep, instruction, f"name {text_of(instruction, 'name')}")
     if made is None:
         return None
-    destination, cell, _, _ = made
+    destination, cell = made.destination, made.cell
 
     def step(evaluation: Evaluation, context: Context) -> None:
         for each in then if evaluation.target(destination).has(cell) else otherwise:
@@ -205,6 +245,8 @@ def _within(prep: Preparation, instruction: Instruction) -> Step:
 
     def step(evaluation: Evaluation, context: Context) -> None:
         nested = context.get(source)
+        if not is_skipped(nested) and not isinstance(nested, dict | list):
+            _lose_unread(evaluation, source, nested, "an object")
         if is_truthy(nested):
             inner = as_context(nested)
             for each in body:
@@ -215,15 +257,36 @@ def _within(prep: Preparation, instruction: Instruction) -> Step:
 
 def _for_each(prep: Preparation, instruction: Instruction) -> Step:
     source, body = text_of(instruction, "source"), steps(prep, instruction.get("instructions"))
-    wrap = is_truthy(instruction.get("wrapValues"))
+    wrap, single = is_truthy(instruction.get("wrapValues")), is_truthy(instruction.get("orSingle"))
+    reads = _reads(instruction.get("instructions"))
 
     def step(evaluation: Evaluation, context: Context) -> None:
-        for element in as_context(context.get(source)).values():
+        for element in _elements(evaluation, source, context.get(source), single):
             inner = {"value": element} if wrap else as_context(element)
+            if reads and not wrap and not inner and not is_skipped(element) and not isinstance(element, dict | list):
+                _lose_unread(evaluation, source, element, "a list of objects")
             for each in body:
                 each(evaluation, inner)
 
     return step
+
+
+def _elements(evaluation: Evaluation, source: str, value: object, single: bool) -> Iterable[object]:
+    """`orSingle`: what is no list is the only element."""
+    if single and not isinstance(value, list):
+        return () if value is None or value == "" else (value,)
+    if not is_skipped(value) and not isinstance(value, dict | list):
+        _lose_unread(evaluation, source, value, "a list")
+    return as_context(value).values()
+
+
+def _reads(instructions: object) -> bool:
+    listed = instructions if isinstance(instructions, list | tuple) else ()
+    return any(isinstance(one, Mapping) and ("source" in one or "columns" in one) for one in listed)
+
+
+def _lose_unread(evaluation: Evaluation, source: str, value: object, right: str) -> None:
+    evaluation.scope.lose(Loss(f"is not read, should be {right}", source, brief(value)))
 
 
 # targets

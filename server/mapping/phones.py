@@ -7,7 +7,8 @@ import re
 
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, country_code_for_region, ndd_prefix_for_region
 
-_EXTENSION = re.compile(r"(?<![\s,;])[\s,;]*\bext\.?\s*([0-9]+)\s*\Z", re.IGNORECASE)
+from server.mapping.phone_text import plain_number
+
 _INTERNATIONAL = re.compile(r"\s*(?:\+|00)[\s().-]*")
 _CODE_FIRST = re.compile(r"\s*([1-9][0-9]{0,2})\s")
 _AMERICAN = re.compile(r"\s*(?:1[\s.-]*)?(?:\([0-9]{3}\)\s*|[0-9]{3}[.-])[0-9]{3}[\s.-][0-9]{4}\s*")
@@ -22,16 +23,16 @@ def dialling_code(country: str) -> int:
 
 
 def export_form(text: str, default_code: int) -> str | None:
-    """`+CODE NUMBER`, with ` ext N` where there is an extension; None for a text without a number in it."""
-    extension = _EXTENSION.search(text)
-    number = text[: extension.start()] if extension else text
-    if not _digits(number):
+    """`+CODE NUMBER`, with ` ext N` where there is an extension; None for a text that is not one number."""
+    read = plain_number(text)
+    if read is None:
         return None
+    number, extension = read
     code, national = _split(number, default_code)
     shape = _shape(code, _without_trunk(code, national))
     if not _digits(shape):
         return None
-    return f"+{code} {shape}" + (f" ext {extension[1]}" if extension else "")
+    return f"+{code} {shape}" + (f" ext {extension}" if extension else "")
 
 
 def _digits(text: str) -> str:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from server.mapping.javascript import NOTHING, js_text, shown
 from server.mapping.model import Destination, Model, Name
 from server.mapping.scope import Lookup, Scope, StoredRow, report_once
-from server.mapping.setup import Converter, Want
+from server.mapping.setup import Converter, Lost, Want
 from server.mapping.structured import display_text
 
 _MAX_ID = 2**63 - 1
@@ -74,14 +74,13 @@ def _existing(name: Name, src: str) -> Converter:
         table = value.table or name.refers_to
         if name.refers_to in (None, table) and (table is None or scope.lookup.get(table, value.id)):
             return value.id
-        return _unmapped(scope, src, value.id)
+        return _unmapped(src, value.id)
 
     return convert
 
 
-def _unmapped(scope: Scope, src: str, value: object) -> object:
-    scope.report(f"Value in input data cannot be mapped for {src}: {shown(value)}")
-    return NOTHING
+def _unmapped(src: str, value: object) -> object:
+    return Lost(f"Value in input data cannot be mapped for {src}: {shown(value)}")
 
 
 def _never(value: object, scope: Scope) -> object:
@@ -117,7 +116,7 @@ def _by_behaviour(want: Want, label: str, mapping: Mapping[str, object], values:
             return NOTHING
         code = values.get(js_text(value), NOTHING)
         ref = None if code is NOTHING else find_ref(scope.lookup, where, (js_text(code),))
-        return ref.id if ref else _unmapped(scope, src, value)
+        return ref.id if ref else _unmapped(src, value)
 
     return convert
 
@@ -135,7 +134,7 @@ def _by_title(want: Want, label: str, mapping: Mapping[str, object], values: Map
         for search in searches:
             if (found := search(js_text(title), scope)) is not None:
                 return found
-        return _unmapped(scope, src, value)
+        return _unmapped(src, value)
 
     return convert
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from server.mapping.document import quoted
 from server.mapping.model import Destination
 
 Scalar = str | int | float | None
@@ -37,10 +38,30 @@ class Lookup(Protocol):
     def reserve(self, table: str) -> int: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A value of a record that did not reach its column, or not as it was. `source` is the field or column it was in.
+
+    `what` says what became of it and what would have been right; `value` is shortened.
+    """
+
+    what: str
+    source: str
+    value: str
+    destination: str = ""
+    name: str = ""
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.source}: {quoted(self.value)} {self.what}"
+
+
 class Scope(Protocol):
     """One record's surroundings.
 
     * `report`: a message about this record; the run adds which record it was.
+    * `lose`: a value of it that is lost or changed. `error` is the message that the vendor's documentation names for
+      it, reported as such; where that says nothing the loss is a warning.
     * `hints`: what has been said that is said once a job. The mapping appends to it, the run keeps it across a crash.
     """
 
@@ -52,12 +73,21 @@ class Scope(Protocol):
 
     def report(self, message: str) -> None: ...
 
+    def lose(self, loss: Loss, error: str | None = None) -> None: ...
+
 
 def report_once(scope: Scope, message: str) -> None:
     """Reports a message unless this job has done so before."""
     if message not in scope.hints:
         scope.hints.append(message)
         scope.report(message)
+
+
+def lose_once(scope: Scope, loss: Loss) -> None:
+    """Of what is the same for every record, such as a constant that cannot be stored: one record says it."""
+    if loss.sentence not in scope.hints:
+        scope.hints.append(loss.sentence)
+        scope.lose(loss)
 
 
 @dataclass(slots=True)

@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from server.mapping.javascript import shown
+import orjson
+
+from server.mapping.javascript import js_text, shown
 from server.mapping.model import Model, Name
-from server.mapping.scope import Scope
+from server.mapping.scope import Loss, Scope
 
 Converter = Callable[[object, Scope], object]
 """From a value of the input to a stored scalar (`str`, `int`, `float`), or NOTHING; faults go to `scope.report`."""
@@ -18,7 +20,13 @@ Filter = Callable[[object, Scope], object]
 """From a value to a value, before the type looks at it; NOTHING is no value."""
 
 Plain = Callable[[object], object]
-"""A conversion that needs nothing but the value: a stored scalar, NOTHING (dropped silently) or INVALID."""
+"""A conversion that needs nothing but the value: a stored scalar, NOTHING (a warning) or INVALID (an error)."""
+
+
+class Lost(NamedTuple):
+    """What a converter gives for a value that it cannot store and has a documented message for."""
+
+    error: str
 
 
 class FilterSource(Protocol):
@@ -47,12 +55,38 @@ class Want:
     src: str
     setup: Setup
 
+    @property
+    def source(self) -> str:
+        """The field or column that the value comes from."""
+        given = self.action.get("source", self.action.get("structured"))
+        return brief(self.src if given is None else js_text(given))
+
+    def lose(self, scope: Scope, value: object, what: str, error: str | None = None) -> None:
+        destination = js_text(self.action.get("destination", ""))
+        scope.lose(Loss(what, self.source, brief(value), destination, self.name.name), error)
+
 
 class Flat(NamedTuple):
     """A plain conversion and the start of its complaint: `complaint(flat.message, src, value)` is the whole."""
 
     plain: Plain
     message: str
+
+
+_BRIEF = 120  # characters of a value in a loss
+
+
+def brief(value: object) -> str:
+    """A value as a loss shows it: a text as it is, anything else as JSON, shortened."""
+    text = value if isinstance(value, str) else _as_json(value)
+    return str(text) if len(text) <= _BRIEF else text[:_BRIEF] + "…"
+
+
+def _as_json(value: object) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except (TypeError, ValueError, RecursionError):
+        return shown(value)
 
 
 class SetupProblem(Exception):

@@ -3,26 +3,28 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from server.mapping.control import ON_BAD_VALUE
 from server.mapping.dates import ISO_8601
 from server.mapping.document import Fields, choices, quoted
 from server.mapping.model import Destination, Model, Name
+from server.mapping.numbers_written import DECIMAL_MARKS
 from server.mapping.reading import TAKERS, takes
 from server.mapping.structured import PARTS
 
-SHORT_KEYS = ("model", "destination", "read", "write", "columns", *TAKERS)
+SHORT_KEYS = ("model", "destination", "read", "write", "columns", "on_bad_value", "decimal", *TAKERS)
+YES, NO = ("true", "yes", "1"), ("false", "no", "0")
 
 Instruction = dict[str, object]
 
 _FLAT_READERS = frozenset(
     ("csv-with-name-row", "tsv-with-name-row", "xlsx-with-name-row", "xml-text-of-children", "xml-attributes")
 )
+_ONLY_TEXTS = _FLAT_READERS - {"xlsx-with-name-row"}  # a cell of a workbook may hold false
 _OPTIONS = (
     "qualifier", "filters", "mapInputValue", "mapInputValueDefault", "refMapping", "dateFormat", "trueValue",
-    "falseValue", "country",
+    "falseValue", "country", "decimal",
 )  # fmt: skip
-_TAKES_LISTS = frozenset(
-    ("boolean", "integer", "number", "json", "postal-address")
-)  # not a list by mistake for one value
+_NUMBERS = ("integer", "number", "decimal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class Plan:
     write: str
     flat: bool  # every value of the input is text
     columns: Sequence[Column]
+    keeps_false: bool  # the input may hold false, and means it
+    decimal: str | None = None  # the decimal mark of numbers, where a column names none
 
 
 def short_control(fields: Fields, models: Mapping[str, Model]) -> dict[str, object]:
@@ -54,14 +58,21 @@ def short_control(fields: Fields, models: Mapping[str, Model]) -> dict[str, obje
     if write != "create" and not destination.key:
         fields.wrong("write", f'"create", as destination {destination.name} has no key')
     flat = read.get("read") in _FLAT_READERS
-    plan = Plan(destination, write, flat, _columns(fields, destination, flat))
+    bad = fields.choice("on_bad_value", ("fail", "drop"), "fail")
+    keeps_false = read.get("read") not in _ONLY_TEXTS
+    plan = Plan(destination, write, flat, _columns(fields, destination, flat), keeps_false, _decimal(fields))
     _check_key(fields, plan)
     return {
         "dataImportControlFileVersion": 0,
         "model": label,
         "files": {"DEFAULT": read},
         "instructions": _instructions(plan),
+        **({ON_BAD_VALUE: "fail"} if bad == "fail" else {}),
     }
+
+
+def _decimal(fields: Fields) -> str | None:
+    return fields.choice("decimal", DECIMAL_MARKS) if "decimal" in fields.values else None
 
 
 def _destination(fields: Fields, model: Model) -> Destination | None:
@@ -127,8 +138,11 @@ def _column(fields: Fields, source: str, target: object, destination: Destinatio
     where = f"columns.{source}"
     options: Mapping[str, object] = {}
     if isinstance(target, dict):
-        inner = Fields(target, fields.at(where), fields.problems, ("name", *_OPTIONS))
+        inner = Fields(target, fields.at(where), fields.problems, ("name", "format", *_OPTIONS))
         options = {key: value for key, value in target.items() if key in _OPTIONS}
+        if (pattern := inner.text("format")) is not None:
+            options = {"dateFormat": pattern, **options}
+        _decimal(inner)
         target = inner.text("name", choices(destination.names), required=True)
         where += ".name"
     name, part = _named(target, destination)
@@ -168,61 +182,74 @@ def _instructions(plan: Plan) -> list[Instruction]:
     if plan.write == "update":
         keyed = [column for column in columns if column.name.name in key]
         columns = [column for column in columns if column.name.name not in key]
-        instructions += [step for column in keyed for step in _single(column, f"load:{name}", plan.flat)]
+        instructions += [_field(column, f"load:{name}", plan) for column in keyed]
         instructions.append({"action": "load", "destination": name, "using": f"load:{name}"})
     else:
         instructions.append({"action": "new" if plan.write == "create" else "upsert", "destination": name})
     whole = [column for column in columns if column.part is None]
     instructions += [step for column in whole for step in _set(column, plan)]
-    return [*instructions, *_structured(columns, name)]
+    return [*instructions, *_structured(columns, plan)]
 
 
 def _set(column: Column, plan: Plan) -> list[Instruction]:
     if column.name.multivalue and not plan.flat:
         return _many(column, plan)
-    return _single(column, plan.destination.name, plan.flat)
+    return [_field(column, plan.destination.name, plan)]
 
 
-def _field(column: Column, destination: str, source: str | None = None) -> Instruction:
+def _field(column: Column, destination: str, plan: Plan, source: str | None = None) -> Instruction:
     instruction: Instruction = {"source": source or column.source, "destination": destination, "name": column.name.name}
     if column.name.type == "datetime":
         instruction["dateFormat"] = ISO_8601
     if column.name.type == "ref" and "refMapping" not in column.options:
         instruction["filters"] = ["haplo:to-string", "haplo:string-to-ref"]
-    return {**instruction, **column.options}
+    if column.name.type == "boolean":
+        instruction |= {"trueValue": list(YES), "falseValue": list(NO)}
+    if column.name.type in _NUMBERS and plan.decimal is not None:
+        instruction["decimal"] = plan.decimal
+    return {**instruction, **_words(column.options), **_false(plan)}
 
 
-def _single(column: Column, destination: str, flat: bool) -> list[Instruction]:
-    field = _field(column, destination)
-    if flat or column.name.type != "boolean":
-        return [field]
-    # `field` passes over false, but JSON means it
-    no = {**field, "action": "set-value", "value": False}
-    del no["source"]
-    return [{"action": "if-value-one-of", "source": column.source, "values": [False], "then": [no], "else": [field]}]
+def _false(plan: Plan) -> Instruction:
+    """`field` passes over false, but here it is a value."""
+    return {"keepFalse": True} if plan.keeps_false else {}
+
+
+def _words(options: Mapping[str, object]) -> Mapping[str, object]:
+    """The words of a boolean as lists: so they hold in any case, and for the numbers of a workbook too."""
+    if not options.keys() & {"trueValue", "falseValue"}:
+        return options
+    words = {"trueValue": options.get("trueValue", "true"), "falseValue": options.get("falseValue", "false")}
+    return {**options, **{key: word if isinstance(word, list) else [word] for key, word in words.items()}}
 
 
 def _many(column: Column, plan: Plan) -> list[Instruction]:
     """A list sets all values, in the place of those that are stored; a value that is no list is the only one."""
-    destination, name = plan.destination.name, column.name
-    each = {**_field(column, destination, "value"), "multivalue": True}
-    then: list[Instruction] = []
-    if plan.write != "create":
-        then.append({"action": "remove-values", "destination": destination, "name": name.name})
-    if name.type not in _TAKES_LISTS:
-        then.append(_field(column, destination))
-    then.append({"action": "for-each", "source": column.source, "wrapValues": True, "instructions": [each]})
-    return [{"action": "if-exists", "source": column.source, "then": then}]
+    destination, name, source = plan.destination.name, column.name.name, column.source
+    each = {**_field(column, destination, plan, "value"), "multivalue": True}
+    one_by_one: Instruction = {"action": "for-each", "source": source, "wrapValues": True, "orSingle": True}
+    one_by_one["instructions"] = [each]
+    if plan.write == "create":
+        return [one_by_one]
+    remove = {"action": "remove-values", "destination": destination, "name": name}
+    return [{"action": "if-exists", "source": source, "then": [remove]}, one_by_one]
 
 
-def _structured(columns: Sequence[Column], destination: str) -> Iterator[Instruction]:
+def _structured(columns: Sequence[Column], plan: Plan) -> Iterator[Instruction]:
     """Parts are collected, then set together, where there is at least one."""
+    destination = plan.destination.name
     names = {column.name.name: column.name for column in columns if column.part}
     for name in names.values():
         parts = [column for column in columns if column.part and column.name.name == name.name]
         pseudo = f"value:{name.type}"
         for column in parts:
-            yield {"source": column.source, "destination": pseudo, "name": column.part, **column.options}
+            yield {
+                "source": column.source,
+                "destination": pseudo,
+                "name": column.part,
+                **column.options,
+                **_false(plan),
+            }
         put: Instruction = {
             "action": "field-structured",
             "structured": pseudo,

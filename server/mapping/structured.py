@@ -9,10 +9,10 @@ from functools import cache
 import orjson
 import pycountry
 
-from server.mapping.javascript import NOTHING, is_truthy, js_text
+from server.mapping.javascript import NOTHING, is_skipped, is_truthy, js_text
 from server.mapping.model import Destination, Name
 from server.mapping.scope import Scope
-from server.mapping.setup import Converter, Want
+from server.mapping.setup import Converter, Lost, Want
 
 PERSON_NAME = ("title", "first", "middle", "last", "suffix")
 POSTAL_ADDRESS = ("street1", "street2", "city", "county", "postcode", "country")
@@ -77,14 +77,15 @@ def json_text(value: object) -> str | None:
         return None
 
 
-def _only(value: Mapping[str, object], parts: tuple[str, ...]) -> str | None:
-    return json_text(
-        {
-            key: js_text(part)
-            for key, part in value.items()
-            if key in parts and is_truthy(part) and not isinstance(part, dict | list)
-        }
-    )
+def _only(want: Want, value: Mapping[str, object], parts: tuple[str, ...], scope: Scope) -> object:
+    """The known parts; one that is not known, or no plain value, is lost."""
+    kept: dict[str, str] = {}
+    for key, part in value.items():
+        if key in parts and is_truthy(part) and not isinstance(part, dict | list):
+            kept[key] = js_text(part)
+        elif not is_skipped(part):
+            want.lose(scope, {key: part}, f"is not stored; parts of the value are {', '.join(parts)}, each a text")
+    return json_text(kept) or NOTHING
 
 
 def person_name(want: Want) -> Converter:
@@ -93,7 +94,7 @@ def person_name(want: Want) -> Converter:
             return NOTHING
         if isinstance(value["last"], dict | list):
             return NOTHING
-        return _only(value, PERSON_NAME) or NOTHING
+        return _only(want, value, PERSON_NAME, scope)
 
     return convert
 
@@ -111,14 +112,12 @@ def postal_address(want: Want) -> Converter:
             return NOTHING
         country = value.get("country") if isinstance(value, dict) else None
         if not isinstance(country, str) or len(country) != 2:
-            scope.report(
+            return Lost(
                 "Missing or invalid country code in postal address, must be two letter ISO code: " + _json(value)
             )
-        elif country not in known:
-            scope.report(f"Invalid postal address: {_json(value)} (Postal addresses must use a recognised country)")
-        elif isinstance(value, dict):
-            return _only(value, POSTAL_ADDRESS) or NOTHING
-        return NOTHING
+        if country not in known:
+            return Lost(f"Invalid postal address: {_json(value)} (Postal addresses must use a recognised country)")
+        return _only(want, value, POSTAL_ADDRESS, scope) if isinstance(value, dict) else NOTHING
 
     return convert
 

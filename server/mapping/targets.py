@@ -6,12 +6,13 @@ What it does not touch is read from the stored row behind it, if there is one.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import orjson
 
 from server.mapping.model import ColumnKind, Destination, Name, more_column, qualified_column, safe_column
 from server.mapping.scope import Scalar, StoredRow
+from server.mapping.setup import Want
 
 Form = Literal["single", "list", "spread"]
 TYPE_COLUMN = "_type"
@@ -125,6 +126,14 @@ class Place:
         return next((known for known in self.slots if known.lower() == column.lower()), None)
 
 
+class Given(NamedTuple):
+    """What the input gave for a column: the instruction that set it, the value as it came, and as it is stored."""
+
+    want: Want
+    value: object
+    stored: object
+
+
 @dataclass(slots=True, eq=False)
 class Target:
     """Values for one row.
@@ -145,6 +154,7 @@ class Target:
     parent: "Target | None" = None
     same_as: "Target | None" = None  # an earlier target of this record for the same row
     new_id: int | None = None
+    given: dict[tuple[str, object], Given] = field(default_factory=dict)  # by column and qualifier
 
     @property
     def root(self) -> "Target":
@@ -188,6 +198,7 @@ class Target:
         """Drops all values of a Name, those under qualifiers too."""
         for slot in cell.slots:
             self.values[slot.column] = []
+        self.given = {place: given for place, given in self.given.items() if place[0] != cell.main.column}
         self.wiped.update(cell.others)
 
     def replace_all(self, cell: Cell, value: Scalar) -> None:
@@ -218,6 +229,7 @@ class Target:
 
     def absorb(self, later: "Target") -> None:
         self.values.update(later.values)
+        self.given |= later.given
         self.wiped |= later.wiped
         self.parent = self.parent or later.parent
         self.deleted = self.deleted or later.deleted

@@ -15,13 +15,16 @@ from server.mapping.exact_types import IN_KEY, day_type, decimal_type
 from server.mapping.filters import Filters
 from server.mapping.javascript import INVALID, NOTHING, identical, is_skipped, is_truthy, js_text
 from server.mapping.model import Name
+from server.mapping.numbers_written import DECIMAL_MARKS, MARKS_SHOWN, localised
 from server.mapping.phones import dialling_code, export_form
 from server.mapping.refs import Ref, known_types, ref_converter
+from server.mapping.right import right_for
 from server.mapping.scope import Scope
 from server.mapping.setup import (
     Converter,
     Filter,
     Flat,
+    Lost,
     Plain,
     Setup,
     SetupProblem,
@@ -66,10 +69,30 @@ def converter(
     """
     want = Want(action, name, src, setup)
     try:
-        return _mapped(want, _filtered(want, typed or _typed(want)))
+        return _accounted(want, _mapped(want, _filtered(want, typed or _typed(want))))
     except SetupProblem as problem:
         setup.report(problem.about(src))
         return None
+
+
+def _accounted(want: Want, convert: Converter) -> Converter:
+    """No value is dropped without a word: what does not come through is a loss of its record."""
+    what = f"is not stored as {want.name.type}, should be {right_for(want.name.type, want.action)}"
+
+    def accounted(value: object, scope: Scope) -> object:
+        stored = convert(value, scope)
+        if type(stored) is Lost:
+            want.lose(scope, value, what, stored.error)
+            return NOTHING
+        if stored is NOTHING and not _is_nothing(value):
+            want.lose(scope, value, what)
+        return stored
+
+    return accounted
+
+
+def _is_nothing(value: object) -> bool:
+    return value is None or value is NOTHING or (isinstance(value, str | list | dict) and not value)
 
 
 def _typed(want: Want) -> Converter:
@@ -135,7 +158,7 @@ def _text(value: object) -> object:
 def _integer(value: object) -> object:
     if type(value) is int:
         return value if _LEAST <= value <= _MOST else INVALID
-    if type(value) is str:
+    if isinstance(value, str):
         return _integer_of(value)
     if type(value) is float:
         return int(value) if value.is_integer() and _LEAST <= value < _MOST else INVALID
@@ -156,7 +179,7 @@ def _number(value: object) -> object:
         return NOTHING
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return INVALID
-    if type(value) is str and not _NUMBER(value):
+    if isinstance(value, str) and not _NUMBER(value):
         return INVALID
     try:
         number = float(value)
@@ -165,16 +188,46 @@ def _number(value: object) -> object:
     return number if math.isfinite(number) else INVALID
 
 
-def _email_address(value: object) -> object:
-    if type(value) is not str:
-        return NOTHING
-    return value if value.find("@") > 0 else INVALID
+FlatType = Callable[[Mapping[str, object]], Flat]
 
 
-def _url(value: object) -> object:
-    if type(value) is not str:
-        return NOTHING
-    return value if _SCHEME(value) else INVALID
+def _marked(type_: FlatType) -> FlatType:
+    """A type of numbers; `decimal` of the instruction is the decimal mark of its texts, which may be grouped then."""
+
+    def flat(action: Mapping[str, object]) -> Flat:
+        unmarked, mark = type_(action), action.get("decimal")
+        if mark is None:
+            return unmarked
+        if mark not in DECIMAL_MARKS:
+            raise SetupProblem(f"Unknown decimal mark for {{src}}: {js_text(mark)}, should be one of {MARKS_SHOWN}")
+        written = localised(js_text(mark))
+        return unmarked._replace(plain=lambda value: unmarked.plain(written(value) if type(value) is str else value))
+
+    return flat
+
+
+def _of_text(plain: Callable[[str], object]) -> Plain:
+    """For types that are texts: a number or a boolean is taken as its text where that will do, else it is dropped."""
+
+    def of_text(value: object) -> object:
+        if isinstance(value, str):
+            return plain(value)
+        if not isinstance(value, bool | int | float):
+            return NOTHING
+        stored = plain(js_text(value))
+        return NOTHING if stored is INVALID else stored
+
+    return of_text
+
+
+@_of_text
+def _email_address(value: str) -> object:
+    return str(value) if value.find("@") > 0 else INVALID
+
+
+@_of_text
+def _url(value: str) -> object:
+    return str(value) if _SCHEME(value) else INVALID
 
 
 def _truthy_text(value: object) -> object:
@@ -197,6 +250,8 @@ def _json(value: object) -> object:
 
 def _boolean(action: Mapping[str, object]) -> Flat:
     yes, no = action.get("trueValue", "true"), action.get("falseValue", "false")
+    if isinstance(yes, list) and isinstance(no, list):
+        return Flat(_of_words(yes, no), "Invalid boolean value for")
 
     def compared(value: object) -> object:
         if value is True or identical(value, yes):
@@ -210,6 +265,19 @@ def _boolean(action: Mapping[str, object]) -> Flat:
     return Flat(plain, "Invalid boolean value for")
 
 
+def _of_words(yes: list[object], no: list[object]) -> Plain:
+    """Several words for each, in any case; a number is taken as its text."""
+    words = {js_text(word).casefold(): 1 for word in yes} | {js_text(word).casefold(): 0 for word in no}
+
+    def plain(value: object) -> object:
+        if isinstance(value, bool):
+            return int(value)
+        text = js_text(value) if isinstance(value, int | float | str) else ""
+        return words.get(text.strip().casefold(), INVALID)
+
+    return plain
+
+
 def _datetime(action: Mapping[str, object]) -> Flat:
     message = "Invalid date value for"
     if action.get("action") == "if-has-value":  # looks whether a value is there and converts none
@@ -221,12 +289,12 @@ def _datetime(action: Mapping[str, object]) -> Flat:
         parse = date_parser(pattern)
     except ValueError as reason:
         raise SetupProblem(f"Invalid date format for {{src}}: {pattern} ({reason})") from reason
-    of_cell = date_parser(ISO_8601)
+    of_cell, of_text = date_parser(ISO_8601), _of_text(lambda text: parse(text) or INVALID)
 
     def plain(value: object) -> object:
         if isinstance(value, DateCell):  # it is known to be a date: `dateFormat` is for texts
             return of_cell(value) or INVALID
-        return NOTHING if type(value) is not str else parse(value) or INVALID
+        return of_text(value)
 
     return Flat(plain, message)
 
@@ -237,9 +305,7 @@ def _telephone_number(action: Mapping[str, object]) -> Flat:
     if not code:
         raise SetupProblem(f"Unknown country for {{src}}: {js_text(country)}, should be a two letter code like GB")
 
-    def plain(value: object) -> object:
-        return NOTHING if type(value) is not str else export_form(value, code) or INVALID
-
+    plain = _of_text(lambda text: export_form(text, code) or INVALID)
     return Flat(plain, "Invalid telephone number for")
 
 
@@ -251,9 +317,9 @@ def _always(plain: Plain, message: str = "") -> Callable[[Mapping[str, object]],
 FLAT_TYPES: Mapping[str, Callable[[Mapping[str, object]], Flat]] = {
     "text": _always(_text),
     "boolean": _boolean,
-    "integer": _always(_integer, "Invalid integer for"),
-    "number": _always(_number, "Invalid number for"),
-    "decimal": decimal_type,
+    "integer": _marked(_always(_integer, "Invalid integer for")),
+    "number": _marked(_always(_number, "Invalid number for")),
+    "decimal": _marked(decimal_type),
     "date": day_type,
     "datetime": _datetime,
     "json": _always(_json, "Invalid JSON value for"),
@@ -279,8 +345,7 @@ def _reporting(want: Want) -> Converter:
     def convert(value: object, scope: Scope) -> object:
         stored = plain(value)
         if stored is INVALID:
-            scope.report(complaint(message, src, value))
-            return NOTHING
+            return Lost(complaint(message, src, value))
         return stored
 
     return convert

@@ -11,6 +11,8 @@ from server.engine.events import Counts, Event, JobBegun, JobLeft, JobRead, Uplo
 from server.engine.ledger import IMPORTS
 
 STATUSES = ("created", "updated", "unchanged", "deleted", "failed", "skipped")
+WITH_WARNINGS = "with_warnings"  # of those stored
+_COUNTED = (*STATUSES, WITH_WARNINGS)
 WINDOW = 10  # signs of life, one a second, over which a speed is taken
 SILENCE = 3.0  # seconds without a sign of life after which a job's speed falls
 
@@ -31,8 +33,8 @@ class Running:
     def more(self, counts: Counts) -> Mapping[str, int]:
         """What has come to be since the last look; a job that went back to a checkpoint adds nothing twice."""
         found = _by_status(counts)
-        more = {status: max(0, found[status] - self._counted[status]) for status in STATUSES}
-        self._counted = {status: max(found[status], self._counted[status]) for status in STATUSES}
+        more = {status: max(0, found[status] - self._counted[status]) for status in _COUNTED}
+        self._counted = {status: max(found[status], self._counted[status]) for status in _COUNTED}
         return more
 
     def speed(self, now: float) -> float:
@@ -49,7 +51,7 @@ class Activity:
         # all there can be, from zero on: a rate needs a first value
         self.uploads: Counter[str] = Counter(dict.fromkeys(get_args(UploadResult), 0))
         self.upload_bytes = 0
-        self.records: Counter[tuple[str, str]] = Counter(dict.fromkeys(product(IMPORTS, STATUSES), 0))
+        self.records: Counter[tuple[str, str]] = Counter(dict.fromkeys(product(IMPORTS, _COUNTED), 0))
         self.running: dict[str, Running] = {}
 
     def hear(self, event: Event) -> None:
@@ -83,4 +85,4 @@ class Activity:
 
 def _by_status(counts: Counts) -> dict[str, int]:
     numbers = asdict(counts)
-    return {status: numbers[status] for status in STATUSES}
+    return {status: numbers[status] for status in _COUNTED}

@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 
 from server.engine.figures import DiskFigures, JobFigures
+from server.metrics.activity import WITH_WARNINGS
 from server.metrics.requests import BOUNDS, Sort, Timing
 
 Labels = TypeVar("Labels", bound=tuple[str, ...])
@@ -65,7 +66,10 @@ def _job_families(now: Snapshot) -> Iterator[Metric]:
     yield _gauge("penstock_catalog_up", "1 where the catalog answered this scrape, else 0.", {(): jobs is not None})
     yield _gauge("penstock_jobs", "Jobs in the catalog.", numbers, ["kind", "mode", "state"])
     yield _gauge("penstock_queue_age_seconds", "How long the job has been due that has waited longest.", waiting)
-    yield _counter("penstock_records", "Records of jobs run here.", now.records, ["mode", "status"])
+    sums = {key: number for key, number in now.records.items() if key[1] != WITH_WARNINGS}
+    warned = {(mode,): number for (mode, status), number in now.records.items() if status == WITH_WARNINGS}
+    yield _counter("penstock_records", "Records of jobs run here.", sums, ["mode", "status"])
+    yield _counter("penstock_records_with_warnings", "Records stored of which a value was lost.", warned, ["mode"])
     yield _gauge("penstock_records_per_second", "Records read a second by jobs running here.", {(): now.speed})
 
 

@@ -3,7 +3,7 @@
 The functions in `storage.catalog.sql` are plain functions of a `Connection`; a Catalog is what runs them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol, TypeVar
@@ -140,7 +140,11 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one record of a job. `original` is the record as it came, cut to `ORIGINAL_BYTES`."""
+    """What became of one record of a job. `original` is the record as it came, cut to `ORIGINAL_BYTES`.
+
+    `warnings` are its values that were lost or changed on the way: each has `what` happened, the `source` in the input,
+    the `value`, and `destination` and `name` where it would have gone. None where there are none, or the record failed.
+    """
 
     record: int
     status: OutcomeStatus
@@ -149,6 +153,7 @@ class Outcome:
     message: str | None = None
     original: bytes | None = None
     detail: Mapping[str, object] | None = None
+    warnings: Sequence[Mapping[str, str]] | None = None
 
 
 ORIGINAL_BYTES = 64 * 1024

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from storage.schema import Moment, Number, Words, metadata
@@ -99,7 +100,15 @@ outcomes = Table(
     Column("message", Text),
     Column("original", LargeBinary),
     Column("detail", JSON(none_as_null=True)),
+    Column("warnings", JSON(none_as_null=True)),
     Index(None, "job", "status", "record"),
+    Index(
+        "ix_outcomes_warned",
+        "job",
+        "record",
+        sqlite_where=text("warnings IS NOT NULL"),
+        postgresql_where=text("warnings IS NOT NULL"),
+    ),
 )
 
 upload_definitions = Table(

@@ -20,7 +20,10 @@ _UNIX_START = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What became of the records of a job. read = the sum of all the others, once the job has ended."""
+    """What became of the records of a job. read = the sum of all the others, once the job has ended.
+
+    `with_warnings` is beside that sum: how many of those created, updated or unchanged lost a value on the way.
+    """
 
     read: int = 0
     created: int = 0
@@ -29,6 +32,7 @@ class Counts:
     deleted: int = 0
     failed: int = 0
     skipped: int = 0
+    with_warnings: int = 0
 
 
 @dataclass(frozen=True, slots=True)

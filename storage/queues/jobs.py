@@ -51,7 +51,7 @@ _BEFORE_COUNTS = (
     ),
     *("owner", "lease_until", "created", "started", "finished", "cancel_requested"),
 )
-_COUNTS = ("read", "created", "updated", "unchanged", "deleted", "failed", "skipped")
+_COUNTS = ("read", "created", "updated", "unchanged", "deleted", "failed", "skipped", "with_warnings")
 _AFTER_COUNTS = ("errors", "error", "payload", "fraction")
 _FIRST, _LAST = len(_BEFORE_COUNTS), len(_BEFORE_COUNTS) + len(_COUNTS)
 _COLUMNS = [jobs.c[name] for name in (*_BEFORE_COUNTS, *(f"count_{name}" for name in _COUNTS), *_AFTER_COUNTS)]

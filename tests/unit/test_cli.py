@@ -302,7 +302,8 @@ def test_an_import_without_a_server_ends_in_rows(example):
     assert batch["log"].startswith("START: ")
     assert batch["errors"] >= 1
     assert batch["job"]["counts"] == {
-        "read": 3, "created": 2, "updated": 0, "unchanged": 0, "deleted": 0, "failed": 1, "skipped": 0
+        "read": 3, "created": 2, "updated": 0, "unchanged": 0, "deleted": 0, "failed": 1, "skipped": 0,
+        "with_warnings": 0,
     }  # fmt: skip
     job = batch["job"]["id"]
     assert ok(example("jobs", "log", job)).strip() == batch["log"]
@@ -325,6 +326,40 @@ def test_an_import_without_a_server_ends_in_rows(example):
         "active": True,
     }
     assert ok(example("fsck", "--deep")) == "no damage found\n"
+
+
+WARNED = {
+    "name": "example:warned",
+    "destinations": [
+        {"name": "thing", "table": "things", "kind": "dictionary", "names": {"code": {}, "size": {"type": "integer"}}}
+    ],
+}
+
+
+def test_records_with_values_lost_are_counted_shown_and_given_back(example, tmp_path):
+    (tmp_path / "imports/models/warned.json").write_text(json.dumps(WARNED))
+    short = {"id": "warned", "model": WARNED["name"], "destination": "thing", "read": "csv-with-name-row"}
+    process = tmp_path / "imports/processes/warned.json"
+    process.write_text(json.dumps({**short, "write": "create", "on_bad_value": "drop"}))
+    (tmp_path / "sizes.csv").write_text("code,size\na,1\nb,many\nc,2\n")
+    code, out, err = example("import", "sizes.csv", "--process", "warned", "--wait")
+    assert code == 0, err
+    assert "3 created" in err
+    assert "1 of those stored with warnings" in err
+    batch = out.strip()
+    assert "complete, 1 with warnings" in ok(example("batches", "show", batch))
+    shown = json.loads(ok(example("batches", "show", batch, "--json")))
+    assert shown["job"]["counts"]["with_warnings"] == 1
+    ok(example("batches", "results", batch, "--kind", "warnings", "--output", "again.csv"))
+    assert (tmp_path / "again.csv").read_text() == "code,size\nb,many\n"
+    code, _, err = example("batches", "results", batch, "--kind", "failed", "--output", "none.csv")
+    assert (code, "no record of this batch has failed" in err) == (1, True)
+    assert not (tmp_path / "none.csv").exists()
+    assert example("batches", "results", batch, "--kind", "lost")[0] == 2
+
+    process.write_text(json.dumps({**short, "write": "create"}))
+    code, _, err = example("import", "sizes.csv", "--process", "warned", "--wait")
+    assert (code, "1 of 3 records failed" in err) == (1, True)
 
 
 def test_the_example_control_file_fills_both_tables(example, tmp_path):

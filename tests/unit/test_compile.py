@@ -5,6 +5,8 @@ from mapping_world import World, changed, destination, field_of, job, model, nam
 
 from server.mapping.compile import compile_control
 from server.mapping.control import parse_control
+from server.mapping.evaluate import NOTHING_READ
+from server.mapping.javascript import js_text
 from server.mapping.model import Types
 from server.mapping.scope import RunFault
 
@@ -359,10 +361,23 @@ def test_two_destinations_of_one_table_share_its_columns():
 
 
 @pytest.mark.parametrize("record", [None, 3, "text", True, 4.5])
-def test_a_record_that_is_no_object_is_empty(record):
-    work = job(model(PERSON), new("person"), {"action": "if-exists", "source": "x", "then": [TITLE]})
-    work.run(record)
-    assert work.messages[0] == "dc:attribute:title is not set in object person"
+def test_a_record_that_is_no_object_fails(record):
+    constant = {"action": "set-value", "destination": "person", "name": "dc:attribute:title", "value": "T"}
+    work = job(model(PERSON), new("person"), {"action": "if-exists", "source": "x", "then": [TITLE]}, constant)
+    assert work.run(record).aborted
+    assert work.messages == [f"The record is no object with names and values: {js_text(record)}"]
+
+
+@pytest.mark.parametrize("record", [{}, [], {"other": "lost"}, {"n": ""}, {"n": None}])
+def test_a_record_of_which_nothing_is_read_makes_no_row(record):
+    plain = destination("t", name("n"), name("m"), kind="dictionary")
+    work = job(model(plain), new("t"), field_of("n", "t", "n"), field_of("m", "t", "m"))
+    assert work.run(record).aborted
+    assert work.messages == [NOTHING_READ]
+    constant = {"action": "set-value", "destination": "t", "name": "m", "value": "always"}
+    assert changed(job(model(plain), new("t"), field_of("n", "t", "n"), constant).run(record)) == [
+        ("t", "insert", 100, {"m": "always"})
+    ]
 
 
 def test_the_elements_of_a_list_are_read_by_number():

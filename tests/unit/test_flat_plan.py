@@ -55,14 +55,14 @@ def test_a_constant_is_stored_to_the_letter(text):
 def test_a_constant_in_place_of_false_is_stored_to_the_letter(text):
     either = {"action": "if-value-one-of", "source": "code", "values": [False], "then": [set_value(text)]}
     flat = planned({**either, "else": [CODE]})
-    assert made(flat, [{"code": False}, {"code": "b"}, {}]).rows == [(text, 0), ("b", 1), (None, 2)]
+    assert made(flat, [{"code": False}, {"code": "b"}, {}]) == Made(("code",), [(text, 0), ("b", 1)], [2])
     assert made(flat, [{"code": False}, {"code": False}]).rows == [(text, 0), (text, 1)]
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_source_is_looked_up_to_the_letter(text):
     flat = planned({**CODE, "source": text})
-    assert made(flat, [{text: "a"}, {"v": "b"}]).rows == [("a", 0), (None, 1)]
+    assert made(flat, [{text: "a"}, {"v": "b"}]) == Made(("code",), [("a", 0)], [1])
     assert made(flat, [["b", "a"]], ["v", text]).rows == [("a", 0)]
 
 
@@ -82,8 +82,35 @@ def test_of_columns_with_one_name_the_last_counts():
     assert made(planned(CODE), [["a", "b", "c"]], ["code", "code", "more"]).rows == [("b", 0)]
 
 
+SIZE = {"source": "size", "destination": "thing", "name": "size"}
+
+
+def test_a_record_of_which_nothing_is_read_is_left_to_the_evaluator():
+    flat = planned(CODE, SIZE)
+    records = [{}, {"code": "a"}, {"size": 1}, {"code": "", "size": None}, {"more": "x"}]
+    assert made(flat, records) == Made(("code", "size"), [("a", None, 1), (None, 1, 2)], [0, 3, 4])
+    assert made(flat, [["", ""], ["", 2]], ["code", "size"]).odd == [0]
+    assert made(planned(CODE, set_value(1, "size")), [{}]).rows == [(None, 1, 0)]
+
+
+def test_false_is_a_value_where_the_field_keeps_it():
+    keeping = planned({**CODE, "keepFalse": True}, {**SIZE, "keepFalse": True})
+    records = [{"code": False, "size": 1}, {"code": "a", "size": False}, {"code": True, "size": 2}]
+    assert made(keeping, records) == Made(("code", "size"), [("false", 1, 0), ("true", 2, 2)], [1])
+    flag = destination("flag", name("code"), name("on", "boolean"), kind="dictionary")
+    on = {"source": "on", "destination": "flag", "name": "on"}
+    code = {**CODE, "destination": "flag"}
+    records = [{"code": "a", "on": True}, {"code": "b", "on": False}, {"code": "c", "on": None}]
+    assert made(planned(code, on, owner=flag), records).odd == [1]
+    kept = planned(code, {**on, "keepFalse": True, "trueValue": ["yes"], "falseValue": ["no"]}, owner=flag)
+    assert made(kept, records) == Made(("code", "on"), [("a", 1, 0), ("b", 0, 1), ("c", None, 2)])
+    assert made(kept, [{"on": "NO"}, {"on": "x"}, {"on": "Yes"}]) == Made(
+        ("code", "on"), [(None, 0, 0), (None, 1, 2)], [1]
+    )
+
+
 def test_a_column_that_is_not_there_is_empty_or_misses_what_is_required():
-    assert made(planned(CODE), [["a"]], ["more"]).rows == [(None, 0)]
+    assert made(planned(CODE, SIZE), [["1"]], ["size"]).rows == [(None, 1, 0)]
     assert made(planned(CODE, head="upsert"), [["a"], ["b"]], ["more"]).odd == [0, 1]
 
 
@@ -103,8 +130,8 @@ def test_each_value_of_a_mixed_column_is_stored_by_its_own_type():
     sizes = [1, "2", 3.0, "x", None, "", False, 2**63, "04", [], 0, "0"]
     flat = planned({**CODE, "source": "size", "name": "size"})
     result = made(flat, [{"size": size} for size in sizes])
-    assert result.rows == [(1, 0), (2, 1), (3, 2), (None, 4), (None, 5), (None, 6), (0, 10), (0, 11)]
-    assert result.odd == [3, 7, 8, 9]
+    assert result.rows == [(1, 0), (2, 1), (3, 2), (0, 10), (0, 11)]
+    assert result.odd == [3, 4, 5, 6, 7, 8, 9]
 
 
 def test_the_rows_of_several_blocks_follow_each_other():
@@ -116,7 +143,7 @@ def test_the_rows_of_several_blocks_follow_each_other():
 
 def test_lists_are_json():
     flat = planned({**CODE, "name": "many"})
-    assert made(flat, [{"code": '"]{v}'}, {}]).rows == [('["\\"]{v}"]', 0), (None, 1)]
+    assert made(flat, [{"code": '"]{v}'}, {}]) == Made(("many",), [('["\\"]{v}"]', 0)], [1])
 
 
 def test_dates_that_come_again_are_as_good_as_the_first():

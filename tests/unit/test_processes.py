@@ -226,15 +226,17 @@ def test_short_forms():
         "files": {"DEFAULT": {"read": "json-lines"}},
         "instructions": [
             {"action": "upsert", "destination": "profile"},
-            {"source": "E-mail", "destination": "profile", "name": "email"},
+            {"source": "E-mail", "destination": "profile", "name": "email", "keepFalse": True},
         ],
+        "onBadValue": "fail",
     }
     assert instructions(write="create")[0] == {"action": "new", "destination": "profile"}
     assert instructions(write="update", columns={"E": "email", "B": "born"}) == [
-        {"source": "E", "destination": "load:profile", "name": "email"},
+        {"source": "E", "destination": "load:profile", "name": "email", "keepFalse": True},
         {"action": "load", "destination": "profile", "using": "load:profile"},
-        {"source": "B", "destination": "profile", "name": "born", "dateFormat": "ISO 8601"},
+        {"source": "B", "destination": "profile", "name": "born", "dateFormat": "ISO 8601", "keepFalse": True},
     ]
+    assert "onBadValue" not in parse(short(on_bad_value="drop")).control
 
 
 def test_options_of_the_reader_and_of_columns():

@@ -125,7 +125,9 @@ DROPPED = [
     ("number", NOTHING),
     ("email-address", 5),
     ("url", True),
-    ("telephone-number", 12345),
+    ("telephone-number", 123456789012345678901),
+    ("telephone-number", True),
+    ("telephone-number", 4.2e23),
     ("text-paragraph", 0),
     ("text-multiline", ""),
     ("isbn", {"a": 1}),
@@ -145,10 +147,17 @@ DROPPED = [
 
 
 @pytest.mark.parametrize(("type_", "value"), DROPPED)
-def test_dropped_silently(type_, value):
+def test_dropped_without_an_error_but_not_without_a_word(type_, value):
     case = Case(type_)
     assert case(value) is NOTHING
     assert case.messages == []
+    assert len(case.scope.losses) == (value is not None and value is not NOTHING and value not in ("", [], {}))
+
+
+def test_a_number_is_taken_as_its_text_by_types_that_are_texts():
+    assert Case("telephone-number")(2079460018) == "+44 20 7946 0018"
+    assert Case("telephone-number")(2079460018.0) == "+44 20 7946 0018"
+    assert Case("datetime", dateFormat="yyyyMMdd")(20260131) == "2026-01-31T00:00:00Z"
 
 
 REFUSED = [

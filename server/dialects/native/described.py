@@ -181,8 +181,17 @@ OUTCOMES = Operation(
         **_COMMON,
         **_missing("Job", "job_not_found"),
     },
-    (_IN_JOB, Parameter("status", "Only those of one status.", choice(OUTCOME_STATUSES)), _after("record"), _LIMIT),
-    description="Of records that failed or that messages were about; of pushes and bulk loads, of all.",
+    (
+        _IN_JOB,
+        Parameter("status", "Only those of one status.", choice(OUTCOME_STATUSES)),
+        Parameter("warnings", "With `true`, only those stored with warnings.", choice(("true", "false"))),
+        _after("record"),
+        _LIMIT,
+    ),
+    description=(
+        "Of records that failed, that messages were about, or that were stored with warnings (a value was lost or "
+        "changed); of pushes and bulk loads, of all."
+    ),
 )
 TABLES = Operation(
     "GET",

@@ -164,6 +164,7 @@ class JobApi:
         found = await self._engine.jobs.outcomes(
             job.id,
             statuses=query.choices("status", OUTCOME_STATUSES),
+            warned=query.flag("warnings"),
             after=query.whole("after", -1),
             limit=limit + 1,
         )

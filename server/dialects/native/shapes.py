@@ -22,7 +22,8 @@ _DIGEST: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 _MAYBE = nullable(TEXT)
 _RATE: Schema = {"type": ["number", "null"], "minimum": 0}
 
-_COUNTS = ("read", "created", "updated", "unchanged", "deleted", "failed", "skipped")
+_COUNTS = ("read", "created", "updated", "unchanged", "deleted", "failed", "skipped", "with_warnings")
+_WARNING = record(dict.fromkeys(("what", "source", "value", "destination", "name"), TEXT))
 _SUMMARY: Mapping[str, Schema] = {
     "id": TEXT,
     "api": TEXT,
@@ -114,6 +115,7 @@ SCHEMAS: Mapping[str, Schema] = {
             "original": _MAYBE,
             "original_base64": _MAYBE,
             "detail": {"type": ["object", "null"]},
+            "warnings": listed(_WARNING),
         }
     ),
     "Table": record({"name": TEXT, "names": listed(TEXT)}),
@@ -205,6 +207,7 @@ AN_OUTCOME: Mapping[str, object] = {
     "original": '{"name": "Ada"}',
     "original_base64": None,
     "detail": None,
+    "warnings": [],
 }
 A_TABLE: Mapping[str, object] = {"name": "people", "names": ["_id", "email", "name"]}
 A_ROW: Mapping[str, object] = {"_id": 1, "email": "ada@example.org", "name": "Ada"}

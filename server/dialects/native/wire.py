@@ -64,6 +64,9 @@ class Query:
             raise ParameterWrong(name, value, f"one of {', '.join(words)}")
         return [word for word in words if word == value]
 
+    def flag(self, name: str) -> bool:
+        return self.choices(name, ("true", "false")) == ["true"]
+
     def whole(self, name: str, usual: int, *, least: int = 0, most: int = LAST_NUMBER) -> int:
         value = self._given.get(name, "")
         return whole(name, value, least=least, most=most) if value else usual
@@ -123,6 +126,7 @@ def outcome(found: Outcome) -> Document:
         "original": text,
         "original_base64": encoded,
         "detail": found.detail,
+        "warnings": found.warnings or [],
     }
 
 

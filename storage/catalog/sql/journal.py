@@ -3,11 +3,11 @@
 Both are keyed by what the writer counts (line position, record number): writing the same chunk again changes nothing.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, select
+from sqlalchemy import Connection, Table, delete, literal_column, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import Insert
 
@@ -17,6 +17,7 @@ from storage.schema import columns_of, many
 
 _LINE = columns_of(job_log, LogLine)
 _OUTCOME = columns_of(outcomes, Outcome)
+_WARNED = literal_column("outcomes.warnings").is_not(None)  # to the letter as in the index
 
 
 def append_log(connection: Connection, job: str, lines: Sequence[LogLine]) -> None:
@@ -43,13 +44,16 @@ def list_outcomes(
     job: str,
     *,
     statuses: Collection[OutcomeStatus] = (),
+    warned: bool = False,
     after: int = -1,
     limit: int | None = None,
 ) -> list[Outcome]:
-    """By record number; `after` is the last record of the page before."""
+    """By record number; `after` is the last record of the page before. `warned`: only those with warnings."""
     query = select(*_OUTCOME).where(outcomes.c.job == job, outcomes.c.record > after)
     if statuses:
         query = query.where(outcomes.c.status.in_(statuses))
+    if warned:
+        query = query.where(_WARNED)
     return many(Outcome, connection.execute(query.order_by(outcomes.c.record).limit(limit)))
 
 
@@ -80,6 +84,7 @@ def _outcome_values(job: str, outcome: Outcome) -> dict[str, object]:
         "message": outcome.message,
         "original": original,
         "detail": outcome.detail,
+        "warnings": outcome.warnings or None,
     }
 
 
@@ -110,6 +115,16 @@ def search_log(
     return many(LogLine, connection.execute(query.order_by(job_log.c.position).limit(limit)))
 
 
+def warnings(
+    connection: Connection, job: str, *, after: int, limit: int
+) -> list[tuple[int, Sequence[Mapping[str, str]]]]:
+    """Record and its warnings, by record number, without the originals."""
+    query = select(outcomes.c.record, outcomes.c.warnings).where(
+        outcomes.c.job == job, _WARNED, outcomes.c.record > after
+    )
+    return [(row[0], row[1]) for row in connection.execute(query.order_by(outcomes.c.record).limit(limit))]
+
+
 def messages(
     connection: Connection, job: str, status: OutcomeStatus, *, after: int, limit: int
 ) -> list[tuple[int, str | None]]:
@@ -126,9 +141,10 @@ def outcomes_at(connection: Connection, job: str, records: Collection[int]) -> l
     return many(Outcome, connection.execute(query.order_by(outcomes.c.record)))
 
 
-def failed_of_file(connection: Connection, job: str, file: str, *, after: int, limit: int) -> list[Outcome]:
-    """The failed records of one file, by record number; `after` is the last of the page before."""
-    query = select(*_OUTCOME).where(
-        outcomes.c.job == job, outcomes.c.status == "failed", outcomes.c.record > after, outcomes.c.file == file
-    )
+def of_file(
+    connection: Connection, job: str, file: str, *, warned: bool = False, after: int, limit: int
+) -> list[Outcome]:
+    """The failed records of one file, or those with warnings, by record number; `after` is the last one before."""
+    kind = _WARNED if warned else outcomes.c.status == "failed"
+    query = select(*_OUTCOME).where(outcomes.c.job == job, kind, outcomes.c.record > after, outcomes.c.file == file)
     return many(Outcome, connection.execute(query.order_by(outcomes.c.record).limit(limit)))

@@ -25,7 +25,7 @@ async def test_a_batch_is_told_as_the_command_tells_it(house: House) -> None:
     assert shown["log"] == told["log"]
     assert shown["job"]["id"] == job
     assert shown["job"]["counts"] == {
-        **dict.fromkeys(("updated", "unchanged", "deleted", "skipped"), 0),
+        **dict.fromkeys(("updated", "unchanged", "deleted", "skipped", "with_warnings"), 0),
         "read": 2,
         "created": 1,
         "failed": 1,
