@@ -85,6 +85,11 @@ def test_what_is_asked_about_only_is_not_missed() -> None:
     assert read.needed == ("b", "list", ":key", "c")
 
 
+def test_instructions_that_refuse_other_columns_do_so_for_each_record() -> None:
+    read = read_names({"instructions": [{"action": "only-columns", "columns": ["a"]}, field("a")]})
+    assert read.match(("b",)) == NameRow(("b",), [], {}, [], True)
+
+
 def test_blanks_inside_are_one_blank() -> None:
     assert plain_name("a \u2003 b") == "a b"
 
