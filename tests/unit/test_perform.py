@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import EntryPoint
@@ -402,3 +404,15 @@ async def test_an_error_in_a_workbook_counts_where_its_column_is_read(site: Site
     ended = await site.run(control, ("data0", xlsx(*rows)))
     assert ended.counts == {"read": 2, "created": 1, "failed": 1}
     assert "row 3, column A (' name') holds the error #N/A (record 1)" in ended.log
+
+
+async def test_every_row_can_be_shown_with_its_batch_and_file(site: Site, tmp_path: Path) -> None:
+    files = [("a", [{"name": "A"}, {"name": "B"}]), ("b", [{"name": "C"}])]
+    batch = await site.schedule(control(), *files)
+    await asyncio.to_thread(site.work)
+
+    def shown() -> list[tuple[object, ...]]:
+        with closing(sqlite3.connect(tmp_path / "data" / "records.db")) as connection:
+            return connection.execute("SELECT name, _batch, _file FROM things_with_source ORDER BY id").fetchall()
+
+    assert await asyncio.to_thread(shown) == [("A", batch, "a"), ("B", batch, "a"), ("C", batch, "b")]
