@@ -274,7 +274,8 @@ _DATA = (
         "Remove several bulk loads",
         {200: _DONE, **_NO_LOAD, **_WITH_BODY},
         body=_json_body(
-            record({"hrefs": {**listed(TEXT), "minItems": 1}}, more=True), {"hrefs": [wire.BULK_LOAD + ID]}
+            record({"hrefs": {**listed(TEXT), "minItems": 1, "maxItems": wire.MOST_REMOVED}}, more=True),
+            {"hrefs": [wire.BULK_LOAD + ID]},
         ),
         also=(_OTHER_CASE,),
     ),
