@@ -121,7 +121,8 @@ async def test_in_short_form_such_a_record_fails_and_says_what_would_be_right(si
     assert ended.counts == {"read": 5, "created": 1, "failed": 4}
     assert ended.log[1:-1] == [
         "Invalid integer for input field size: many (record 0)",
-        'size: "many" is not stored as integer, should be a whole number such as 1250. The record is not stored (record 0)',
+        'size: "many" is not stored as integer, should be a whole number such as 1250. '
+        "The record is not stored (record 0)",
         "The record is no object with names and values: null (record 2)",
         "The record is no object with names and values: 5 (record 3)",
         "Nothing of the record is read: it has none of the fields that this import takes, or they are empty (record 4)",
