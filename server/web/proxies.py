@@ -56,16 +56,16 @@ class Proxies:
 
     def _by_proxy(self, request: web.Request) -> web.Request:
         hop = self._client(request.headers)
-        seen = request.clone(
+        own = request.headers.get(_PREFIX, "").rstrip("/")
+        if own == self.prefix or not _IS_PREFIX(own) or ".." in own:
+            request = _below(request, self.prefix)
+        else:
+            request[PREFIX] = own  # a proxy that says so has taken it off
+        return request.clone(  # last: a further clone would forget these
             remote=hop.address or request.remote or "",
             scheme=hop.scheme or request.scheme,
             host=hop.host or request.host,
         )
-        own = request.headers.get(_PREFIX, "").rstrip("/")
-        if own == self.prefix or not _IS_PREFIX(own) or ".." in own:
-            return _below(seen, self.prefix)
-        seen[PREFIX] = own  # who says so has taken it off
-        return seen
 
     def _client(self, headers: Mapping[str, str]) -> Hop:
         """A proxy may write one of the two forms and pass the other on as its client sent it: only both alike count."""

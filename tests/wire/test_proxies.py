@@ -101,6 +101,13 @@ def test_the_prefix_is_taken_off_where_the_proxy_kept_it(path: str, below: str) 
         assert prefix_of(request) == "/penstock"
 
 
+@pytest.mark.parametrize("path", ["/penstock/x", "/x"])
+def test_the_client_is_known_whatever_becomes_of_the_path(path: str) -> None:
+    told = [("X-Forwarded-For", CLIENT), ("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "h.example")]
+    request = seen(Proxies(TRUSTED.trusted, "/penstock"), *told, path=path)
+    assert (request.remote, request.path, site_of(request, None)) == (CLIENT, "/x", "https://h.example/penstock")
+
+
 def test_a_prefix_cannot_make_another_host_of_a_path() -> None:
     request = seen(Proxies(prefix="/penstock"), path="/penstock//evil.example/x")
     assert request.path == "//evil.example/x"
