@@ -2,36 +2,40 @@
 
 The name is looked up once and the connection goes to the address that was checked, so that a name cannot change its
 meaning in between; redirects are not followed. An https address must show a certificate that this machine trusts.
+One deadline holds for all of it, from the look-up to the status line; when it passes, the connection is closed.
 """
 
 import asyncio
 import base64
-import http.client
 import ipaddress
+import re
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 import orjson
-import structlog
 
 from server.engine.certificates import untrusted
-from server.engine.errands import ErrandFailed
+from server.engine.errands import ErrandFailed, ErrandRefused
 from server.engine.errors import RequestInvalid
 from storage.queues.base import Job
 
 KIND = "voss-callback"
-_SECONDS = 20.0
-_log = structlog.get_logger("penstock.callbacks")
+ATTEMPTS = 33  # with pauses that double from ten seconds to an hour: about a day in all
+SECONDS = 20.0
+_THREADS = 4  # that look names up and read certificates: never those that others wait for
+_INTERIM = 200  # answers below it announce another one
+_MOST_INTERIM = 10
+_HEADER_LINES = 200
+_STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: [^\r\n]*)?\r?\n")
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})\Z")
+_KEPT = "/%:=&?~+!$,;'@()*[]-._"  # of a path or query, beside letters and digits
 
 Compose = Callable[[str], Awaitable[dict[str, object] | None]]
-
-
-class AddressRefused(Exception):
-    """The callback may never go there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,47 +45,123 @@ class CallbackRules:
     anywhere: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a callback goes, as it is written into a request: all of it is ASCII."""
+
+    secure: bool
+    host: str
+    port: int
+    path: str
+
+    @property
+    def authority(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == (443 if self.secure else 80) else f"{host}:{self.port}"
+
+
 class Callbacks:
     """The errand: `compose` gives what to say of the job that has ended."""
 
-    def __init__(self, compose: Compose, rules: CallbackRules) -> None:
+    def __init__(self, compose: Compose, rules: CallbackRules, seconds: float = SECONDS) -> None:
         self._compose = compose
         self._rules = rules
+        self._seconds = seconds
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="callback")
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def place(self, job: Job) -> str:
+        """The host: what is slow there keeps only its own."""
+        payload: Any = job.payload
+        try:
+            return f"callback {check_callback_address(payload.get('callback_url'), self._rules).authority}"
+        except RequestInvalid:
+            return f"callback {job.id}"
 
     async def __call__(self, job: Job) -> None:
         payload: Any = job.payload
         body = await self._compose(str(payload["job"]))
         if body is None:
             return
-        for name in ("external_id", "external_reference"):
-            if name in payload:
-                body[name] = payload[name]
-        headers = {"Content-Type": "application/json", "User-Agent": "penstock"}
-        if payload.get("callback_username"):
-            words = f"{payload['callback_username']}:{payload.get('callback_password') or ''}"
-            headers["Authorization"] = "Basic " + base64.b64encode(words.encode()).decode()
-        url = str(payload["callback_url"])
+        body |= {name: payload[name] for name in ("external_id", "external_reference") if name in payload}
         try:
-            status = await asyncio.to_thread(_post, url, orjson.dumps(body), headers, self._rules)
-        except AddressRefused as error:
-            _log.warning("callback refused", job=payload["job"], reason=str(error))
-            return
-        except (OSError, http.client.HTTPException) as error:
-            reason = untrusted(error) or str(error) or type(error).__name__
-            raise ErrandFailed(f"{_shown(url)}: {reason}") from error
+            target = check_callback_address(payload["callback_url"], self._rules)
+        except RequestInvalid as error:
+            raise ErrandRefused(f"not called: {error}") from None
+        status = await self._told(target, orjson.dumps(body), _credentials(payload))
         if status != 200:
-            raise ErrandFailed(f"{_shown(url)}: answered {status}, not 200")
+            raise ErrandFailed(f"{_shown(payload)}: answered {status}, not 200")
+
+    async def _told(self, target: Target, body: bytes, headers: Mapping[str, str]) -> int:
+        shown = f"http{'s' if target.secure else ''}://{target.authority}{target.path.partition('?')[0]}"
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await self._exchange(target, body, headers)
+        except TimeoutError as error:
+            raise ErrandFailed(f"{shown}: not answered within {self._seconds:g} seconds") from error
+        except (OSError, EOFError, ValueError) as error:  # ValueError: a line without an end
+            reason = untrusted(error) or str(error) or type(error).__name__
+            raise ErrandFailed(f"{shown}: {reason}") from error
+
+    async def _exchange(self, target: Target, body: bytes, headers: Mapping[str, str]) -> int:
+        address = await self._address(target)
+        context = await self._in_thread(ssl.create_default_context) if target.secure else None
+        name = target.host if target.secure else None
+        reader, writer = await asyncio.open_connection(address, target.port, ssl=context, server_hostname=name)
+        try:
+            writer.write(_request(target, body, headers))
+            await writer.drain()
+            return await _status(reader)
+        finally:
+            writer.transport.abort()
+
+    async def _address(self, target: Target) -> str:
+        """The first address of a name, if all of them may be called."""
+        found = await self._in_thread(lambda: socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM))
+        addresses = [str(info[4][0]) for info in found]
+        for address in addresses:
+            if not self._rules.anywhere and not ipaddress.ip_address(address.partition("%")[0]).is_global:
+                raise ErrandRefused(f"not called: {target.host} is {address}, which is not a public address")
+        return addresses[0]
+
+    async def _in_thread(self, work: Callable[[], Any]) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
 
-def check_address(url: object, rules: CallbackRules) -> None:
+def check_callback_address(url: object, rules: CallbackRules) -> Target:
     """What can be said before anybody is called; raises RequestInvalid."""
     try:
-        parts = urlsplit(url) if isinstance(url, str) else SplitResult("", "", "", "", "")
-        host, _ = parts.hostname, parts.port
+        parts = urlsplit(url) if isinstance(url, str) and _is_one_line(url) else SplitResult("", "", "", "", "")
+        host, port = _ascii_host(parts.hostname), parts.port
     except ValueError:
-        host = None
-    if not host or parts.scheme not in ("http", "https") or parts.username is not None:
+        host, port = None, None
+    secure = parts.scheme == "https" if host else False
+    if not host or parts.scheme not in ("http", "https") or parts.username is not None or port == 0:
         raise RequestInvalid("request_meta.callback_url must be an http or https address without credentials in it")
+    _check_literal(host, rules)
+    path = quote(parts.path or "/", safe=_KEPT) + (f"?{quote(parts.query, safe=_KEPT)}" if parts.query else "")
+    return Target(secure, host, port or (443 if secure else 80), path)
+
+
+def _is_one_line(url: str) -> bool:
+    """Without blanks and control characters, which `urlsplit` would drop or a request line could not hold."""
+    return url.isprintable() and " " not in url
+
+
+def _ascii_host(host: str | None) -> str | None:
+    """As it is looked up; None where no name is written so. Raises ValueError (UnicodeError is one)."""
+    if not host:
+        return None
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        name = host.encode("idna").decode("ascii")
+        return name if _HOST.match(name) else None
+
+
+def _check_literal(host: str, rules: CallbackRules) -> None:
     try:
         literal = ipaddress.ip_address(host)
     except ValueError:
@@ -92,31 +172,46 @@ def check_address(url: object, rules: CallbackRules) -> None:
         )
 
 
-def _shown(url: str) -> str:
+def _credentials(payload: Mapping[str, Any]) -> dict[str, str]:
+    if not payload.get("callback_username"):
+        return {}
+    words = f"{payload['callback_username']}:{payload.get('callback_password') or ''}"
+    return {"Authorization": "Basic " + base64.b64encode(words.encode("utf-8", "replace")).decode()}
+
+
+def _shown(payload: Mapping[str, Any]) -> str:
     """Without the query, which may hold secrets."""
-    return url.partition("?")[0]
+    return str(payload["callback_url"]).partition("?")[0]
 
 
-def _post(url: str, body: bytes, headers: dict[str, str], rules: CallbackRules) -> int:
-    parts = urlsplit(url)
-    secure = parts.scheme == "https"
-    host, port = parts.hostname or "", parts.port or (443 if secure else 80)
-    address = _address(host, port, rules)
-    connection = http.client.HTTPSConnection(host, port) if secure else http.client.HTTPConnection(host, port)
-    raw = socket.create_connection((address, port), timeout=_SECONDS)
-    try:
-        connection.sock = ssl.create_default_context().wrap_socket(raw, server_hostname=host) if secure else raw
-        connection.request("POST", (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), body, headers)
-        return connection.getresponse().status
-    finally:
-        connection.close()
-        raw.close()
+def _request(target: Target, body: bytes, headers: Mapping[str, str]) -> bytes:
+    lines = {
+        "Host": target.authority,
+        "User-Agent": "penstock",
+        "Content-Type": "application/json",
+        "Content-Length": str(len(body)),
+        "Connection": "close",
+        **headers,
+    }
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    return f"POST {target.path} HTTP/1.1\r\n{head}\r\n".encode("ascii") + body
 
 
-def _address(host: str, port: int, rules: CallbackRules) -> str:
-    """The first address of a name, if all of them may be called."""
-    found = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-    for address in found:
-        if not rules.anywhere and not ipaddress.ip_address(address.partition("%")[0]).is_global:
-            raise AddressRefused(f"{host} is {address}, which is not a public address")
-    return found[0]
+async def _status(reader: asyncio.StreamReader) -> int:
+    """Of the final answer; nothing behind its first line matters."""
+    for _ in range(_MOST_INTERIM):
+        line = await reader.readline()
+        found = _STATUS.fullmatch(line)
+        if found is None:
+            raise EOFError("its answer does not begin as HTTP does" if line else "it closed the connection unanswered")
+        if int(found[1]) >= _INTERIM:
+            return int(found[1])
+        await _skip_headers(reader)
+    raise EOFError("it announces an answer again and again")
+
+
+async def _skip_headers(reader: asyncio.StreamReader) -> None:
+    for _ in range(_HEADER_LINES):
+        if await reader.readline() in (b"\r\n", b"\n", b""):
+            return
+    raise EOFError("its answer has too many headers")

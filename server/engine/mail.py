@@ -11,7 +11,7 @@ import structlog
 
 from server.engine.batches import Batches
 from server.engine.certificates import untrusted
-from server.engine.errands import ErrandFailed
+from server.engine.errands import ErrandFailed, ErrandRefused
 from server.engine.jobs import Jobs
 from server.engine.pages import batch_page
 from storage.catalog.base import Outcome, OutcomeStatus
@@ -55,16 +55,19 @@ class Mail:
         self._jobs = jobs
         self._server = server
 
+    def place(self, errand: Job) -> str:
+        """All go to one mail server."""
+        return KIND
+
     async def __call__(self, errand: Job) -> None:
-        """Raises ErrandFailed where another try may help."""
+        """Raises ErrandFailed where another try may help, ErrandRefused where there is no mail server."""
         payload: Any = errand.payload
         job = await self._jobs.get(payload["job"])
         people = payload["success"] if _went_well(job) else payload["failure"]
         if not people:
             return
         if self._server is None:
-            log.warning("mail not sent: [smtp] names no host", job=job.id, recipients=len(people))
-            return
+            raise ErrandRefused("not sent: no mail server is set; set [smtp] host")
         message = await self._written(job, payload["title"], payload["site"])
         message["To"], message["From"] = ", ".join(people), self._server.sender
         # sent again after a crash, it is the same message

@@ -14,8 +14,9 @@ from uuid import uuid4
 from sqlalchemy import Connection
 
 from server.engine.bulk import BulkOrder, is_within, resolve
+from server.engine.callbacks import ATTEMPTS as CALLBACK_ATTEMPTS
 from server.engine.callbacks import KIND as CALLBACK
-from server.engine.callbacks import CallbackRules, check_address
+from server.engine.callbacks import CallbackRules, check_callback_address
 from server.engine.clock import Clock
 from server.engine.errors import RequestInvalid
 from server.engine.jobs import Jobs
@@ -128,7 +129,7 @@ class Transactions:
     async def load(self, request: LoadRequest, key: Key) -> State:
         """Promises the load in one commit: its record, its batch, its job, its transaction."""
         if url := request.request_meta.get("callback_url"):
-            check_address(url, CallbackRules(anywhere=self.rules.callbacks == "anywhere"))
+            check_callback_address(url, CallbackRules(anywhere=self.rules.callbacks == "anywhere"))
         return await self._catalog.write(lambda connection: self._load(connection, request, key))
 
     async def find(self, id: str, key: Key) -> Found:
@@ -310,7 +311,9 @@ class Transactions:
         )
         meta = request.request_meta
         after = (
-            [{"kind": CALLBACK, "payload": {**meta, "path": request.callback_path}}] if "callback_url" in meta else []
+            [{"kind": CALLBACK, "attempts": CALLBACK_ATTEMPTS, "payload": {**meta, "path": request.callback_path}}]
+            if "callback_url" in meta
+            else []
         )
         payload = {"bulk": order.as_payload(), "after": after}
         job = self._queue.put(

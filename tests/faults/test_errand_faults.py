@@ -1,7 +1,10 @@
 """Errands whose queue fails them: they are done all the same, once it works again."""
 
 import asyncio
+import itertools
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +12,11 @@ import pytest
 import structlog
 
 from server.engine.clock import utc_now
-from server.engine.errands import ErrandFailed, Errands
+from server.engine.errands import ErrandFailed, ErrandRefused, Errands
 from server.engine.ledger import ERRAND
 from storage.errors import StorageFull
 from storage.opening import open_storage
+from storage.queues import jobs
 from storage.queues.base import Job, NewJob
 
 
@@ -57,4 +61,88 @@ async def test_a_full_disk_puts_errands_off_and_no_more(tmp_path: Path, method: 
             await errands.stop()
     finally:
         await storage.close()
-    assert [line["event"] for line in lines if line["log_level"] == "error"] == ["an errand was left for later"]
+    assert next(line["event"] for line in lines if line["log_level"] == "warning") == "an errand was left for later"
+
+
+async def test_errands_that_hang_keep_nobody_else(tmp_path: Path) -> None:
+    """One place hangs, with three errands for it; another's is done meanwhile, and so are those three in the end."""
+    storage = await asyncio.to_thread(open_storage, tmp_path)
+    hangs, go_on = asyncio.Event(), asyncio.Event()
+    done: asyncio.Queue[str] = asyncio.Queue()
+    at_once = []
+
+    async def errand(job: Job) -> None:
+        if job.payload["place"] == "slow":
+            at_once.append(job.id)
+            hangs.set()
+            await go_on.wait()
+            at_once.remove(job.id)
+        assert len(at_once) <= 1, "one at a time for each place"
+        done.put_nowait(str(job.payload["place"]))
+
+    errands = Errands(storage, moving_clock(), {"call": errand}, {"call": lambda job: str(job.payload["place"])})
+    try:
+        for place in ("slow", "slow", "slow", "quick"):
+            new = NewJob(kind="call", mode=ERRAND, payload={"place": place}, max_attempts=1)
+            await storage.catalog.write(lambda c, new=new: storage.queue.put(c, new, NOW))
+        errands.start()
+        await asyncio.wait_for(hangs.wait(), 20)
+        assert await asyncio.wait_for(done.get(), 20) == "quick"
+        go_on.set()
+        assert [await asyncio.wait_for(done.get(), 20) for _ in range(3)] == ["slow"] * 3
+        await errands.stop()
+    finally:
+        await storage.close()
+
+
+async def test_a_stop_gives_back_what_hangs_and_counts_no_attempt(tmp_path: Path) -> None:
+    storage = await asyncio.to_thread(open_storage, tmp_path)
+    begun = asyncio.Event()
+
+    async def errand(job: Job) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    errands = Errands(storage, utc_now, {"call": errand})
+    try:
+        new = NewJob(kind="call", mode=ERRAND, max_attempts=1)
+        job = await storage.catalog.write(lambda c: storage.queue.put(c, new, utc_now()))
+        errands.start()
+        await asyncio.wait_for(begun.wait(), 20)
+        await errands.stop()
+        left = await storage.catalog.read(lambda c: jobs.get(c, job.id))
+        assert left is not None
+        assert (left.state, left.attempts) == ("queued", 0)
+    finally:
+        await storage.close()
+
+
+async def test_an_errand_that_no_try_can_help_ends_as_failed_and_says_why(tmp_path: Path) -> None:
+    storage = await asyncio.to_thread(open_storage, tmp_path)
+
+    async def errand(job: Job) -> None:
+        raise ErrandRefused("not sent: nobody is there to send it")
+
+    errands = Errands(storage, utc_now, {"call": errand})
+    try:
+        job = await storage.catalog.write(
+            lambda c: storage.queue.put(c, NewJob(kind="call", mode=ERRAND, max_attempts=9), utc_now())
+        )
+        with structlog.testing.capture_logs():
+            errands.start()
+            while (found := await storage.catalog.read(lambda c: jobs.get(c, job.id))) and found.finished is None:
+                await storage.queue.wait(0.05)
+        await errands.stop()
+        assert found is not None
+        assert (found.state, found.attempts, found.error) == ("failed", 1, "not sent: nobody is there to send it")
+    finally:
+        await storage.close()
+
+
+NOW = datetime(2025, 3, 1, tzinfo=UTC)
+
+
+def moving_clock() -> Callable[[], datetime]:
+    """Ten seconds later whenever it is asked, so that no pause has to be waited for."""
+    seconds = itertools.count(0, 10)
+    return lambda: NOW + timedelta(seconds=next(seconds))

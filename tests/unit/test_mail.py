@@ -257,12 +257,17 @@ async def test_recipients_who_are_all_refused_are_tried_again(open_house, post, 
     assert "no such person" in waiting.error
 
 
-async def test_without_a_server_the_log_says_so(open_house):
+async def test_without_a_server_the_errand_says_that_nothing_was_sent(open_house):
     async with open_house(None) as engine:
         with structlog.testing.capture_logs() as log:
             batch = await ended(engine, GOOD)
-            await errand(engine, batch, lambda job: job.state == "done")
-    assert "mail not sent: [smtp] names no host" in [line["event"] for line in log]
+            refused = await errand(engine, batch, lambda job: job.finished)
+    assert (refused.state, refused.error) == ("failed", "not sent: no mail server is set; set [smtp] host")
+    assert reason_in(log) == refused.error
+
+
+def reason_in(log):
+    return next(line["reason"] for line in log if line["event"] == "errand refused")
 
 
 async def test_a_login_is_sent_where_there_is_one(open_house, post):

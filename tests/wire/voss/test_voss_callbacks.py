@@ -114,7 +114,9 @@ async def test_a_name_that_leads_to_a_private_address_is_never_called(tmp_path: 
         id = await house.begin(ONE, request_meta={"callback_url": address})
         await house.ended(id)
         errand = next(job for job in await house.engine.jobs.list() if job.mode == "errand")
-        assert (await house.engine.jobs.wait(errand.id)).state == "done"
+        refused = await house.engine.jobs.wait(errand.id)
+        assert refused.state == "failed"
+        assert refused.error == "not called: localhost is 127.0.0.1, which is not a public address"
         assert listener.calls.empty()
 
 

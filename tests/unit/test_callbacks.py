@@ -1,0 +1,156 @@
+"""Where callbacks may go, and exchanges with listeners that drip, lie or fall silent: one deadline closes them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from server.engine.callbacks import CallbackRules, Callbacks, check_callback_address
+from server.engine.errands import ErrandFailed, ErrandRefused
+from server.engine.errors import RequestInvalid
+
+PUBLIC, ANYWHERE = CallbackRules(), CallbackRules(anywhere=True)
+SOON = 0.3
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@pytest.mark.parametrize(
+    ("url", "authority", "path"),
+    [
+        ("http://example.org", "example.org", "/"),
+        ("HTTP://Example.ORG:80/a?b=c%20d", "example.org", "/a?b=c%20d"),
+        ("https://example.org:8443/x", "example.org:8443", "/x"),
+        ("http://bücher.example/ä?ö=ü", "xn--bcher-kva.example", "/%C3%A4?%C3%B6=%C3%BC"),
+        ("http://[2606:4700::1]:81/", "[2606:4700::1]:81", "/"),
+        ("http://a_b.example/#part", "a_b.example", "/"),
+    ],
+)
+def test_addresses_become_what_a_request_can_hold(url: str, authority: str, path: str) -> None:
+    target = check_callback_address(url, PUBLIC)
+    assert (target.authority, target.path) == (authority, path)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://\u202eevil/", "HTTP://x y/", "http://x/a b", "http://x/\r\nHost: y", "http://x\t/", "http://x\x00/"),
+        *("", "/path", "ftp://example.org/", "http://", "http:///x", "http://u:p@example.org/", "http://x:99999/"),
+        *("http://x:0/", "http://a..b/", f"http://{'a' * 64}.example/", f"http://{'a.' * 200}b/", "http://[::1", None),
+        *(17, ["http://example.org"], "http://-/%", "http://a%20b/", "http://exa<mple>/", "http://\udc80/"),
+    ],
+)
+def test_what_can_be_no_address_is_refused_where_it_is_given(url: object) -> None:
+    with pytest.raises(RequestInvalid, match=r"request_meta\.callback_url must be"):
+        check_callback_address(url, ANYWHERE)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "10.0.0.1", "169.254.169.254", "[::ffff:127.0.0.1]", "0.0.0.0"])
+def test_private_addresses_need_a_setting(host: str) -> None:
+    with pytest.raises(RequestInvalid, match="not a public address"):
+        check_callback_address(f"http://{host}/", PUBLIC)
+    check_callback_address(f"http://{host}/", ANYWHERE)
+
+
+@asynccontextmanager
+async def listener(talk: Talk) -> AsyncIterator[tuple[str, asyncio.Event]]:
+    """Its address, and an event that says that the caller has closed the connection."""
+    closed = asyncio.Event()
+
+    async def talking(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            await talk(reader, writer)
+            await reader.read()
+        except ConnectionError:
+            pass
+        finally:
+            closed.set()
+            writer.transport.abort()
+
+    server = await asyncio.start_server(talking, "127.0.0.1", 0)
+    yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/told?secret=1", closed
+    server.close()
+
+
+async def call(address: str, seconds: float = 20.0, rules: CallbackRules = ANYWHERE) -> None:
+    async def compose(job: str) -> dict[str, object]:
+        return {"transaction_id": job}
+
+    callbacks = Callbacks(compose, rules, seconds)
+    job: Any = SimpleNamespace(payload={"job": "1", "callback_url": address})
+    try:
+        await callbacks(job)
+    finally:
+        callbacks.close()
+
+
+def saying(*pieces: bytes) -> Talk:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+
+    return talk
+
+
+async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Never ends the line, and is never silent."""
+    writer.write(b"HTTP/1.1 200 O")
+    while True:
+        writer.write(b"K")
+        await writer.drain()
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (b"HTTP/1.1 200 OK\r\n\r\n",),
+        (b"HTTP/1.0 2", b"00 \r\n"),
+        (b"HTTP/1.1 200\r\n",),
+        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\n",),
+    ],
+)
+async def test_200_is_200_however_it_comes(answer: tuple[bytes, ...]) -> None:
+    async with listener(saying(*answer)) as (address, closed):
+        await call(address)
+        await asyncio.wait_for(closed.wait(), 10)
+
+
+@pytest.mark.parametrize(
+    ("talk", "reason"),
+    [
+        (saying(b"HTTP/1.1 204 No Content\r\n\r\n"), "answered 204, not 200"),
+        (saying(b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1/\r\n\r\n"), "answered 302, not 200"),
+        (saying(b"SSH-2.0-x\r\n"), "does not begin as HTTP does"),
+        (saying(b"HTTP/1.1 20\r\n"), "does not begin as HTTP does"),
+        (saying(b"x" * 200_000), "limit|closed|does not begin"),
+        (saying(b"HTTP/1.1 100 Continue\r\n\r\n" * 50), "again and again"),
+        (saying(b"HTTP/1.1 100 Continue\r\n" + b"x: y\r\n" * 500), "too many headers"),
+        (saying(), "not answered within 0.3 seconds"),
+        (drip, "not answered within 0.3 seconds|limit|longer than"),
+    ],
+    ids=["204", "redirect", "no HTTP", "half a status", "no line", "interim", "headers", "silent", "drips"],
+)
+async def test_anything_else_is_tried_again_and_closed_in_time(talk: Talk, reason: str) -> None:
+    async with listener(talk) as (address, closed):
+        with pytest.raises(ErrandFailed, match=reason) as failed:
+            await asyncio.wait_for(call(address, SOON), 20)
+        assert "secret" not in str(failed.value)
+        await asyncio.wait_for(closed.wait(), 10)
+
+
+async def test_nobody_listens() -> None:
+    async with listener(saying()) as (address, _):
+        pass
+    with pytest.raises(ErrandFailed, match=r"/told: "):
+        await call(address)
+
+
+async def test_a_name_is_judged_by_what_it_leads_to() -> None:
+    async with listener(saying(b"HTTP/1.1 200 OK\r\n")) as (address, _):
+        with pytest.raises(ErrandRefused, match="not a public address"):
+            await call(address.replace("127.0.0.1", "localhost"), rules=PUBLIC)
