@@ -133,6 +133,7 @@ async def serve(
         _on_signals(app[ENGINE], stop)
         announce(address_of(runner))
         await stop.wait()
+        _log.info("server stops accepting; requests in flight and running jobs have a few seconds")
     finally:
         await runner.cleanup()
 

@@ -26,11 +26,13 @@ from storage.blobs.local import sync
 from storage.digest import is_digest
 from storage.errors import BackupDamaged, BackupRefused, BlobDamaged, BlobMissing
 from storage.locking import FileLock
+from storage.private import FILE, private_folder
+from storage.translating import told
 
 FORMAT = 1
 HEAD, TAIL = "penstock-backup.json", "checksums.json"
 DATABASES = ("catalog.db", "records.db")
-SETTLED = 0o444
+SETTLED = 0o400
 STEP = 1024 * 1024
 _PAGES = 4096  # copied between two looks at the progress
 _TRIES = 3
@@ -51,8 +53,7 @@ def write_backup(data_dir: Path, blobs: BlobStore, file: Path, progress: Progres
         raise BackupRefused(f"{file} is there already; name another file")
     with TemporaryDirectory(prefix=f".{file.name}.", dir=file.absolute().parent) as folder:
         part = Path(folder) / "part"
-        with part.open("xb") as archive:
-            os.chmod(part, 0o600)
+        with open(part, "xb", opener=_private) as archive, told(file.absolute()):
             _fill(data_dir, blobs, archive, progress)
             archive.flush()
             os.fsync(archive.fileno())
@@ -102,7 +103,8 @@ def _fill_once(data_dir: Path, blobs: BlobStore, archive: IO[bytes], progress: P
         tarfile.open(fileobj=archive, mode="w") as tar,
     ):
         copies = [Path(folder) / name for name in DATABASES]
-        _copy_databases([data_dir / name for name in DATABASES], copies)
+        with told(data_dir / DATABASES[0]):
+            _copy_databases([data_dir / name for name in DATABASES], copies)
         needed = _needed(copies[0])
         total = sum(copy.stat().st_size for copy in copies) + sum(blobs.size(digest) for digest in needed)
         head = {"format": FORMAT, "made": datetime.now(UTC).isoformat(timespec="seconds"), "blobs": len(needed)}
@@ -244,11 +246,11 @@ def _keep(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> st
     if not member.isreg() or not (is_blob or name in DATABASES):
         raise BackupDamaged(str(archive.name), f"it holds {name[:80]!r}, which is no part of a backup")
     place = folder / name
-    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_folder(place.parent)
     content = archive.extractfile(member)
     assert content is not None  # it is a regular file
     summing = _Summing(content)
-    with place.open("xb") as file:
+    with open(place, "xb", opener=_private) as file:
         shutil.copyfileobj(summing, file, STEP)
         file.flush()
         os.fsync(file.fileno())
@@ -258,6 +260,10 @@ def _keep(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> st
         place.chmod(SETTLED)
     sync(place.parent)
     return summing.digest()
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, FILE)
 
 
 def _json(archive: tarfile.TarFile, member: tarfile.TarInfo) -> dict[str, Any]:

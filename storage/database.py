@@ -1,63 +1,66 @@
 """One SQLite file, opened by as many processes as like: durable group-committed writes, consistent reads.
 
-Writers take turns through a file lock, so nobody ever sees "database is locked"; readers wait for nobody (WAL).
+Our own writers take turns through a file lock; readers wait for nobody (WAL). Another program may hold the file for
+longer than `busy_seconds`: then a write or a read raises StorageBusy, and nothing of it is kept.
 """
 
 import asyncio
 import logging
-import shutil
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import aiosqlite
 import orjson
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from storage.errors import DatabaseFailed, StorageError, StorageFull
+from storage.errors import DatabaseFailed, StorageError
 from storage.locking import FileLock
+from storage.translating import told, translate
 from storage.writer import GroupWriter, Operation
 
 T = TypeVar("T")
 
-_BUSY_SECONDS = 30.0  # only ever waited for while another process opens or closes the file
+BUSY_SECONDS = 30.0  # how long a program that does not take our lock is waited for
 _ACTIONS = "after commit"  # in Connection.info: what the running operation wants done once it is durable
-_FAILING = {
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_CORRUPT,
-    sqlite3.SQLITE_NOTADB,
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_CANTOPEN,
-}
 
 
 class Database:
     """Implements `storage.catalog.base.Catalog`; the contract is there."""
 
-    def __init__(self, path: Path, *, readers: int = 4) -> None:
+    def __init__(self, path: Path, *, readers: int = 4, busy_seconds: float = BUSY_SECONDS) -> None:
         self.path = path
-        self.lock = FileLock(path.with_name(path.name + ".lock"))
-        self._writing = _engine(path, "PRAGMA synchronous=FULL")
-        self._reading = _engine(path, "PRAGMA query_only=ON")
-        self._reading_async = _async_engine(path, readers)
-        with _told(path), self.lock, self._writing.connect() as connection:
+        with told(path):
+            self.lock = FileLock(path.with_name(path.name + ".lock"))
+        self._writing = _engine(path, busy_seconds, "PRAGMA synchronous=FULL")
+        self._reading = _engine(path, busy_seconds, "PRAGMA query_only=ON")
+        self._reading_async = _async_engine(path, busy_seconds, readers)
+        try:
+            with told(path):
+                self._writer = self._begin()
+        except BaseException:
+            self._dispose()
+            raise
+
+    def _begin(self) -> GroupWriter:
+        with self.lock, self._writing.connect() as connection:
             connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-        self._writer = GroupWriter(path.name, self._session())
+        return GroupWriter(self.path.name, self._session())
 
     async def write(self, operation: Callable[[Connection], T]) -> T:
         return await self._writer.write(operation)
 
     async def read(self, query: Callable[[Connection], T]) -> T:
-        with _told(self.path):
+        with told(self.path):
             return await self._read(query)
 
     def write_now(self, operation: Callable[[Connection], T]) -> T:
         single = Operation(operation)
-        session = self._session()
+        with told(self.path):
+            session = self._session()
         try:
             session.transaction([single])
         finally:
@@ -68,7 +71,7 @@ class Database:
         return result
 
     def read_now(self, query: Callable[[Connection], T]) -> T:
-        with _told(self.path), self._reading.connect() as connection:
+        with told(self.path), self._reading.connect() as connection:
             return _snapshot(connection, query)
 
     def after_commit(self, connection: Connection, action: Callable[[], None]) -> None:
@@ -168,7 +171,7 @@ class _Session:
         try:
             operation.result = operation.run(self._connection)
         except BaseException as error:
-            operation.error = _translated(self._path, error)
+            operation.error = translate(self._path, error)
             if not self._driver.in_transaction:  # SQLite undoes it all when the disk is full
                 raise
             self._driver.execute("ROLLBACK TO operation")
@@ -179,7 +182,7 @@ class _Session:
     def _abandon(self, operations: Sequence[Operation], error: BaseException) -> None:
         with suppress(sqlite3.Error):
             self._driver.rollback()
-        reason = _translated(self._path, error)
+        reason = translate(self._path, error)
         if not isinstance(reason, StorageError):
             reason = DatabaseFailed(str(self._path), f"a group of writes was undone: {error}")
         for operation in operations:
@@ -203,48 +206,25 @@ def _snapshot(connection: Connection, query: Callable[[Connection], T]) -> T:
         connection.exec_driver_sql("ROLLBACK")
 
 
-@contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Failures of the disk or the file in our own words; everything else as it is."""
-    try:
-        yield
-    except Exception as error:
-        raise _translated(path, error) from error.__cause__
-
-
-def _translated(path: Path, error: BaseException) -> BaseException:
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    if not isinstance(cause, sqlite3.Error):
-        return error
-    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF  # the primary code of an extended one
-    if code == sqlite3.SQLITE_FULL:
-        translated: BaseException = StorageFull(shutil.disk_usage(path.parent).free, 0)
-    elif code in _FAILING:
-        translated = DatabaseFailed(str(path), str(cause))
-    else:
-        return error
-    translated.__cause__ = error
-    return translated
-
-
-def _engine(path: Path, *pragmas: str) -> Engine:
+def _engine(path: Path, busy_seconds: float, *pragmas: str) -> Engine:
     # autocommit: SQLAlchemy leaves transactions alone, we frame them
-    engine = create_engine(f"sqlite:///{path}", **_options(), pool_size=4, max_overflow=-1)
+    engine = create_engine(f"sqlite:///{path}", **_options(busy_seconds), pool_size=4, max_overflow=-1)
     _on_connect(engine, pragmas)
     return engine
 
 
-def _async_engine(path: Path, readers: int) -> AsyncEngine:
-    engine = create_async_engine(f"sqlite+aiosqlite:///{path}", **_options(), pool_size=readers, max_overflow=0)
+def _async_engine(path: Path, busy_seconds: float, readers: int) -> AsyncEngine:
+    options = _options(busy_seconds) | {"pool_size": readers, "max_overflow": 0, "pool_timeout": busy_seconds}
+    engine = create_async_engine(f"sqlite+aiosqlite:///{path}", **options)
     _on_connect(engine.sync_engine, ("PRAGMA query_only=ON",))
     return engine
 
 
-def _options() -> dict[str, Any]:
+def _options(busy_seconds: float) -> dict[str, Any]:
     return {
         "isolation_level": "AUTOCOMMIT",
         "pool_reset_on_return": None,
-        "connect_args": {"timeout": _BUSY_SECONDS, "check_same_thread": False, "cached_statements": 512},
+        "connect_args": {"timeout": busy_seconds, "check_same_thread": False, "cached_statements": 512},
         "json_serializer": _to_json,
         "json_deserializer": orjson.loads,
     }

@@ -4,8 +4,12 @@ StorageError
 ├── BlobMissing         no blob of that digest
 ├── BlobDamaged         the bytes on disk do not have the digest they are filed under
 ├── StorageFull         free space would fall below the floor
+├── StorageBusy         it may work in a moment: `retry_after` says in how many seconds
+│   ├── DatabaseBusy    another program, or too many readers of ours, hold the database
+│   └── NoDescriptors   this process has as many files open as it may have
 ├── DatabaseFailed      the disk or the database file itself fails
 ├── DatabaseNewer       the database was written by a later version of this program
+├── StatementRefused    the database cannot do what was asked, and never will
 ├── BackupRefused       a backup cannot be written or restored there
 ├── BackupDamaged       a backup is not whole
 ├── RowRefused          a row breaks a constraint of its table
@@ -40,6 +44,28 @@ class StorageFull(StorageError):
         self.floor = floor
 
 
+class StorageBusy(StorageError):
+    """What was asked is right and nothing is lost: the same may work `retry_after` seconds later."""
+
+    retry_after = 5
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+
+
+class DatabaseBusy(StorageBusy):
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path} is in use by something else for too long ({reason}); try again later")
+
+
+class NoDescriptors(StorageBusy):
+    def __init__(self) -> None:
+        super().__init__(
+            "too many files and connections are open; try again later, or raise the limit of open files "
+            "(`ulimit -n`, LimitNOFILE)"
+        )
+
+
 class DatabaseFailed(StorageError):
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(
@@ -50,6 +76,11 @@ class DatabaseFailed(StorageError):
 class DatabaseNewer(StorageError):
     def __init__(self, path: str, found: str) -> None:
         super().__init__(f"{path} was written by a later version (revision {found}); upgrade this program to open it")
+
+
+class StatementRefused(StorageError):
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path} cannot take this: {reason}")
 
 
 class BackupRefused(StorageError):

@@ -2,6 +2,8 @@
 
 import asyncio
 import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,16 +15,28 @@ from storage.catalog import tables as catalog_tables
 from storage.catalog.base import Catalog
 from storage.catalog.preparing import prepare
 from storage.catalog.sql import references
-from storage.database import Database
+from storage.database import BUSY_SECONDS, Database
 from storage.presence import Presence
+from storage.private import make_private
 from storage.queues import jobs
 from storage.queues import tables as queue_tables
 from storage.queues.base import JobQueue
 from storage.queues.sqlite import SqliteQueue
 from storage.records.base import RecordStore
+from storage.records.sqlite import BUSY_SECONDS as RECORDS_BUSY_SECONDS
 from storage.records.sqlite import SqliteRecords
+from storage.translating import told, translate
 
+CATALOG, RECORDS = "catalog.db", "records.db"
 TABLES = (*catalog_tables.TABLES, *queue_tables.TABLES)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How many seconds each database is waited for while a program that does not take our locks holds it."""
+
+    catalog: float = BUSY_SECONDS
+    records: float = RECORDS_BUSY_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +53,10 @@ class Storage:
     def referenced(self, digest: str) -> bool:
         """Whether anything promised needs the blob. Synchronous: for sweeps and checks in a thread."""
         return self.catalog.read_now(lambda connection: refers_to(connection, digest))
+
+    def translated(self, error: BaseException) -> BaseException:
+        """A StorageError where a lock, a full disk, a failing one or a lack of descriptors caused it; else the same."""
+        return translate(self.data_dir / CATALOG, error)
 
     def free_bytes(self) -> int:
         return shutil.disk_usage(self.data_dir).free
@@ -57,26 +75,46 @@ class Storage:
         self.presence.close()
 
 
-def open_storage(data_dir: Path, *, min_free_bytes: int = 0) -> Storage:
+def open_storage(data_dir: Path, *, min_free_bytes: int = 0, patience: Patience | None = None) -> Storage:
     """Makes what is missing, migrates what is old. Blocks: call it before the loop runs, or in a thread.
 
     Any number of processes may have the same directory open. Raises DatabaseNewer for one that a later version wrote.
     """
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    database = open_catalog(data_dir)
+    patience = patience or Patience()
+    with told(data_dir / CATALOG):
+        make_private(data_dir)
+    with closing_on_error() as opened:
+        database = open_catalog(data_dir, patience.catalog)
+        opened.callback(database.close_now)
+        records = SqliteRecords(data_dir / RECORDS, busy_seconds=patience.records)
+        opened.callback(records.close)
+        with told(data_dir / CATALOG):
+            blobs = LocalBlobs(data_dir, min_free_bytes=min_free_bytes)
+            presence = Presence(data_dir / "locks")
     return Storage(
         data_dir=data_dir,
-        blobs=LocalBlobs(data_dir, min_free_bytes=min_free_bytes),
+        blobs=blobs,
         catalog=database,
         queue=SqliteQueue(database),
-        records=SqliteRecords(data_dir / "records.db"),
-        presence=Presence(data_dir / "locks"),
+        records=records,
+        presence=presence,
     )
 
 
-def open_catalog(data_dir: Path) -> Database:
+@contextmanager
+def closing_on_error() -> Iterator[ExitStack]:
+    """What was opened before something could not be is closed again."""
+    opened = ExitStack()
+    try:
+        yield opened
+    except BaseException:
+        opened.close()
+        raise
+
+
+def open_catalog(data_dir: Path, busy_seconds: float = BUSY_SECONDS) -> Database:
     """The catalog alone, for what needs nothing else."""
-    database = Database(data_dir / "catalog.db")
+    database = Database(data_dir / CATALOG, busy_seconds=busy_seconds)
     try:
         prepare(database, TABLES)
     except BaseException:

@@ -7,6 +7,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from storage.private import private_folder
+
 _SLOT = ":"  # an owner may be a part of a process: "IDENTITY:SLOT"
 
 
@@ -21,7 +23,7 @@ class Presence:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(folder)
         self.identity = f"{os.getpid()}-{time.time_ns():x}-{secrets.token_hex(4)}"
         self._held: int | None = self._appear()
 

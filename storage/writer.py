@@ -127,10 +127,18 @@ class GroupWriter:
         while going_on:
             group, going_on = self._next_group()
             if group:
-                self._session.transaction(group)
-                _answer(group)
+                self._write(group)
             else:
                 self._session.look()
+
+    def _write(self, group: Sequence[Operation]) -> None:
+        """Whatever goes wrong, every caller is answered and the thread goes on."""
+        try:
+            self._session.transaction(group)
+        except BaseException as error:
+            for operation in group:
+                operation.error = operation.error or error
+        _answer(group)
 
     def _next_group(self) -> tuple[list[Operation], bool]:
         """What waits, and whether to go on after it; an empty group after half a second of silence."""

@@ -84,7 +84,31 @@ async def _serve(settings: Settings, *, no_auth: bool, welcome: bool, flags: str
         secret = await _first_key(engine) if welcome else None
         facts = Facts(version("penstock"), shown(settings), settings.server.session_seconds)
         app, at = make_app(engine, facts=facts), settings.server
-        await serve(app, at.host, at.port, _announce(secret, flags), at.trusted_proxies)
+        say_hello = _announce(secret, flags)
+
+        def announce(address: str) -> None:
+            log.info("server started", address=address, **_in_force(settings))
+            say_hello(address)
+
+        await serve(app, at.host, at.port, announce, at.trusted_proxies)
+    log.info("server stopped")
+
+
+def _in_force(settings: Settings) -> dict[str, object]:
+    """What whoever reads a log must know first; no secret is among it."""
+    limits, jobs = settings.limits, settings.jobs
+    return {
+        "version": version("penstock"),
+        "pid": os.getpid(),
+        "data_dir": str(settings.storage.data_dir.absolute()),
+        "imports": str(settings.imports.dir.absolute()),
+        "slots": jobs.slots,
+        "attempts": jobs.attempts,
+        "memory_bytes": jobs.memory_bytes,
+        "stall_seconds": jobs.stall_seconds,
+        "max_upload_bytes": limits.max_upload_bytes,
+        "min_free_bytes": limits.min_free_bytes,
+    }
 
 
 async def _first_key(engine: Engine) -> str | None:

@@ -45,7 +45,7 @@ class Plan:
     lane: str | None = None
     due: datetime | None = None
     priority: int = 0
-    attempts: int = 3
+    attempts: int | None = None  # None: as often as [jobs] attempts says
     payload: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -167,7 +167,7 @@ class Batches:
                 created_by=key.id if key and key.id else None,
                 properties=properties or {},
             )
-            plan = Plan(lane=api, attempts=self._attempts, payload={"after": list(after)})
+            plan = Plan(lane=api, payload={"after": list(after)})
             content = orjson.dumps(control, option=orjson.OPT_SORT_KEYS)
             return await self.submit(new, [("rows", upload)], plan, content)
 
@@ -189,7 +189,7 @@ class Batches:
         new = NewBatch(
             identifier=new_identifier(), api=api, comment=comment, created=self._clock(), process=definition.id
         )
-        plan = Plan(mode=mode, lane=api, attempts=self._attempts)
+        plan = Plan(mode=mode, lane=api)
         return await self.submit(new, uploads, plan, definition.content if content is None else content)
 
     async def submit(
@@ -248,7 +248,7 @@ class Batches:
     ) -> Job:
         """Hands the batch to the queue; of two calls at once, one gets BatchWrongState."""
         # clients rely on the order of their batches (Haplo: jobs run one after the other in the background)
-        plan = plan or Plan(mode=mode, lane=api, attempts=self._attempts)
+        plan = plan or Plan(mode=mode, lane=api)
         return await self._catalog.write(lambda connection: self.put(connection, api, identifier, wanted, plan))
 
     async def get(self, api: str | None, identifier: str) -> Batch:
@@ -308,7 +308,7 @@ class Batches:
             lane=plan.lane,
             due=plan.due,
             priority=plan.priority,
-            max_attempts=plan.attempts,
+            max_attempts=self._attempts if plan.attempts is None else plan.attempts,
             payload=plan.payload,
         )
         job = self._queue.put(connection, new, self._clock())

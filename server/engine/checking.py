@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from storage import integrity
 from storage.errors import BlobDamaged, BlobMissing
 from storage.opening import Storage
+from storage.queues import jobs
 from storage.records.base import Table
+
+STRANGE = (
+    "catalog.db does not know: catalog.db is gone, or older than records.db; "
+    "put back the one that belongs to it, or restore both from a backup"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,19 @@ def check(storage: Storage, tables: Collection[Table], *, deep: bool) -> Iterato
     yield from _blobs(storage, needed, deep=deep)
     for message in storage.records.verify(list(tables)):
         yield Finding(True, message)
+    yield from strangers(storage)
+
+
+def strangers(storage: Storage) -> Iterator[Finding]:
+    """Rows of jobs that the catalog does not know: it is gone, or older than the records."""
+    for table in storage.records.tables():
+        for job, number in storage.records.writers(table).items():
+            if not is_known(storage, job):
+                yield Finding(True, f"{table}: {number} rows were written by job {job}, which {STRANGE}")
+
+
+def is_known(storage: Storage, job: str) -> bool:
+    return storage.catalog.read_now(lambda connection: jobs.get(connection, job)) is not None
 
 
 def _blobs(storage: Storage, needed: dict[str, int | None], *, deep: bool) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import Connection
@@ -15,11 +15,14 @@ from server.engine.definitions import Definitions
 from server.engine.events import Events, JobBegun, JobLeft, JobRead
 from server.engine.ledger import IMPORTS, abandon
 from server.engine.supervising import keep_going
-from server.engine.worker import Order, Pulse, Verdict, Worker, WorkerConfig, WorkerDied
+from server.engine.worker import Order, Pulse, Verdict, Worker, WorkerConfig, WorkerDied, WorkerSilent
 from server.logs import format_in_force
+from storage.errors import StorageError
 from storage.opening import Storage
 from storage.queues import jobs
 from storage.queues.base import FINAL, Job
+
+_MOST_DOUBLINGS = 6  # of the pause before a job is tried again: about five minutes
 
 log = structlog.get_logger("penstock.jobs")
 
@@ -56,6 +59,7 @@ class Dispatcher:
         self._events = events or Events()
         self._stopping = asyncio.Event()
         self._slots: list[asyncio.Task[None]] = []
+        self._pauses: dict[str, int] = {}  # by job: how often it was put off
 
     @property
     def slots(self) -> int:
@@ -100,26 +104,44 @@ class Dispatcher:
             await worker.close()
 
     async def _turn(self, worker: Worker, owner: str) -> bool:
-        """Runs a job, where there is one. The slot outlives what goes wrong; the job goes on when its lease ends."""
+        """Runs a job, where there is one. The slot outlives what goes wrong, and so does the job."""
         try:
             await worker.start()
             job = await self._claim(owner)
-            if job is not None:
-                await self._run(worker, job, owner)
-            return job is not None
-        except Exception:
-            log.exception("a job was left to whoever claims it next")
+        except Exception as error:
+            self._tell("the worker process could not be started", error)
             await worker.close()
             return False
+        if job is not None:
+            await self._run_or_leave(worker, job, owner)
+        return job is not None
+
+    async def _run_or_leave(self, worker: Worker, job: Job, owner: str) -> None:
+        try:
+            await self._run(worker, job, owner)
+        except Exception as error:
+            known = self._tell("a job was left to whoever claims it next", error, job=job.id)
+            await worker.close()
+            with suppress(StorageError):  # else it goes on when its lease ends
+                await self._storage.queue.release(job.id, owner, self._after(job), counted=not known, error=str(error))
+
+    def _tell(self, event: str, error: Exception, **more: object) -> bool:
+        """In one line where the reason is a lock, a disk or a lack of descriptors; says whether it is."""
+        known = self._storage.translated(error)
+        if isinstance(known, StorageError):
+            log.warning(event, reason=str(known), **more)
+            return True
+        log.error(event, exc_info=error, **more)
+        return False
 
     async def _claim(self, owner: str) -> Job | None:
         try:
             return await self._storage.queue.claim(
                 owner, self._clock(), self._limits.lease_seconds, self._storage.presence.is_dead, self._give_up, IMPORTS
             )
-        except Exception:
+        except Exception as error:
             # a full disk, say: the jobs are safe where they are, and the next look may find it mended
-            log.exception("the job queue could not be read")
+            self._tell("the job queue could not be read", error)
             return None
 
     def _give_up(self, connection: Connection, job: Job) -> None:
@@ -157,9 +179,15 @@ class Dispatcher:
                 return await self._watch(worker, job, owner)
             finally:
                 interrupting.cancel()
-        except (WorkerDied, OSError) as error:
+        except WorkerSilent as error:
+            await worker.close()
+            return Verdict("failed", str(error))
+        except WorkerDied as error:
             await worker.close()
             return Verdict("retry", str(error))
+        except OSError as error:  # it was gone before it had the order
+            await worker.close()
+            return Verdict("later", f"the worker process could not be reached: {error}")
 
     async def _interrupt_on_stop(self, worker: Worker) -> None:
         await self._stopping.wait()
@@ -181,7 +209,7 @@ class Dispatcher:
             if isinstance(answer, Pulse):
                 self._events.tell(JobRead(job.id, answer.read))
             if silent >= self._limits.stall_seconds:
-                raise WorkerDied(f"the worker process gave no sign of life for {silent:.0f} seconds and was ended")
+                raise WorkerSilent(silent)
             held = await self._storage.queue.extend(job.id, owner, self._clock(), self._limits.lease_seconds)
             if not held and not await self._has_ended(job):
                 raise WorkerDied("the job was taken over by another process")
@@ -196,19 +224,41 @@ class Dispatcher:
 
     async def _settle(self, job: Job, owner: str, verdict: Verdict) -> Job | None:
         """Gives the job back or lets it end; the job as it is then."""
-        now = self._clock()
         if verdict.kind == "interrupted":
-            await self._storage.queue.release(job.id, owner, now, counted=False)
+            await self._storage.queue.release(job.id, owner, None, counted=False)
             log.info("job paused at a checkpoint", job=job.id)
-        elif verdict.kind == "retry":
-            pause = self._limits.retry_seconds * 2 ** min(job.attempts - 1, 6)
-            due = now if job.attempts >= job.max_attempts else now + timedelta(seconds=pause)
-            await self._storage.queue.release(job.id, owner, due, error=verdict.message)
-            log.warning("job will be tried again", job=job.id, attempt=job.attempts, reason=verdict.message)
+        elif verdict.kind in ("later", "retry"):
+            await self._again(job, owner, verdict)
         else:
-            self._ended(job.id)
+            await self._end(job, owner, verdict)
         after = await self._found(job)
-        if after is not None and verdict.kind == "done":
+        if after is not None and verdict.kind in ("done", "failed"):
             counts = {name: number for name, number in asdict(after.counts).items() if number}
             log.info("job ended", job=job.id, state=after.state, errors=after.errors, error=after.error, **counts)
         return after
+
+    async def _again(self, job: Job, owner: str, verdict: Verdict) -> None:
+        counted = verdict.kind == "retry"
+        due = None if counted and job.attempts >= job.max_attempts else self._after(job)
+        await self._storage.queue.release(job.id, owner, due, counted=counted, error=verdict.message)
+        log.warning("job will be tried again", job=job.id, attempt=job.attempts, reason=verdict.message)
+
+    async def _end(self, job: Job, owner: str, verdict: Verdict) -> None:
+        self._pauses.pop(job.id, None)
+        if verdict.kind == "failed":
+            now = self._clock()
+            await self._storage.catalog.write(lambda connection: self._fail(connection, job, owner, verdict, now))
+        self._ended(job.id)
+
+    def _fail(self, connection: Connection, job: Job, owner: str, verdict: Verdict, now: datetime) -> None:
+        queue = self._storage.queue
+        if queue.finish(connection, job.id, owner, "failed", now, error=verdict.message):
+            ended = jobs.get(connection, job.id)
+            assert ended is not None  # it has just been written
+            abandon(queue, connection, ended, now)
+
+    def _after(self, job: Job) -> datetime:
+        """When it is worth another look: each time it is put off in vain, twice as long from now."""
+        times = self._pauses.get(job.id, 0)
+        self._pauses[job.id] = min(times + 1, _MOST_DOUBLINGS)
+        return self._clock() + timedelta(seconds=self._limits.retry_seconds * 2**times)

@@ -32,8 +32,14 @@ async def batch_document(engine: Engine, identifier: str, *, log_lines: int | No
         "properties": dict(batch.properties),
         "files": [file_document(file) for file in await engine.batches.files(batch)],
         "job": job_summary(job) if job else None,
+        "errands": [errand_document(one) for one in await engine.jobs.list(batch=batch.id) if one.mode == ERRAND],
         "log": await log_text(engine, job.id, log_lines) if job else "",
     }
+
+
+def errand_document(errand: Job) -> Document:
+    """A mail or a callback that follows the end of a batch; its error says why it was not sent, or not yet."""
+    return {"id": errand.id, "kind": errand.kind, "state": errand.state, "error": errand.error}
 
 
 def batch_summary(batch: Batch) -> Document:

@@ -14,7 +14,7 @@ from server.engine.browsing import Browsing
 from server.engine.callbacks import KIND as CALLBACK
 from server.engine.callbacks import CallbackRules, Callbacks
 from server.engine.catalogue import Catalogue
-from server.engine.checking import Finding, check
+from server.engine.checking import STRANGE, Finding, check, is_known
 from server.engine.clock import Clock, utc_now
 from server.engine.control_files import ControlFiles
 from server.engine.copying import Copying
@@ -102,8 +102,10 @@ class Engine:
         storage, clock = self._storage, self._clock
         self.pushes = Pushes(self.batches, self.jobs)
         self.transactions = Transactions(storage.catalog, storage.queue, self.jobs, clock, loads, self._limits.attempts)
-        callbacks = Callbacks(self.transactions.told, CallbackRules(loads.callbacks == "anywhere"))
-        self.errands = Errands(storage, clock, {MAIL: Mail(self.batches, self.jobs, mail), CALLBACK: callbacks})
+        self._callbacks = Callbacks(self.transactions.told, CallbackRules(loads.callbacks == "anywhere"))
+        mails = Mail(self.batches, self.jobs, mail)
+        places = {MAIL: mails.place, CALLBACK: self._callbacks.place}
+        self.errands = Errands(storage, clock, {MAIL: mails, CALLBACK: self._callbacks}, places)
         self.schedules = Schedules(storage.catalog, self.jobs, clock)
         self.control_files = ControlFiles(storage.catalog, storage.blobs)
         self.proposals = Proposals(
@@ -154,6 +156,7 @@ class Engine:
         """Removes what a dead process left in flight; how many bodies."""
         await asyncio.to_thread(self._storage.presence.sweep)
         await asyncio.to_thread(self._forget_ended)
+        await asyncio.to_thread(self._tell_strangers)
         return await self.uploads.sweep(self._storage.referenced)
 
     def _forget_ended(self) -> None:
@@ -166,6 +169,13 @@ class Engine:
                     self._storage.records.forget(job.id)
         except StorageError as error:
             log.warning("checkpoints of ended jobs were left in place", reason=str(error))
+
+    def _tell_strangers(self) -> None:
+        """Only the newest row of each table is looked at: `penstock fsck` looks at all."""
+        for table in self._storage.records.tables():
+            job = self._storage.records.last_writer(table)
+            if job is not None and not is_known(self._storage, job):
+                log.error("rows of an unknown job", table=table, job=job, reason=f"this job {STRANGE}")
 
     def start_dispatcher(self) -> None:
         self._dispatcher = Dispatcher(
@@ -215,6 +225,7 @@ class Engine:
         await self.feed.close()
         await self.inspection.close()
         await self.stop_dispatcher()
+        self._callbacks.close()
         await self.keys.close()
         await self.uploads.close()
 

@@ -34,7 +34,13 @@ class Leftovers:
 
     def _drop(self, connection: Connection, digests: Iterable[str]) -> set[str]:
         """In the writer's turn, so that nobody begins to refer to one meanwhile. Gives those that are still there."""
-        unneeded = {digest for digest in digests if not self._refers(connection, digest)}
+        unneeded = {digest for digest in digests if not self._is_needed(connection, digest)}
         for digest in unneeded:
             self._blobs.remove(digest)
         return {digest for digest in unneeded if self._blobs.has(digest)}
+
+    def _is_needed(self, connection: Connection, digest: str) -> bool:
+        """Also by what others have deleted in this turn: until the commit, a crash brings it back."""
+        if self._refers(connection, digest):
+            return True
+        return self._catalog.read_now(lambda committed: self._refers(committed, digest))

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
@@ -36,7 +36,15 @@ from server.readers.sniff import HEAD
 from server.readers.xlsx_reader import READ_COLUMNS
 from storage.catalog.base import BatchFile
 from storage.catalog.sql import transactions
-from storage.errors import StorageError, Superseded
+from storage.errors import (
+    BlobDamaged,
+    BlobMissing,
+    StatementRefused,
+    StorageBusy,
+    StorageError,
+    StorageFull,
+    Superseded,
+)
 from storage.opening import Storage, open_storage
 from storage.queues import jobs
 from storage.queues.base import FinalState, Job
@@ -53,21 +61,58 @@ log = structlog.get_logger("penstock.import")
 def main(pipe: Pipe, config: WorkerConfig) -> None:
     """The entry of a worker process."""
     configure_logs(config.log_format)
-    serve_orders(pipe, config, Performer(open_storage(config.data_dir)))
+    opening = Opening(lambda: open_storage(config.data_dir))
+    opening.try_early()
+    serve_orders(pipe, config, opening)
+
+
+class Opening:
+    """Opens the storage with the first order that finds it free: a lock or a full disk speaks against no job."""
+
+    def __init__(self, opened: Callable[[], Storage]) -> None:
+        self._open = opened
+        self._performer: Performer | None = None
+
+    def try_early(self) -> None:
+        """So that the first order need not wait for it."""
+        with suppress(StorageError, OSError):
+            self._performer = Performer(self._open())
+
+    def __call__(self, order: Order, signals: Signals) -> Verdict:
+        try:
+            self._performer = self._performer or Performer(self._open())
+        except (StorageError, OSError) as error:
+            return Verdict("later", str(error))
+        return self._performer(order, signals)
 
 
 class Performer:
-    """Runs one order after the other on one storage."""
+    """Runs one order after the other on one storage. Whatever happens, it answers: its end would end the worker."""
 
     def __init__(self, storage: Storage, clock: Clock = utc_now) -> None:
         self._storage = storage
         self._clock = clock
 
     def __call__(self, order: Order, signals: Signals) -> Verdict:
+        try:
+            return self._perform(order, signals)
+        except Exception as error:  # not the job's own: the catalog cannot be read, or its end not be written
+            known = self._storage.translated(error)
+            if not isinstance(known, StorageError):
+                log.exception("the end of an import could not be written", job=order.job)
+            return _put_off(known)
+
+    def _perform(self, order: Order, signals: Signals) -> Verdict:
         job = self._storage.catalog.read_now(lambda connection: jobs.get(connection, order.job))
         if job is None or job.state != "running" or job.owner != order.owner:
             return Verdict("done")
         return _Performance(self._storage, self._clock, order, job, signals).verdict()
+
+
+def _put_off(error: BaseException) -> Verdict:
+    """A lock, a full disk or a lack of descriptors passes, and counts for nothing; other trouble counts as a try."""
+    passing = isinstance(error, StorageBusy | StorageFull)
+    return Verdict("later" if passing else "retry", str(error) or type(error).__name__)
 
 
 class _Performance:
@@ -99,11 +144,17 @@ class _Performance:
             self._fail(str(error))
         except MemoryError:
             self._fail("the import needed more memory than [jobs] memory_bytes allows")
-        except StorageError as error:
-            return Verdict("retry", str(error))
+        except (BlobMissing, BlobDamaged, StatementRefused) as error:
+            self._fail(str(error))
         except Exception as error:
-            log.exception("import failed", job=self._job.id)
-            self._fail(f"{type(error).__name__}: {error}")
+            return self._unexpected(self._storage.translated(error))
+        return Verdict("done")
+
+    def _unexpected(self, error: BaseException) -> Verdict:
+        if isinstance(error, StorageError):
+            return _put_off(error)
+        log.error("import failed", job=self._job.id, exc_info=error)
+        self._fail(f"{type(error).__name__}: {error}")
         return Verdict("done")
 
     def _run(self) -> None:
@@ -187,6 +238,7 @@ class _Performance:
     def _by_sheets(self, order: BulkOrder, opened: ExitStack) -> "_Prepared":
         """A bulk load says in its sheets what is in them; each block brings its own mapper."""
         (file,) = self._ledger.files()
+        self._check(file)
         try:
             book = opened.enter_context(BulkBook(opened.enter_context(self._storage.blobs.open(file.digest))))
         except FileBroken as error:
@@ -202,6 +254,7 @@ class _Performance:
         """Validated again: the models may have changed since the control file was accepted."""
         if self._job.control is None:
             raise RunFault("the job names no control file")
+        self._storage.blobs.verify(self._job.control)
         with self._storage.blobs.open(self._job.control) as file:
             document = orjson.loads(file.read())
         messages = check_control(document, self._order.models)
@@ -210,7 +263,10 @@ class _Performance:
         return document, self._order.models[document["model"]]
 
     def _sources(self, control: ControlFile, is_read: IsRead | None) -> list[Source]:
-        sources = [self._source(control, file, is_read) for file in self._ledger.files()]
+        files = self._ledger.files()
+        for file in files:
+            self._check(file)
+        sources = [self._source(control, file, is_read) for file in files]
         if control.record_processor is None:
             return sources
         check_whole_files(sources, self._pause)  # a processor may give records of one file before it reads the next
@@ -243,6 +299,14 @@ class _Performance:
                 self._account.remark(source.remark(sentence))
             yield from block.records
 
+    def _check(self, file: BatchFile) -> None:
+        """The bytes are those that were received: a disk that changed some must not change what is imported."""
+        try:
+            self._storage.blobs.verify(file.digest, self._pause)
+        except (BlobMissing, BlobDamaged) as error:
+            name = file.name if file.filename in (None, "", file.name) else f"{file.name} ({file.filename})"
+            raise RunFault(f"{name}: {error}; send the file again, then repeat the import") from error
+
     def _first_line(self) -> str:
         return f"START: {moment(self._clock())}"
 
@@ -273,7 +337,10 @@ class _Performance:
             self._ledger.end(self._account, state, error)
         except Superseded:
             return  # whoever has the job now writes its end
-        self._storage.records.forget(self._job.id)
+        try:
+            self._storage.records.forget(self._job.id)
+        except StorageError as error:  # the job has ended; the next start of a server drops it
+            log.warning("the checkpoint of an ended job was left in place", job=self._job.id, reason=str(error))
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,14 +55,27 @@ class Pulse:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`done`: the job has its final state. `interrupted`: it can go on elsewhere. `retry`: it may work later."""
+    """`done`: the job has its final state. `interrupted`: it can go on elsewhere. `later`: something is in the way.
 
-    kind: Literal["done", "interrupted", "retry"]
+    `retry`: it may work another time, but not for ever. `failed`: it must not be tried again.
+    """
+
+    kind: Literal["done", "interrupted", "later", "retry", "failed"]
     message: str = ""
 
 
 class WorkerDied(Exception):
     """The child ended before it answered."""
+
+
+class WorkerSilent(Exception):
+    """The child gives no sign of life. The same bytes would silence the next one, so the job ends."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"the worker process gave no sign of life for {seconds:.0f} seconds ([jobs] stall_seconds) and was ended; "
+            "something in the file or in the control file takes too long: change it, then import again"
+        )
 
 
 Perform = Callable[[Order, "Signals"], Verdict]

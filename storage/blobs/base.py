@@ -3,11 +3,15 @@
 Everything here is synchronous and does disk work: call it from a worker thread, few and large.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
 from storage.digest import Digest
+
+
+def go_on() -> None:
+    """For callers that a long reading keeps from nothing."""
 
 
 class Stored(NamedTuple):
@@ -47,7 +51,8 @@ class BlobStore(Protocol):
     * `path` is the file of a blob for reading; raises BlobMissing.
     * `open` opens it for reading; raises BlobMissing.
     * `has` and `size` answer without reading the bytes; `size` raises BlobMissing.
-    * `verify` reads the bytes and raises BlobDamaged when their digest differs, BlobMissing when there are none.
+    * `verify` reads the bytes and raises BlobDamaged when their digest differs, BlobMissing when there are none; it
+      calls `between` every few megabytes, which may raise to end it.
     * `digests` yields every blob there is, in no order.
     * `remove` deletes a blob, unless a living writer has published the same bytes; nothing happens when there is none.
     * `sweep` removes what dead processes left in flight: bodies never published, and published blobs that were never
@@ -66,7 +71,7 @@ class BlobStore(Protocol):
 
     def size(self, digest: str) -> int: ...
 
-    def verify(self, digest: str) -> None: ...
+    def verify(self, digest: str, between: Callable[[], None] = go_on) -> None: ...
 
     def digests(self) -> Iterator[Digest]: ...
 

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from storage.digest import Digest, is_digest
+from storage.private import FILE, private_folder
 
 LOCK_NAME = ".lock"
 
@@ -20,13 +21,13 @@ LOCK_NAME = ".lock"
 class Incoming:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
 
     def create(self) -> "InFlight":
-        """A new, empty, locked file; read-only for everybody who opens it later."""
+        """A new, empty, locked file."""
         path = self.folder / secrets.token_hex(8)
         with self.shared():  # a sweeper must not meet it before it is locked
-            fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o400)
+            fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, FILE)
             fcntl.flock(fd, fcntl.LOCK_EX)
         return InFlight(self, fd, path)
 
@@ -97,6 +98,10 @@ class InFlight:
     def drop(self) -> None:
         with suppress(FileNotFoundError):
             os.unlink(self.path)
+        self.leave()
+
+    def leave(self) -> None:
+        """To the next sweep, as if this process had died."""
         os.close(self.fd)
 
 

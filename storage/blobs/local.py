@@ -1,32 +1,36 @@
 """Blobs as files of one folder tree on the local disk.
 
-    blobs/sha256/ab/cd/<digest>   whole, durable, read-only: 0400 until somebody settles it, 0444 from then on
+    blobs/sha256/ab/cd/<digest>   whole, durable; read-only (0400) once it is settled, 0600 before
     incoming/                     bodies in flight
 
 A published blob that was never settled may belong to an upload whose promise was never made: the file in `incoming/`
 that carries its digest says so, to this process and to any other that sweeps after a crash.
 """
 
-import errno
 import hashlib
+import logging
 import os
 import stat
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
 from io import BufferedReader
 from pathlib import Path
 
-from storage.blobs.base import Referenced, Stored
+from storage.blobs.base import Referenced, Stored, go_on
 from storage.blobs.incoming import Incoming, digest_in
 from storage.blobs.writeback import start_writeback
 from storage.digest import Digest, is_digest
 from storage.errors import BlobDamaged, BlobMissing, StorageFull
+from storage.private import private_folder
+from storage.translating import told
 
 WRITEBACK_EVERY = 16 * 1024 * 1024
 LOOK_AT_SPACE_EVERY = 64 * 1024 * 1024
 MOST_PIECES = 1024  # what one writev takes
-SETTLED = 0o444
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+VERIFY_STEP = 4 * 1024 * 1024
+SETTLED = 0o400
+
+log = logging.getLogger(__name__)
 
 
 class LocalBlobs:
@@ -34,7 +38,7 @@ class LocalBlobs:
 
     def __init__(self, data_dir: str | os.PathLike[str], min_free_bytes: int = 0) -> None:
         self._root = Path(data_dir) / "blobs" / "sha256"
-        self._root.mkdir(parents=True, exist_ok=True)
+        private_folder(self._root)
         self._min_free = min_free_bytes
         self._durable_folders = bytearray(1 << 16)  # one flag for each ab/cd whose own name is on the disk
         self._durable_parents: set[str] = set()
@@ -42,7 +46,7 @@ class LocalBlobs:
 
     def writer(self) -> "LocalWriter":
         self.check_space()
-        with self.telling_full():
+        with self.telling():
             return LocalWriter(self)
 
     def place(self, digest: str) -> Path:
@@ -59,7 +63,8 @@ class LocalBlobs:
 
     def open(self, digest: str) -> BufferedReader:
         try:
-            return self.place(digest).open("rb")
+            with self.telling():
+                return self.place(digest).open("rb")
         except FileNotFoundError:
             raise BlobMissing(digest) from None
 
@@ -72,9 +77,9 @@ class LocalBlobs:
         except FileNotFoundError:
             raise BlobMissing(digest) from None
 
-    def verify(self, digest: str) -> None:
-        with self.open(digest) as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+    def verify(self, digest: str, between: Callable[[], None] = go_on) -> None:
+        with self.open(digest) as file, self.telling():
+            found = _digest_of(file, between)
         if found != digest:
             raise BlobDamaged(digest, found)
 
@@ -120,15 +125,9 @@ class LocalBlobs:
         if free < self._min_free:
             raise StorageFull(free, self._min_free)
 
-    @contextmanager
-    def telling_full(self) -> Iterator[None]:
-        """Turns the system's "no space" into StorageFull."""
-        try:
-            yield
-        except OSError as error:
-            if error.errno not in _NO_SPACE:
-                raise
-            raise StorageFull(0, self._min_free) from error
+    def telling(self) -> AbstractContextManager[None]:
+        """Turns what the system says into StorageFull and StorageBusy."""
+        return told(self._root)
 
     def make_folder(self, digest: Digest) -> None:
         """The blob's folder exists and its name is durable, whoever made it."""
@@ -136,7 +135,7 @@ class LocalBlobs:
         if self._durable_folders[number]:
             return
         folder = self.place(digest).parent
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
         sync(folder.parent)
         if folder.parent.name not in self._durable_parents:
             sync(self._root)
@@ -160,7 +159,7 @@ class LocalWriter:
 
     def write(self, *pieces: bytes | bytearray | memoryview) -> None:
         size = sum(map(len, pieces))
-        with self._blobs.telling_full():
+        with self._blobs.telling():
             self._append(pieces, size)
         for piece in pieces:
             self._hash.update(piece)
@@ -179,7 +178,7 @@ class LocalWriter:
     def publish(self) -> Stored:
         stored = self.seal()
         if not self._published:
-            with self._blobs.telling_full():
+            with self._blobs.telling():
                 self._publish(stored)
             self._published = True
         return stored
@@ -193,34 +192,35 @@ class LocalWriter:
     def discard(self) -> None:
         if self._ended:
             return
-        if self._made_blob:
-            self._take_back(self.seal().digest)
-        self._end()
+        try:
+            if self._made_blob:
+                self._take_back(self.seal().digest)
+        except OSError as error:  # no descriptor is left, say
+            self._ended = True
+            self._file.leave()  # the next sweep judges the blob by the name of this file
+            log.warning("%s is left to the next sweep: %s", self._file.path.name, error)
+        else:
+            self._end()
 
     def _publish(self, stored: Stored) -> None:
         place = self._blobs.place(stored.digest)
         self._file.carry(stored.digest)  # first: from here on no sweep takes a blob of this digest away
-        if not _is_whole(place, stored.size):
-            os.fsync(self._file.fd)
-            self._blobs.make_folder(stored.digest)
-            self._made_blob = self._link(place, stored.size)
-        if not self._made_blob:
-            self._blobs.make_folder(stored.digest)
-            sync(place)  # its first writer may not have come as far
+        os.fsync(self._file.fd)
+        self._blobs.make_folder(stored.digest)
+        self._made_blob = self._link(place)
         sync(place.parent)
 
-    def _link(self, place: Path, size: int) -> bool:
-        """Whether this writer's bytes became the blob."""
+    def _link(self, place: Path) -> bool:
+        """Whether there was no such blob before."""
         try:
             os.link(self._file.path, place)
         except FileExistsError:
-            if _is_whole(place, size):
-                return False
             self._replace(place)
+            return False
         return True
 
     def _replace(self, place: Path) -> None:
-        """A blob of the wrong size is damaged; the good bytes take its place at once."""
+        """These bytes have just been hashed; those that lie there may be damaged, or not yet durable."""
         spare = self._file.path.with_name(f"{self._file.path.name}.spare")
         os.link(self._file.path, spare)
         os.rename(spare, place)
@@ -228,7 +228,7 @@ class LocalWriter:
     def _take_back(self, digest: Digest) -> None:
         place, incoming = self._blobs.place(digest), self._blobs.incoming
         with incoming.alone(), suppress(FileNotFoundError):
-            settled = stat.S_IMODE(place.stat().st_mode) == SETTLED
+            settled = not place.stat().st_mode & stat.S_IWUSR
             if not settled and incoming.names_of(digest) == [self._file.path.name]:
                 place.unlink()
 
@@ -254,8 +254,11 @@ def sync(path: Path) -> None:
         os.close(fd)
 
 
-def _is_whole(place: Path, size: int) -> bool:
-    try:
-        return place.stat().st_size == size
-    except FileNotFoundError:
-        return False
+def _digest_of(file: BufferedReader, between: Callable[[], None]) -> str:
+    found = hashlib.sha256()
+    buffer = memoryview(bytearray(VERIFY_STEP))
+    while size := file.readinto(buffer):
+        found.update(buffer[:size])
+        if size == VERIFY_STEP:
+            between()
+    return found.hexdigest()

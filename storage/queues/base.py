@@ -6,7 +6,7 @@ A job is run under a lease: its owner extends the lease while it works, and lose
 import secrets
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal, Protocol
 
 from sqlalchemy import Connection
@@ -14,6 +14,8 @@ from sqlalchemy import Connection
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 FinalState = Literal["done", "failed", "cancelled"]
 FINAL: tuple[FinalState, ...] = ("done", "failed", "cancelled")
+
+LONGEST_PAUSE = timedelta(hours=8)  # before a job that was begun is tried again
 
 _UNIX_START = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -38,6 +40,8 @@ class Counts:
 @dataclass(frozen=True, slots=True)
 class NewJob:
     """A job to be put. `due` is when it may start, None means at once. A caller may choose `id` with `new_job_id`.
+
+    At once is not a time: such a job is `due` when it was `created`, and a clock that is set back does not delay it.
 
     Jobs of one `lane` run one after the other, in the order they were put.
     """
@@ -101,14 +105,18 @@ class JobQueue(Protocol):
     """The clock is always handed in; no method asks what time it is.
 
     * `put` adds a job in the caller's transaction: it exists if and only if that transaction commits.
-    * `claim` hands out the job with the highest priority, then the earliest due, then the oldest, among those due.
+    * `claim` hands out the job with the highest priority, then the earliest due, then the oldest, among those due. Jobs
+      put at once, and those put off for longer than LONGEST_PAUSE, are due whatever the clock says: it was set back.
     * With `modes`, only jobs of one of these modes are handed out, or given up.
     * Jobs of one lane run one after the other: none is handed out while another of its lane runs, or has begun, waits
       to go on and was put before it.
     * A claimed job belongs to its owner until the lease ends; no other claim gets it before that.
     * A running job whose lease has ended, or whose owner `dead_owner` says is dead, is handed out again.
-    * Each claim counts as an attempt. A job whose attempts are used up is not handed out: it becomes `failed` with a
-      sentence in `error`, and `abandoned` is called with it in the same transaction.
+    * `attempts` counts what speaks against a job: times that somebody began it and, being alive, did not bring it to
+      its end. A claim counts as one; `release` with `counted=False` takes it back. A job taken over from an owner that
+      died, or that lost its lease, is handed out without a new one: its owner's end is not the job's fault.
+    * A queued job whose attempts are used up is not handed out: it becomes `failed` with a sentence in `error`, and
+      `abandoned` is called with it in the same transaction.
     * A job whose cancel was requested is handed out again like any other; whoever claims it sees `cancel_requested`.
     * `extend` moves the end of the lease and says whether the job is still the owner's; it works after the lease has
       ended as long as nobody else has claimed the job.
@@ -116,7 +124,8 @@ class JobQueue(Protocol):
       its earlier attempts forgiven.
       `finish` ends the job in a final state. Both are part of the caller's transaction and work only for the owner;
       they say whether the job was still the owner's.
-    * `release` gives a job back to be claimed from `due` on; with `counted=False` the attempt is not counted.
+    * `release` gives a job back to be claimed from `due` on, None for at once; with `counted=False` the attempt is not
+      counted.
       `error` says why; it is part of the sentence of a job that is given up.
     * `cancel` ends a queued job at once, and asks the owner of a running one to stop; it returns the job as it is then,
       or None when there is none. A job in a final state is left as it is.
@@ -163,7 +172,7 @@ class JobQueue(Protocol):
     ) -> bool: ...
 
     async def release(
-        self, job: str, owner: str, due: datetime, *, counted: bool = True, error: str | None = None
+        self, job: str, owner: str, due: datetime | None, *, counted: bool = True, error: str | None = None
     ) -> bool: ...
 
     def cancel(self, connection: Connection, job: str, now: datetime) -> Job | None: ...

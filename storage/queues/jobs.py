@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 
 from storage.queues.base import (
+    LONGEST_PAUSE,
     Abandoned,
     Counts,
     FinalState,
@@ -67,6 +68,17 @@ _PROGRESS_OWN = _CHANGE_OWN.values(
     furthest=case((_IS_FURTHER, bindparam("reached")), else_=jobs.c.furthest),
 )
 _UNCOUNT_OWN = _CHANGE_OWN.values(attempts=jobs.c.attempts - 1)
+_SET_BACK = and_(
+    jobs.c.state == "queued",
+    jobs.c.due > bindparam("clock"),
+    or_(
+        jobs.c.due == jobs.c.created,  # put or given back at once
+        and_(jobs.c.started.is_(None), jobs.c.due < jobs.c.created),
+        and_(jobs.c.started.is_not(None), jobs.c.due > bindparam("latest")),
+    ),
+)
+_ANY_SET_BACK = select(exists().where(_SET_BACK))
+_DUE_AFTER_ALL = update(jobs).where(_SET_BACK).values(due=bindparam("clock"))
 
 
 def put(connection: Connection, job: NewJob, now: datetime) -> Job:
@@ -158,11 +170,12 @@ def claim(
     abandoned: Abandoned = ignore_abandoned,
     modes: Collection[str] = (),
 ) -> Job | None:
+    _forget_later_times(connection, now)
     free = _claimable(now, [name for name in _owners(connection) if dead_owner(name)])
     if modes:
         free = free.where(jobs.c.mode.in_(modes))
     while (job := _job(connection.execute(free).one_or_none())) is not None:
-        if job.attempts < job.max_attempts:
+        if job.state == "running" or job.attempts < job.max_attempts:
             return _hand_out(connection, job, owner, now, lease)
         abandoned(connection, _give_up(connection, job, now))
     return None
@@ -199,10 +212,19 @@ def finish(
 
 
 def release(
-    connection: Connection, job: str, owner: str, due: datetime, *, counted: bool = True, error: str | None = None
+    connection: Connection,
+    job: str,
+    owner: str,
+    due: datetime | None,
+    *,
+    counted: bool = True,
+    error: str | None = None,
 ) -> bool:
-    values: dict[str, object] = {"state": "queued", "owner": None, "lease_until": None, "due": due, "error": error}
-    return _owned(connection, job, owner, values, _CHANGE_OWN if counted else _UNCOUNT_OWN)
+    values: dict[str, object] = {"state": "queued", "owner": None, "lease_until": None, "error": error}
+    change = _CHANGE_OWN if counted else _UNCOUNT_OWN
+    if due is None:
+        return _owned(connection, job, owner, values, change.values(due=jobs.c.created))
+    return _owned(connection, job, owner, values | {"due": due}, change)
 
 
 def cancel(connection: Connection, job: str, now: datetime) -> Job | None:
@@ -212,6 +234,13 @@ def cancel(connection: Connection, job: str, now: datetime) -> Job | None:
         running = and_(jobs.c.id == job, jobs.c.state == "running")
         connection.execute(update(jobs).where(running).values(cancel_requested=True))
     return get(connection, job)
+
+
+def _forget_later_times(connection: Connection, now: datetime) -> None:
+    """After the clock was set back, jobs that wait for nothing but a time that has been would wait for it again."""
+    times = {"clock": now, "latest": now + LONGEST_PAUSE}
+    if connection.execute(_ANY_SET_BACK, times).scalar():
+        connection.execute(_DUE_AFTER_ALL, times)
 
 
 def _owned(
@@ -248,7 +277,7 @@ def _hand_out(connection: Connection, job: Job, owner: str, now: datetime, lease
         "state": "running",
         "owner": owner,
         "lease_until": now + timedelta(seconds=lease),
-        "attempts": job.attempts + 1,
+        "attempts": job.attempts + (job.state != "running"),
         "started": job.started or now,
     }
     return _changed(connection, job, values)

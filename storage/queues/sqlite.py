@@ -91,7 +91,7 @@ class SqliteQueue:
         return jobs.finish(connection, job, owner, state, now, counts=counts, errors=errors, error=error)
 
     async def release(
-        self, job: str, owner: str, due: datetime, *, counted: bool = True, error: str | None = None
+        self, job: str, owner: str, due: datetime | None, *, counted: bool = True, error: str | None = None
     ) -> bool:
         def give_back(connection: Connection) -> bool:
             self._database.after_commit(connection, self._ring)

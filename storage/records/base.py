@@ -140,6 +140,8 @@ class RecordStore(Protocol):
       `after`, or with `before` the last that come ahead of it. Where `where` names no columns, or those of one of the
       `indexes`, it is quick whatever the size of the table. `indexes`: columns that, together, rows are found by.
       Both are empty for a table that is not there yet.
+    * `writers` gives the jobs that wrote the rows of a table last, each with its number of rows; `last_writer` is the
+      job of the row inserted last. Neither knows any for a table that has no such column.
     * `begun` names the jobs that a session was opened for and that are not forgotten; dry runs are not among them.
     * `forget` drops the checkpoint of a job that has ended; a session of it that is still open is fenced off.
     * `verify` yields one sentence for each damage found: the database's own check, and references of `tables` to rows
@@ -183,6 +185,10 @@ class RecordStore(Protocol):
     ) -> list[Row]: ...
 
     def indexes(self, table: str) -> list[tuple[str, ...]]: ...
+
+    def writers(self, table: str) -> dict[str, int]: ...
+
+    def last_writer(self, table: str) -> str | None: ...
 
     def begun(self) -> list[str]: ...
 

@@ -72,8 +72,9 @@ class SqliteChunk:
         try:
             yield
         except BaseException:
-            self._connection.execute("ROLLBACK TO record")
-            self._connection.execute("RELEASE record")
+            if self._connection.in_transaction:  # SQLite has undone it all where the disk is full
+                self._connection.execute("ROLLBACK TO record")
+                self._connection.execute("RELEASE record")
             raise
         self._connection.execute("RELEASE record")
 

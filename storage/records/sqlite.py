@@ -2,20 +2,24 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import orjson
 
-from storage.errors import RowRefused, StorageError, Superseded
+from storage.errors import RowRefused, StatementRefused, StorageError, Superseded
 from storage.locking import FileLock
 from storage.records import statements as sql
 from storage.records.base import SYSTEM_COLUMNS, Checkpoint, Origin, Row, Scalar, Table
 from storage.records.chunks import DryChunk, SqliteChunk
+from storage.translating import told, translate
 
 _DRY_IDS = 1 << 40  # a dry run's new rows: far from any id that a real import may give out meanwhile
 _PAGE = 1000
+_WRITER = "_job"
+BUSY_SECONDS = 60.0  # how long a program that does not take our lock is waited for
 
 Clock = Callable[[], datetime]
 
@@ -25,18 +29,31 @@ def _utc_now() -> datetime:
 
 
 class SqliteRecords:
-    """The record store on `path`; `clock` stamps the rows."""
+    """The record store on `path`; `clock` stamps the rows.
 
-    def __init__(self, path: Path, clock: Clock = _utc_now) -> None:
+    A database that another program holds for longer than `busy_seconds` raises StorageBusy, from any method.
+    """
+
+    def __init__(self, path: Path, clock: Clock = _utc_now, *, busy_seconds: float = BUSY_SECONDS) -> None:
         self._path = path
         self._clock = clock
-        self._lock = FileLock(path.with_name(path.name + ".lock"))
-        self._connection = _connect(path)
-        with _transaction(self._connection, self._lock):
-            self._connection.execute(sql.CHECKPOINTS)
-            self._connection.execute(sql.SOURCES)
-            for table in self.tables():  # of earlier versions
-                self._add_view(table)
+        self._busy_seconds = busy_seconds
+        with told(path):
+            self._lock = FileLock(path.with_name(path.name + ".lock"))
+        self._connection = _connect(path, busy_seconds)
+        if not self._is_prepared():  # else opening would wait for whoever writes
+            with _transaction(self._connection, self._lock):
+                self._prepare()
+
+    def _is_prepared(self) -> bool:
+        views = map(self._kind_of, map(sql.view_of, self.tables()))
+        return all((self._kind_of("_checkpoints"), self._kind_of("_sources"), *views))
+
+    def _prepare(self) -> None:
+        self._connection.execute(sql.CHECKPOINTS)
+        self._connection.execute(sql.SOURCES)
+        for table in self.tables():  # of earlier versions
+            self._add_view(table)
 
     def ensure(self, tables: Sequence[Table]) -> None:
         if all(self._has(table) for table in tables):
@@ -47,8 +64,8 @@ class SqliteRecords:
 
     def session(self, job: str, tables: Sequence[Table], *, dry_run: bool = False) -> "RealSession | DrySession":
         if dry_run:
-            return DrySession(self._path, job, tables, self._clock)
-        return RealSession(_connect(self._path), self._lock, job, tables, self._clock)
+            return DrySession(self._path, job, tables, self._clock, self._busy_seconds)
+        return RealSession(_connect(self._path, self._busy_seconds), self._lock, job, tables, self._clock)
 
     def tables(self) -> list[str]:
         found = self._connection.execute(
@@ -122,6 +139,19 @@ class SqliteRecords:
     def indexes(self, table: str) -> list[tuple[str, ...]]:
         listed = (self._connection.execute(f"PRAGMA index_info({sql.quoted(i)})") for i in sorted(self._indexes(table)))
         return list(dict.fromkeys(tuple(row[2] for row in columns) for columns in listed))
+
+    def writers(self, table: str) -> dict[str, int]:
+        if _WRITER not in self.columns(table):
+            return {}
+        statement = f"SELECT {_WRITER}, count(*) FROM {sql.quoted(table)} GROUP BY {_WRITER}"
+        return {str(job): number for job, number in self._connection.execute(statement)}
+
+    def last_writer(self, table: str) -> str | None:
+        if _WRITER not in self.columns(table):
+            return None
+        statement = f"SELECT {_WRITER} FROM {sql.quoted(table)} ORDER BY id DESC LIMIT 1"
+        row = self._connection.execute(statement).fetchone()
+        return None if row is None else str(row[0])
 
     def begun(self) -> list[str]:
         return [job for (job,) in self._connection.execute("SELECT job FROM _checkpoints ORDER BY job")]
@@ -248,12 +278,14 @@ class RealSession:
 class DrySession:
     """Works on a private, nameless database that vanishes with its connection; only reads the real one."""
 
-    def __init__(self, path: Path, job: str, tables: Sequence[Table], clock: Clock) -> None:
+    def __init__(
+        self, path: Path, job: str, tables: Sequence[Table], clock: Clock, busy_seconds: float = BUSY_SECONDS
+    ) -> None:
         self._job = job
         self._tables = {table.name: table for table in tables}
         self._clock = clock
         self._stored: Checkpoint | None = None
-        self._connection = sqlite3.connect("", isolation_level=None, uri=True, check_same_thread=False)
+        self._connection = _told_connection("", path, busy_seconds)
         self._connection.execute("PRAGMA synchronous = OFF")
         self._connection.execute("ATTACH ? AS base", (f"{path.absolute().as_uri()}?mode=ro",))
         self._shared = {table.name: self._copy_shape(table) for table in tables}
@@ -271,7 +303,7 @@ class DrySession:
         try:
             yield DryChunk(self._connection, self._tables, self._job, _stamp(self._clock), self._shared)
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            _roll_back(self._connection)
             raise
         self._connection.execute("COMMIT")
         self._stored = _decode(_encode(checkpoint))
@@ -289,9 +321,26 @@ class DrySession:
         return [column for column in own if column in real]
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    # autocommit mode: transactions are ours to open; the generous timeout is for programs that do not take our lock
-    connection = sqlite3.connect(path, isolation_level=None, timeout=60, check_same_thread=False)
+class _Connection(sqlite3.Connection):
+    """Raises our own errors, whatever statement meets a lock, a full disk or a database that fails."""
+
+    path = Path()
+
+    def execute(self, *arguments: Any) -> sqlite3.Cursor:
+        try:
+            return super().execute(*arguments)
+        except sqlite3.Error as error:
+            raise translate(self.path, error)  # noqa: B904  its cause is set, or it is the same error
+
+    def executemany(self, *arguments: Any) -> sqlite3.Cursor:
+        try:
+            return super().executemany(*arguments)
+        except sqlite3.Error as error:
+            raise translate(self.path, error)  # noqa: B904
+
+
+def _connect(path: Path, busy_seconds: float) -> sqlite3.Connection:
+    connection = _told_connection(path, path, busy_seconds)
     # references are told, not enforced: a row may come before the one that it refers to
     for pragma in (
         "foreign_keys = OFF",
@@ -304,19 +353,35 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def _told_connection(file: str | Path, path: Path, busy_seconds: float) -> sqlite3.Connection:
+    """To `file`, in autocommit mode: transactions are ours to open. `path` is what errors name."""
+    options: Any = {"isolation_level": None, "timeout": busy_seconds, "check_same_thread": False}
+    with told(path):
+        connection = sqlite3.connect(file, factory=_Connection, uri=file == "", **options)
+    connection.path = path
+    return connection
+
+
 @contextmanager
 def _transaction(connection: sqlite3.Connection, lock: FileLock) -> Iterator[None]:
-    with lock:
+    """Raises StorageBusy and StorageFull, after which the same may work, and StatementRefused where it never will."""
+    with told(lock.path), lock:
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield
             connection.execute("COMMIT")
         except BaseException as error:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+            _roll_back(connection)
             if isinstance(error, sqlite3.OperationalError):
-                raise StorageError(f"the record database could not be written: {error}") from error
+                raise StatementRefused(lock.path.name.removesuffix(".lock"), str(error)) from error
             raise
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    """SQLite has done it itself where the disk is full."""
+    if connection.in_transaction:
+        with suppress(StorageError, sqlite3.Error):  # what came before says what is wrong
+            connection.execute("ROLLBACK")
 
 
 def _kinds(connection: sqlite3.Connection, schema: str, table: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ import subprocess
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 
 import pytest
 from imports import begin, entries, schedule, upload
@@ -80,3 +81,15 @@ def test_signals_that_tools_send_to_everybody_end_nothing(site: Site) -> None:
     schedule(server, batch)
     wait_for("the import", lambda: site.rows("entries") == 10)
     assert server.worker() == worker
+
+
+def test_the_log_begins_with_what_is_in_force_and_ends_with_the_stop(site: Site) -> None:
+    site.configure(jobs={"slots": 2}, limits={"max_upload_bytes": 12345})
+    server = site.serve()
+    server.log.wait("server started")
+    server.stop()
+    first = server.events("server started")[0]
+    assert (first["data_dir"], first["slots"], first["max_upload_bytes"]) == (str(site.data_dir), 2, 12345)
+    assert first["address"] == f"http://{server.address}"
+    assert first["version"] == version("penstock")
+    assert "server stopped" in server.log.lines[-1]

@@ -10,7 +10,7 @@ from backends import QUEUES, OpenQueue
 from sqlalchemy import Connection
 
 from storage.queues import jobs
-from storage.queues.base import Counts, Job, NewJob, new_job_id
+from storage.queues.base import LONGEST_PAUSE, Counts, Job, NewJob, new_job_id
 
 NOW = datetime(2025, 3, 1, 9, 30, tzinfo=UTC)
 LEASE = 60.0
@@ -102,9 +102,27 @@ async def test_a_job_of_a_dead_owner_is_handed_out_again(store: OpenQueue) -> No
 async def test_each_claim_is_an_attempt_and_the_first_one_sets_started(store: OpenQueue) -> None:
     job = await put(store)
     await claim(store, "a")
+    await store.queue.release(job.id, "a", PAST_LEASE)
     await claim(store, "b", PAST_LEASE)
     again = await get(store, job)
     assert (again.attempts, again.started) == (2, NOW)
+
+
+@pytest.mark.parametrize("how", ["the owner died", "the lease ended"])
+async def test_a_job_taken_over_is_no_new_attempt_however_often(store: OpenQueue, how: str) -> None:
+    """Its owner's end, or the stop of its machine, does not speak against the job."""
+    job = await put(store, max_attempts=2)
+    now, dead = (NOW, lambda owner: True) if how == "the owner died" else (PAST_LEASE, lambda owner: False)
+    step = now - NOW
+    await claim(store, "0")
+    for number in range(1, 6):
+        assert await claim(store, str(number), now, dead_owner=dead) == job.id
+        assert (await get(store, job)).attempts == 1
+        now += step
+    await store.queue.release(job.id, "5", now)
+    assert await claim(store, "6", now) == job.id
+    assert await claim(store, "7", now, dead_owner=lambda owner: True) == job.id, "in its last attempt too"
+    assert (await get(store, job)).attempts == 2
 
 
 async def test_a_job_without_attempts_left_fails_and_is_told_in_the_same_transaction(store: OpenQueue) -> None:
@@ -114,7 +132,8 @@ async def test_a_job_without_attempts_left_fails_and_is_told_in_the_same_transac
     def abandoned(connection: Connection, job: Job) -> None:
         told.append((job.id, job.state, jobs.get(connection, job.id) == job))
 
-    await claim(store, "dead")
+    await claim(store, "a")
+    await store.queue.release(lost.id, "a", NOW)
     assert await claim(store, "b", PAST_LEASE, abandoned=abandoned) == other.id
     assert told == [(lost.id, "failed", True)]
     ended = await get(store, lost)
@@ -124,14 +143,46 @@ async def test_a_job_without_attempts_left_fails_and_is_told_in_the_same_transac
 
 async def test_nothing_is_given_up_when_telling_fails(store: OpenQueue) -> None:
     lost = await put(store, max_attempts=1)
-    await claim(store, "dead")
+    await claim(store, "a")
+    await store.queue.release(lost.id, "a", NOW)
 
     def fails(connection: Connection, job: Job) -> None:
         raise ValueError("could not tell")
 
     with pytest.raises(ValueError, match="could not tell"):
         await claim(store, "b", PAST_LEASE, abandoned=fails)
-    assert (await get(store, lost)).state == "running"
+    assert (await get(store, lost)).state == "queued"
+
+
+async def test_jobs_put_at_once_wait_for_no_clock_that_is_set_back(store: OpenQueue) -> None:
+    """They are handed out in their order, before those that came later by the clock that is right again."""
+    ahead = NOW + timedelta(hours=1)
+    first, second = await put(store, ahead), await put(store, ahead + timedelta(seconds=1))
+    scheduled = await put(store, ahead, due=ahead + timedelta(hours=1))
+    assert await claim(store, "a", NOW) == first.id
+    late = await put(store, NOW + timedelta(seconds=5))
+    assert await claim(store, "b", NOW + timedelta(seconds=6)) == second.id
+    assert await claim(store, "c", NOW + timedelta(seconds=7)) == late.id
+    assert await claim(store, "d", NOW + timedelta(seconds=8)) is None
+    assert (await get(store, scheduled)).due == ahead + timedelta(hours=1)
+
+
+async def test_a_job_that_is_put_off_waits_no_longer_than_pauses_are(store: OpenQueue) -> None:
+    """A pause that was reckoned from a clock a year ahead would last a year; a right one is kept."""
+    ahead = NOW + timedelta(days=365)
+    job = await put(store, ahead)
+    await claim(store, "a", ahead)
+    await store.queue.release(job.id, "a", ahead + timedelta(seconds=10))
+    assert await claim(store, "b", NOW) == job.id
+    await store.queue.release(job.id, "b", NOW + LONGEST_PAUSE)
+    assert await claim(store, "c", NOW) is None
+
+
+async def test_a_job_released_at_once_waits_for_no_clock(store: OpenQueue) -> None:
+    job = await put(store)
+    await claim(store, "a")
+    await store.queue.release(job.id, "a", None, counted=False)
+    assert await claim(store, "b", NOW - timedelta(hours=1)) == job.id
 
 
 async def test_extend_moves_the_lease_as_long_as_nobody_else_has_the_job(store: OpenQueue) -> None:
@@ -157,6 +208,7 @@ async def test_only_reading_further_than_ever_forgives(store: OpenQueue) -> None
     job = await put(store)
     await claim(store, "a")
     await progress(store, job, "a", 3)
+    await store.queue.release(job.id, "a", PAST_LEASE)
     await claim(store, "b", PAST_LEASE)
     for read in (0, 1, 3):
         await progress(store, job, "b", read)

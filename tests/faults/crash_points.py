@@ -2,6 +2,8 @@
 
     crash_points.py PREPARED WORK points      dies at step 1, 2, 3 … of a fresh copy each, then runs the job to its end
     crash_points.py PREPARED WORK every N     on one copy, dies at step N of every run until one comes to its end
+    crash_points.py PREPARED WORK worker N    likewise, but as a worker whose server lives on and gives the job back
+    crash_points.py PREPARED WORK times N T   on one copy, dies at step N of T runs, then runs the job to its end
     crash_points.py PREPARED WORK once N      on one copy, dies at step N of one run
 
 Prints a JSON list of {"step": name, "folder": copy}. Each run is a forked process, so that its death is a real one.
@@ -24,7 +26,7 @@ from server.engine.perform import Performer
 from server.engine.worker import Order, Signals
 from server.mapping.model import Model, parse_model
 from storage.catalog.base import Catalog
-from storage.opening import open_storage
+from storage.opening import open_catalog, open_storage
 from storage.queues import jobs
 from storage.queues.base import Job
 from storage.records.base import Checkpoint, Chunk, RecordStore, Session, Table
@@ -166,6 +168,31 @@ def once(prepared: Path, work: Path, number: int) -> Iterator[dict[str, str]]:
     yield {"step": step, "folder": str(folder)}
 
 
+def times(prepared: Path, work: Path, number: int, deaths: int) -> Iterator[dict[str, str]]:
+    folder = work / "times"
+    shutil.copytree(prepared, folder)
+    for _ in range(deaths):
+        code, step = in_a_process(folder, number)
+        assert code == DEAD, f"exit code {code}"
+        yield {"step": step, "folder": str(folder)}
+    code, _ = in_a_process(folder, NEVER)
+    assert code == 0, f"exit code {code}"
+
+
+def worker(prepared: Path, work: Path, number: int) -> Iterator[dict[str, str]]:
+    for death in every(prepared, work, number):
+        give_back(Path(death["folder"]))
+        yield death
+
+
+def give_back(data_dir: Path) -> None:
+    """What the dispatcher does whose worker has died."""
+    catalog = open_catalog(data_dir)
+    (job,) = catalog.read_now(lambda connection: jobs.find(connection, states=["running"]))
+    catalog.write_now(lambda connection: jobs.release(connection, job.id, str(job.owner), NOW, error="it died"))
+    catalog.close_now()
+
+
 def every(prepared: Path, work: Path, number: int) -> Iterator[dict[str, str]]:
     folder = work / "every"
     shutil.copytree(prepared, folder)
@@ -178,7 +205,10 @@ def every(prepared: Path, work: Path, number: int) -> Iterator[dict[str, str]]:
     raise AssertionError(f"the job was tried {MOST_RUNS} times and never ended")
 
 
+HOW = {"points": points, "every": every, "once": once, "times": times, "worker": worker}
+
+
 if __name__ == "__main__":
     prepared, work, how, *rest = sys.argv[1:]
-    runs = {"points": points, "every": every, "once": once}[how](Path(prepared), Path(work), *map(int, rest))
+    runs = HOW[how](Path(prepared), Path(work), *map(int, rest))
     print(json.dumps(list(runs)))

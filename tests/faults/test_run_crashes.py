@@ -17,6 +17,9 @@ from server.engine.engine import open_engine
 
 PROGRAM = Path(__file__).with_name("crash_points.py")
 PROJECT = Path(__file__).parents[2]
+LONG = 280.0  # seconds: a slow machine is not a fault
+
+pytestmark = pytest.mark.timeout(300)
 
 MODEL = {
     "name": "example:crash",
@@ -171,7 +174,7 @@ def crash(prepared: Path, *how: str) -> list[dict[str, str]]:
     work = prepared.parent / "-".join(how)
     work.mkdir()
     command = [sys.executable, str(PROGRAM), str(prepared), str(work), *how]
-    ended = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=50, check=False)
+    ended = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=LONG, check=False)
     assert ended.returncode == 0, ended.stderr
     return json.loads(ended.stdout)
 
@@ -248,12 +251,22 @@ async def test_death_again_and_again_while_it_gets_on(tmp_path: Path, number: in
 async def test_a_job_that_kills_its_worker_before_it_gets_on_is_given_up(tmp_path: Path, number: int) -> None:
     case = Case("json-lines", PLAIN, (NOTES,), attempts=3)
     prepared = await prepare(tmp_path, case)
-    deaths = crash(prepared, "every", str(number))
+    deaths = crash(prepared, "worker", str(number))
     folder = Path(deaths[-1]["folder"])
     job = job_of(folder)
     assert (len(deaths), job["state"], job["batch_state"]) == (3, "failed", "error"), deaths
     assert job["log"][-2].startswith("EXCEPTION: Error during import: given up after 3 attempts: ")
     assert job["log"][-1].startswith("END: ")
+
+
+@pytest.mark.parametrize("number", [2, 7])
+async def test_deaths_of_the_server_give_no_job_up(tmp_path: Path, number: int) -> None:
+    """The job did nothing wrong: it goes on, however few attempts it has and however often the server was killed."""
+    case = Case("json-lines", PLAIN, (NOTES,), attempts=1, created=3)
+    prepared = await prepare(tmp_path, case)
+    wanted = undisturbed(prepared, case)
+    deaths = crash(prepared, "times", str(number), "5")
+    assert picture(Path(deaths[-1]["folder"])) == wanted
 
 
 async def test_what_was_said_by_a_run_that_committed_nothing_is_forgotten(tmp_path: Path) -> None:

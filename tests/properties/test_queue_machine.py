@@ -71,8 +71,8 @@ class Workers(RuleBasedStateMachine):
         if job is None:
             assert not self.claimable()
             return
+        self.put[job.id] += job.id not in self.held  # the end of an owner does not speak against the job
         self.free(job.id)
-        self.put[job.id] += 1
         self.held[job.id] = (owner, self.now + timedelta(seconds=lease))
         assert job.attempts == self.put[job.id] <= ATTEMPTS
 

@@ -416,3 +416,27 @@ async def test_every_row_can_be_shown_with_its_batch_and_file(site: Site, tmp_pa
             return connection.execute("SELECT name, _batch, _file FROM things_with_source ORDER BY id").fetchall()
 
     assert await asyncio.to_thread(shown) == [("A", batch, "a"), ("B", batch, "a"), ("C", batch, "b")]
+
+
+@pytest.mark.parametrize("what", ["changed", "cut short", "gone"])
+async def test_a_damaged_file_is_not_imported_and_the_way_out_is_named(site: Site, tmp_path: Path, what: str) -> None:
+    content = b'[{"name": "one"}, {"name": "two"}]'
+    batch = await site.schedule(control(), ("data", content))
+    digest = (await site.engine.batches.files(await site.engine.batches.get(None, batch)))[0].digest
+    blob = next((tmp_path / "data" / "blobs").rglob(str(digest)))
+    blob.chmod(0o600)
+    if what == "gone":
+        blob.unlink()
+    else:
+        blob.write_bytes(content.replace(b"two", b"2wo") if what == "changed" else content[:10])
+    await asyncio.to_thread(site.work)
+    ended = await site.ended(batch)
+    assert (ended.state, ended.counts) == ("error", {})
+    reason = ended.log[-2]
+    assert f"data: {'no blob with digest' if what == 'gone' else 'blob'} {digest}" in reason
+    assert reason.endswith("send the file again, then repeat the import")
+    assert await site.rows("name") == []
+
+    site._job = ""
+    again = await site.run(control(), ("data", content))
+    assert (again.state, again.counts) == ("complete", {"read": 2, "created": 2})

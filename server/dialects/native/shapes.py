@@ -99,6 +99,7 @@ SCHEMAS: Mapping[str, Schema] = {
                 record({"id": WHOLE, "name": TEXT, "filename": _MAYBE, "digest": _DIGEST, "size": COUNT}),
             ),
             "job": nullable(record(_JOB_SUMMARY)),
+            "errands": listed(record({"id": TEXT, "kind": TEXT, "state": TEXT, "error": _MAYBE})),
             "log": TEXT,
         }
     ),
@@ -183,6 +184,9 @@ A_BATCH: Mapping[str, object] = {
     "properties": {},
     "files": [{"id": 1, "name": "data0", "filename": "people.json", "digest": _DIGEST_EXAMPLE, "size": 96}],
     "job": _A_JOB_SUMMARY,
+    "errands": [
+        {"id": JOB_ID, "kind": "mail", "state": "failed", "error": "not sent: no mail server is set; set [smtp] host"}
+    ],
     "log": "START: …",
 }
 A_JOB: Mapping[str, object] = {
