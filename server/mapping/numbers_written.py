@@ -3,24 +3,30 @@
 import re
 from collections.abc import Callable, Mapping
 
-_GROUPS: Mapping[str, str] = {".": ",", ",": "."}
 _BLANKS = " \u00a0\u2009\u202f'\u2019"  # group digits everywhere
-DECIMAL_MARKS = tuple(_GROUPS)
+_GROUPED: Mapping[str, re.Pattern[str]] = {
+    ".": re.compile("[+-]?[0-9]{1,3}(?:[, \u00a0\u2009\u202f'\u2019][0-9]{3})*(?:\\.[0-9]+)?"),
+    ",": re.compile("[+-]?[0-9]{1,3}(?:[. \u00a0\u2009\u202f'\u2019][0-9]{3})*(?:,[0-9]+)?"),
+}
+_PLAIN: Mapping[str, re.Pattern[str]] = {
+    ".": re.compile(r"[+-]?[0-9]*(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"),
+    ",": re.compile(r"[+-]?[0-9]*(?:,[0-9]+)?(?:[eE][+-]?[0-9]+)?"),
+}
+_OTHER: Mapping[str, str] = {".": ",", ",": "."}
+DECIMAL_MARKS = tuple(_OTHER)
 MARKS_SHOWN = '"." and ","'
 
 
 def localised(mark: str) -> Callable[[str], str]:
-    """From a text such as 1.250,00 to the plain form 1250.00; a text of another form stays as it is."""
-    other = re.escape(_GROUPS[mark])
-    grouped = re.compile(rf"[+-]?[0-9]{{1,3}}(?:[{other}{_BLANKS}][0-9]{{3}})*(?:{re.escape(mark)}[0-9]+)?").fullmatch
-    plain = re.compile(rf"[+-]?[0-9]*(?:{re.escape(mark)}[0-9]+)?(?:[eE][+-]?[0-9]+)?").fullmatch
-    dropped = dict.fromkeys(map(ord, _GROUPS[mark] + _BLANKS))
+    """From a text such as 1.250,00 to the plain form 1250.00; a text of another form becomes none that is a number."""
+    grouped, plain = _GROUPED[mark], _PLAIN[mark]
+    dropped = dict.fromkeys(map(ord, _OTHER[mark] + _BLANKS))
 
     def convert(text: str) -> str:
         text = text.strip()
-        if grouped(text):
+        if grouped.fullmatch(text):
             return text.translate(dropped).replace(mark, ".")
-        if plain(text):
+        if plain.fullmatch(text):
             return text.replace(mark, ".")
         return text if mark == "." else text.replace(".", "?")  # its point is no decimal mark here
 

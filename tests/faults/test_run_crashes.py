@@ -106,6 +106,15 @@ FAMILY = json.dumps(
 ).encode()
 
 
+WARNED = json.dumps(
+    [
+        {"name": "Ada", "email": "a@example.org", "books": [{"title": "One", "year": "no year"}, {"title": "Two"}]},
+        {"name": "Ben", "email": "b@example.org", "boss": "nobody that is known"},
+        {"name": "Dan", "email": "d@example.org", "books": "no list"},
+    ]
+).encode()
+
+
 @dataclass(frozen=True)
 class Case:
     """One import: what is read with what instructions."""
@@ -115,6 +124,7 @@ class Case:
     files: tuple[bytes, ...]
     mode: str = "import"
     created: int = 0
+    warned: int = 0
     attempts: int = 1000
 
     def control(self) -> bytes:
@@ -133,6 +143,7 @@ CASES = {
     "rows with a key": Case("json-lines", FEED, (PEOPLE, PEOPLE[:80]), created=2),
     "linked rows of a whole document": Case("json", LINKED, (FAMILY, FAMILY), created=3),
     "a dry run": Case("json", LINKED, (FAMILY, FAMILY), mode="dry-run", created=3),
+    "rows stored with warnings": Case("json", LINKED, (WARNED,), created=3, warned=3),
     "a broken file": Case("json", LINKED, (FAMILY, FAMILY[:-9])),
 }
 
@@ -183,7 +194,8 @@ def undisturbed(prepared: Path, case: Case) -> dict[str, list[tuple]]:
     """What the job leaves when nothing dies."""
     assert crash(prepared, "every", "0") == []
     folder = prepared.parent / "every-0" / "every"
-    assert job_of(folder)["count_created"] == case.created
+    job = job_of(folder)
+    assert (job["count_created"], job["count_with_warnings"]) == (case.created, case.warned)
     return picture(folder)
 
 
