@@ -127,7 +127,7 @@ class Gate(Protocol):
 
 
 class KeyGate:
-    """Asks for a key. Wrong ones are slowed, by address and by key; a right key is let in whatever came before it."""
+    """Asks for a key. Wrong ones are slowed, by address and by key; a right key is always let in."""
 
     def __init__(self, keys: Authenticator, throttle: Throttle, clock: Callable[[], float] = time.monotonic) -> None:
         self._keys = keys

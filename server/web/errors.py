@@ -12,7 +12,7 @@ from aiohttp.typedefs import Handler, Middleware
 from server.engine.errors import DiskFull, EngineError, KeyThrottled, UploadIncomplete, UploadMalformed
 from server.web.access_log import REASON, ROUTE
 from server.web.dialect import Dialect, speaker
-from storage.errors import StorageError, StorageFull
+from storage.errors import StorageBusy, StorageFull
 
 _log = structlog.get_logger(__name__)
 _NO_TEXT = re.compile("[\ud800-\udfff]").search  # what aiohttp makes of bytes in a header
@@ -92,8 +92,8 @@ def retry_after(error: Exception) -> Mapping[str, str]:
 
 def seconds_to_wait(raised: Exception) -> int | None:
     """For what passes by itself: a database that another program holds, or too many open files."""
-    if isinstance(raised, StorageError):
-        return getattr(raised, "retry_after", None)
+    if isinstance(raised, StorageBusy):
+        return raised.retry_after
     return FILES_SECONDS if isinstance(raised, OSError) and raised.errno in (errno.EMFILE, errno.ENFILE) else None
 
 

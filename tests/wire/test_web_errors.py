@@ -14,10 +14,10 @@ from aiohttp.test_utils import TestClient, TestServer
 from server.engine.errors import BatchNotFound, EngineError, RequestInvalid
 from server.web.dialect import speaker
 from server.web.errors import catch_errors
-from storage.errors import StorageError, StorageFull
+from storage.errors import StorageBusy, StorageFull
 
 
-class Busy(StorageError):
+class Busy(StorageBusy):
     """As a database says that another program holds."""
 
     retry_after = 7
