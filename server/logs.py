@@ -299,10 +299,16 @@ def _clean_traceback(out: TextIO, exception: structlog.types.ExcInfo) -> None:
 
 
 def _json(_logger: object, _method: str, event: structlog.types.EventDict) -> str:
+    """Returns one JSON object. orjson leaves some signs as they are that end lines or steer terminals."""
     try:
-        return orjson.dumps(event, default=str).decode()
+        line = orjson.dumps(event, default=str).decode()
     except TypeError:  # bytes of a client that are no text, or what is nested too deeply
-        return json.dumps(event, default=str)
+        return _ascii(event)
+    return line if line.isprintable() else _ascii(event)
+
+
+def _ascii(event: structlog.types.EventDict) -> str:
+    return json.dumps(event, default=str).replace("\x7f", "\\u007f")
 
 
 # without the local variables, which may hold keys
