@@ -309,6 +309,19 @@ async def causes_of(site: Signed, batch: Batch) -> Any:
     return await site.engine.failures.causes(await site.engine.jobs.get(str(batch.job)))
 
 
+async def test_records_stored_with_warnings_are_shown_by_cause_and_given_back(site: Signed) -> None:
+    rows = [{"email": "a@example.org", "name": ["A", "<b>"]}, {"email": "b@example.org", "name": "B"}]
+    batch = await imported(site, of_people("json")("x"), {"data0": json.dumps(rows).encode()}, "people.json")
+    path = f"/admin/batches/{batch.identifier}"
+    shown = await site.get(path)
+    assert "1 with warnings" in shown.text
+    listed = await site.get(f"{path}/warnings")
+    assert "is not stored as" in listed.text
+    assert "<b>" not in listed.body
+    again = await site.get(f"{path}/warnings/download?file=data0")
+    assert json.loads(again.body) == rows[:1]
+
+
 async def test_failed_records_are_paged(site: Signed, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("server.admin.failed.PAGE", 3)
     batch = await imported(site, of_people("json-lines")(""), {"data0": b"{}\n{x\n" * 5}, "people.jsonl")
