@@ -1,6 +1,7 @@
 """Jobs waiting for a worker: put, claim, extend, finish, release, wait.
 
-A job is run under a lease: its owner extends the lease while it works, and loses the job when it stops doing so.
+A job is run under a lease: its owner extends the lease while it works, and loses the job when it stops doing so. How
+long it has not done so is seen by those who claim, on a clock of their own: the time of day may jump.
 """
 
 import secrets
@@ -102,7 +103,7 @@ def ignore_abandoned(connection: Connection, job: Job) -> None:
 
 
 class JobQueue(Protocol):
-    """The clock is always handed in; no method asks what time it is.
+    """The time of day is always handed in; no method asks what time it is.
 
     * `put` adds a job in the caller's transaction: it exists if and only if that transaction commits.
     * `claim` hands out the job with the highest priority, then the earliest due, then the oldest, among those due. Jobs
@@ -110,7 +111,9 @@ class JobQueue(Protocol):
     * With `modes`, only jobs of one of these modes are handed out, or given up.
     * Jobs of one lane run one after the other: none is handed out while another of its lane runs, or has begun, waits
       to go on and was put before it.
-    * A claimed job belongs to its owner until the lease ends; no other claim gets it before that.
+    * A claimed job belongs to its owner until the lease ends; no other claim gets it before that. A lease ends where
+      claims have seen it stand unextended for its length in seconds, whatever the time of day says. A claim counts for
+      a few seconds at most: a process that was stopped itself does not believe that all others were.
     * A running job whose lease has ended, or whose owner `dead_owner` says is dead, is handed out again.
     * `attempts` counts what speaks against a job: times that somebody began it and, being alive, did not bring it to
       its end. A claim counts as one; `release` with `counted=False` takes it back. A job taken over from an owner that

@@ -33,6 +33,7 @@ from storage.queues.base import (
     new_job_id,
     nobody_is_dead,
 )
+from storage.queues.leases import Held, Silent, all_are_heard
 from storage.queues.tables import jobs
 
 _BEFORE_COUNTS = (
@@ -169,9 +170,11 @@ def claim(
     dead_owner: Callable[[str], bool] = nobody_is_dead,
     abandoned: Abandoned = ignore_abandoned,
     modes: Collection[str] = (),
+    silent: Silent = all_are_heard,
 ) -> Job | None:
     _forget_later_times(connection, now)
-    free = _claimable(now, [name for name in _owners(connection) if dead_owner(name)])
+    held = Held.all(connection)
+    free = _claimable(now, {*_of_the_dead(held, dead_owner), *silent(held, lease)})
     if modes:
         free = free.where(jobs.c.mode.in_(modes))
     while (job := _job(connection.execute(free).one_or_none())) is not None:
@@ -249,20 +252,16 @@ def _owned(
     return connection.execute(change, values | {"job": job, "holder": owner}).rowcount == 1
 
 
-def _owners(connection: Connection) -> list[str]:
-    query = select(jobs.c.owner).where(jobs.c.state == "running").distinct()
-    return [owner for owner in connection.execute(query).scalars() if owner is not None]
+def _of_the_dead(held: Sequence[Held], dead_owner: Callable[[str], bool]) -> list[str]:
+    dead = {owner for owner in {one.owner for one in held} if dead_owner(owner)}
+    return [one.job for one in held if one.owner in dead]
 
 
-def _claimable(now: datetime, dead: Collection[str]) -> Select[Any]:
-    lapsed: ColumnElement[bool] = jobs.c.lease_until <= now
-    if dead:
-        lapsed = or_(lapsed, jobs.c.owner.in_(dead))
+def _claimable(now: datetime, orphans: Collection[str]) -> Select[Any]:
     waiting = and_(jobs.c.state == "queued", jobs.c.due <= now)
-    orphaned = and_(jobs.c.state == "running", lapsed)
     free = and_(waiting, or_(jobs.c.lane.is_(None), ~_lane_is_taken()))
     order = (jobs.c.priority.desc(), jobs.c.due, jobs.c.created, jobs.c.id)
-    return _SELECT.where(or_(free, orphaned)).order_by(*order).limit(1)
+    return _SELECT.where(or_(free, jobs.c.id.in_(orphans)) if orphans else free).order_by(*order).limit(1)
 
 
 def _lane_is_taken() -> ColumnElement[bool]:

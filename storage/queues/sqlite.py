@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from storage.queues import jobs
 from storage.queues.base import Abandoned, Counts, FinalState, Job, NewJob, ignore_abandoned, nobody_is_dead
+from storage.queues.leases import Leases
 
 T = TypeVar("T")
 
@@ -29,8 +30,9 @@ class Transactions(Protocol):
 class SqliteQueue:
     """Implements `storage.queues.base.JobQueue`; the contract is there. One event loop waits on one queue."""
 
-    def __init__(self, database: Transactions) -> None:
+    def __init__(self, database: Transactions, leases: Leases | None = None) -> None:
         self._database = database
+        self._leases = leases or Leases()
         self._bell = asyncio.Event()
         self._rings = 0
         self._loop: asyncio.AbstractEventLoop | None = None  # the one that claims and waits
@@ -55,7 +57,8 @@ class SqliteQueue:
 
         def take(connection: Connection) -> tuple[Job | None, int]:
             changes = self._database.changes()  # whatever is committed after this is news
-            return jobs.claim(connection, owner, now, lease, dead_owner, abandoned, modes), changes
+            silent = self._leases.silent
+            return jobs.claim(connection, owner, now, lease, dead_owner, abandoned, modes, silent), changes
 
         self._loop = asyncio.get_running_loop()
         job, changes = await self._database.write(take)

@@ -14,6 +14,7 @@ from storage.queues.base import LONGEST_PAUSE, Counts, Job, NewJob, new_job_id
 
 NOW = datetime(2025, 3, 1, 9, 30, tzinfo=UTC)
 LEASE = 60.0
+STEP = 2.0
 PAST_LEASE = NOW + timedelta(seconds=LEASE)
 
 
@@ -43,6 +44,15 @@ async def get(store: OpenQueue, job: Job) -> Job:
 async def claim(store: OpenQueue, owner: str = "a", now: datetime = NOW, **values: object) -> str | None:
     job = await store.queue.claim(owner, now, LEASE, **values)
     return None if job is None else job.id
+
+
+async def time_passes(store: OpenQueue, seconds: float = LEASE) -> None:
+    """Somebody looks now and then, and takes nothing."""
+    await claim(store, modes=("none",))
+    while seconds > 0:
+        store.steady.seconds += min(seconds, STEP)
+        seconds -= STEP
+        await claim(store, modes=("none",))
 
 
 async def finish(store: OpenQueue, job: Job, owner: str, state: str = "done", **values: object) -> bool:
@@ -87,9 +97,36 @@ async def test_a_claimed_job_is_its_owners_until_the_lease_ends(store: OpenQueue
     assert await claim(store, "a") == job.id
     running = await get(store, job)
     assert (running.state, running.owner, running.lease_until) == ("running", "a", PAST_LEASE)
-    assert await claim(store, "b", PAST_LEASE - timedelta(microseconds=1)) is None
-    assert await claim(store, "b", PAST_LEASE) == job.id
+    await time_passes(store, LEASE - STEP)
+    assert await claim(store, "b") is None
+    await time_passes(store, STEP)
+    assert await claim(store, "b") == job.id
     assert (await get(store, job)).owner == "b"
+
+
+@pytest.mark.parametrize("jump", [timedelta(hours=1), timedelta(days=365), -timedelta(hours=1), -timedelta(days=365)])
+async def test_a_jump_of_the_clock_takes_no_job_from_its_owner_and_keeps_none_there(
+    store: OpenQueue, jump: timedelta
+) -> None:
+    job = await put(store)
+    await claim(store, "a")
+    assert await claim(store, "b", NOW + jump) is None
+    assert await store.queue.extend(job.id, "a", NOW + jump, LEASE)
+    assert await claim(store, "b", NOW + 2 * jump) is None
+    await time_passes(store)
+    assert await claim(store, "b", NOW + 2 * jump) == job.id, "its owner has stopped to extend"
+
+
+async def test_one_that_was_stopped_itself_takes_no_job_when_it_goes_on(store: OpenQueue) -> None:
+    """All were: the owner has had no moment to extend."""
+    job = await put(store)
+    await claim(store, "a")
+    assert await claim(store, "b") is None
+    store.steady.seconds += 100 * LEASE
+    assert await claim(store, "b") is None
+    assert await store.queue.extend(job.id, "a", NOW + timedelta(seconds=1), LEASE)
+    await time_passes(store, LEASE - STEP)
+    assert await claim(store, "b") is None
 
 
 async def test_a_job_of_a_dead_owner_is_handed_out_again(store: OpenQueue) -> None:
@@ -112,16 +149,15 @@ async def test_each_claim_is_an_attempt_and_the_first_one_sets_started(store: Op
 async def test_a_job_taken_over_is_no_new_attempt_however_often(store: OpenQueue, how: str) -> None:
     """Its owner's end, or the stop of its machine, does not speak against the job."""
     job = await put(store, max_attempts=2)
-    now, dead = (NOW, lambda owner: True) if how == "the owner died" else (PAST_LEASE, lambda owner: False)
-    step = now - NOW
+    died = how == "the owner died"
     await claim(store, "0")
     for number in range(1, 6):
-        assert await claim(store, str(number), now, dead_owner=dead) == job.id
+        await time_passes(store, 0 if died else LEASE)
+        assert await claim(store, str(number), dead_owner=lambda owner: died) == job.id
         assert (await get(store, job)).attempts == 1
-        now += step
-    await store.queue.release(job.id, "5", now)
-    assert await claim(store, "6", now) == job.id
-    assert await claim(store, "7", now, dead_owner=lambda owner: True) == job.id, "in its last attempt too"
+    await store.queue.release(job.id, "5", NOW)
+    assert await claim(store, "6") == job.id
+    assert await claim(store, "7", dead_owner=lambda owner: True) == job.id, "in its last attempt too"
     assert (await get(store, job)).attempts == 2
 
 
@@ -188,16 +224,22 @@ async def test_a_job_released_at_once_waits_for_no_clock(store: OpenQueue) -> No
 async def test_extend_moves_the_lease_as_long_as_nobody_else_has_the_job(store: OpenQueue) -> None:
     job = await put(store)
     await claim(store, "a")
+    await time_passes(store, LEASE - STEP)
     assert await store.queue.extend(job.id, "a", PAST_LEASE, LEASE)
-    assert await claim(store, "b", PAST_LEASE) is None
-    assert await claim(store, "b", PAST_LEASE + timedelta(seconds=LEASE)) == job.id
+    assert (await get(store, job)).lease_until == PAST_LEASE + timedelta(seconds=LEASE)
+    await time_passes(store, LEASE - STEP)
+    assert await claim(store, "b") is None
+    await time_passes(store, STEP)
+    assert await store.queue.extend(job.id, "a", PAST_LEASE + timedelta(seconds=9), LEASE), "late, but nobody took it"
+    await time_passes(store)
+    assert await claim(store, "b") == job.id
     assert not await store.queue.extend(job.id, "a", NOW, LEASE)
 
 
 async def test_progress_records_counts_and_forgives_earlier_attempts(store: OpenQueue) -> None:
     job, counts = await put(store), Counts(read=3, created=2, failed=1)
     await claim(store, "a")
-    await claim(store, "b", PAST_LEASE)
+    await claim(store, "b", dead_owner=lambda owner: owner == "a")
     assert not await store.catalog.write(lambda c: store.queue.progress(c, job.id, "a", Counts(), 0))
     assert await store.catalog.write(lambda c: store.queue.progress(c, job.id, "b", counts, 7))
     now = await get(store, job)
@@ -289,7 +331,7 @@ async def test_a_job_with_a_cancel_pending_is_handed_out_again(store: OpenQueue)
     job = await put(store)
     await claim(store, "a")
     await store.catalog.write(lambda c: store.queue.cancel(c, job.id, NOW))
-    again = await store.queue.claim("b", PAST_LEASE, LEASE)
+    again = await store.queue.claim("b", NOW, LEASE, lambda owner: owner == "a")
     assert again is not None
     assert (again.id, again.cancel_requested) == (job.id, True)
 

@@ -1,4 +1,4 @@
-"""Whatever workers do, no job has two owners while leases hold, and none is lost."""
+"""Whatever workers do and clocks say, no job has two owners while leases hold, and none is lost."""
 
 import tempfile
 from datetime import UTC, datetime, timedelta
@@ -12,9 +12,11 @@ from storage.database import Database
 from storage.opening import open_catalog
 from storage.queues import jobs
 from storage.queues.base import FINAL, FinalState, Job, NewJob
+from storage.queues.leases import Leases
 
 OWNERS = st.sampled_from("abc")
 ATTEMPTS = 3
+LEASE = 12
 
 
 class Workers(RuleBasedStateMachine):
@@ -29,7 +31,9 @@ class Workers(RuleBasedStateMachine):
         self.now = datetime(2025, 1, 1, tzinfo=UTC)
         self.put: dict[str, int] = {}  # job -> attempts
         self.due: dict[str, datetime] = {}
-        self.held: dict[str, tuple[str, datetime]] = {}  # job -> owner, end of the lease
+        self.steady = 0.0
+        self.leases = Leases(lambda: self.steady)
+        self.held: dict[str, tuple[str, float]] = {}  # job -> owner, when it last said something
         self.ended: set[str] = set()
         self.dead: set[str] = set()
 
@@ -54,41 +58,51 @@ class Workers(RuleBasedStateMachine):
     @rule(seconds=st.integers(1, 12))
     def time_passes(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
+        self.steady += seconds
 
-    @rule(owner=OWNERS, lease=st.integers(1, 12))
+    @rule(hours=st.integers(0, 9000))
+    def the_clock_jumps(self, hours: int) -> None:
+        """Ahead: back, jobs that were put with a time of their own would wait for it."""
+        self.now += timedelta(hours=hours)
+
+    @rule(owner=OWNERS, lease=st.integers(1, LEASE))
     def claim(self, owner: str, lease: int) -> None:
         self.dead.discard(owner)
         given_up: list[Job] = []
         job = self.database.write_now(
             lambda c: jobs.claim(
-                c, owner, self.now, lease, self.dead.__contains__, lambda c, lost: given_up.append(lost)
+                c,
+                owner,
+                self.now,
+                lease,
+                self.dead.__contains__,
+                lambda c, lost: given_up.append(lost),
+                silent=self.leases.silent,
             )
         )
         for lost in given_up:
             assert self.put[lost.id] == ATTEMPTS
-            self.free(lost.id)
+            self.free(lost.id, lease)
             self.ended.add(lost.id)
         if job is None:
             assert not self.claimable()
             return
         self.put[job.id] += job.id not in self.held  # the end of an owner does not speak against the job
-        self.free(job.id)
-        self.held[job.id] = (owner, self.now + timedelta(seconds=lease))
+        self.free(job.id, lease)
+        self.held[job.id] = (owner, self.steady)
         assert job.attempts == self.put[job.id] <= ATTEMPTS
 
     def claimable(self) -> list[str]:
         waiting = [job for job in self.put if job not in self.held and job not in self.ended]
-        return [job for job in waiting if self.due[job] <= self.now] + [job for job in self.held if self.is_free(job)]
+        orphans = [job for job, (owner, _) in self.held.items() if owner in self.dead]
+        return [job for job in waiting if self.due[job] <= self.now] + orphans
 
-    def is_free(self, job: str) -> bool:
-        owner, end = self.held[job]
-        return end <= self.now or owner in self.dead
-
-    def free(self, job: str) -> None:
+    def free(self, job: str, lease: int) -> None:
         """The job is going to somebody else: nobody alive may have it under a lease."""
         assert job not in self.ended
         if job in self.held:
-            assert self.is_free(job)
+            owner, heard = self.held[job]
+            assert owner in self.dead or self.steady >= heard + lease
             del self.held[job]
 
     @rule(owner=OWNERS)
@@ -96,13 +110,13 @@ class Workers(RuleBasedStateMachine):
         self.dead.add(owner)
 
     @precondition(lambda self: self.held)
-    @rule(data=st.data(), lease=st.integers(1, 12))
-    def extend(self, data: st.DataObject, lease: int) -> None:
+    @rule(data=st.data())
+    def extend(self, data: st.DataObject) -> None:
         job, owner = self.somebodys(data)
-        kept = self.database.write_now(lambda c: jobs.extend(c, job, owner, self.now, lease))
+        kept = self.database.write_now(lambda c: jobs.extend(c, job, owner, self.now, LEASE))
         assert kept == self.owns(owner, job)
         if kept:
-            self.held[job] = (owner, self.now + timedelta(seconds=lease))
+            self.held[job] = (owner, self.steady)
 
     @precondition(lambda self: self.held)
     @rule(data=st.data(), state=st.sampled_from(FINAL))
