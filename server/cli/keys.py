@@ -78,7 +78,7 @@ def revoke(id: int, config: Config = None, data_dir: DataDir = None) -> None:
 
     async def work(engine: Engine) -> None:
         key = await engine.keys.revoke(id)
-        await asyncio.sleep(REMEMBERED.total_seconds())  # until no running server trusts what it remembers of the key
+        await asyncio.sleep(REMEMBERED)  # until no running server trusts what it remembers of the key
         remark(f"key {key.id} ({key.name}) is revoked")
 
     with_engine(config, data_dir, work)

@@ -137,7 +137,13 @@ class Dispatcher:
     async def _claim(self, owner: str) -> Job | None:
         try:
             return await self._storage.queue.claim(
-                owner, self._clock(), self._limits.lease_seconds, self._storage.presence.is_dead, self._give_up, IMPORTS
+                owner,
+                self._clock(),
+                self._limits.lease_seconds,
+                self._storage.presence.is_dead,
+                self._give_up,
+                IMPORTS,
+                self._pause(_MOST_DOUBLINGS),
             )
         except Exception as error:
             # a full disk, say: the jobs are safe where they are, and the next look may find it mended
@@ -261,4 +267,7 @@ class Dispatcher:
         """When it is worth another look: each time it is put off in vain, twice as long from now."""
         times = self._pauses.get(job.id, 0)
         self._pauses[job.id] = min(times + 1, _MOST_DOUBLINGS)
-        return self._clock() + timedelta(seconds=self._limits.retry_seconds * 2**times)
+        return self._clock() + self._pause(times)
+
+    def _pause(self, times: int) -> timedelta:
+        return timedelta(seconds=self._limits.retry_seconds * 2**times)

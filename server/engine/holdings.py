@@ -40,7 +40,7 @@ class Holdings:
 
     async def blobs(self) -> BlobFigures | None:
         """As they were counted within ten minutes; None while they are counted for the first time."""
-        if self._blobs is None or self._clock() - self._blobs.counted > _GOOD_FOR:
+        if self._blobs is None or abs(self._clock() - self._blobs.counted) > _GOOD_FOR:
             with suppress(TimeoutError):
                 self._blobs = await self._count.answer(_PATIENCE)
         return self._blobs

@@ -1,7 +1,8 @@
 """API keys: made, shown once, checked, revoked (architecture: promise 8)."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+import time
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -25,7 +26,7 @@ SCOPES = (
 )
 OF_ALL_TENANTS = ("native", "admin")  # what these open shows every tenant's data
 KeyState = Literal["active", "replaced", "expired", "revoked"]
-REMEMBERED = timedelta(seconds=0.5)  # how long a key is trusted before it is read again
+REMEMBERED = 0.5  # seconds that a key is trusted before it is read again
 _TOUCH_EVERY = timedelta(minutes=1)
 _REMEMBERED_KEYS = 1000
 
@@ -33,15 +34,18 @@ _REMEMBERED_KEYS = 1000
 @dataclass(frozen=True, slots=True)
 class _Seen:
     key: Key
-    until: datetime
+    until: float
 
 
 class Keys:
     """With `everybody`, every request is let in as the administrator (`--no-auth`, on loopback only)."""
 
-    def __init__(self, catalog: Catalog, clock: Clock, *, everybody: bool = False) -> None:
+    def __init__(
+        self, catalog: Catalog, clock: Clock, *, everybody: bool = False, steady: Callable[[], float] = time.monotonic
+    ) -> None:
         self._catalog = catalog
         self._clock = clock
+        self._steady = steady
         self.everybody = everybody
         self._seen: dict[str, _Seen] = {}
         self._reading: dict[str, asyncio.Task[Key | None]] = {}
@@ -89,7 +93,7 @@ class Keys:
         if len(secret) <= PREFIX_LENGTH:
             raise KeyUnknown
         now = self._clock()
-        key = await self._recall(prefix_of(secret), now)
+        key = await self._recall(prefix_of(secret))
         if key is None or not matches(secret, key.hash) or not _is_valid(key, now):
             raise KeyUnknown
         self._touch(key, now)
@@ -141,9 +145,9 @@ class Keys:
     async def close(self) -> None:
         await asyncio.gather(*self._touching)
 
-    async def _recall(self, prefix: str, now: datetime) -> Key | None:
+    async def _recall(self, prefix: str) -> Key | None:
         seen = self._seen.get(prefix)
-        if seen is not None and now < seen.until:
+        if seen is not None and self._steady() < seen.until:
             return seen.key
         key = await self._read(prefix)
         if key is None:
@@ -151,7 +155,7 @@ class Keys:
             return None
         if len(self._seen) >= _REMEMBERED_KEYS:
             self._seen.clear()
-        self._seen[prefix] = _Seen(key, now + REMEMBERED)
+        self._seen[prefix] = _Seen(key, self._steady() + REMEMBERED)
         return key
 
     async def _read(self, prefix: str) -> Key | None:
@@ -164,7 +168,7 @@ class Keys:
 
     def _touch(self, key: Key, now: datetime) -> None:
         """Notes the use, at most once a minute, and nobody waits for it."""
-        if key.last_used is not None and now - key.last_used < _TOUCH_EVERY:
+        if key.last_used is not None and abs(now - key.last_used) < _TOUCH_EVERY:
             return
         seen = self._seen.get(key.prefix)
         if seen is None or seen.key.last_used != key.last_used:

@@ -80,7 +80,9 @@ class Sessions:
 
     def _key(self, connection: Connection, token: str, tenant: str, kind: Kind) -> Key | None:
         session, now = sql.get(connection, _hash(token)), self._clock()
-        if session is None or session.expires <= now or (session.tenant, session.kind) != (tenant, kind):
+        if session is None or (session.tenant, session.kind) != (tenant, kind):
+            return None
+        if not now < session.expires <= now + 2 * self._lives[kind]:  # later: begun by a clock that was far ahead
             return None
         key = key_sql.get(connection, session.key)
         if key is None or key.revoked is not None or (key.expires is not None and key.expires <= now):

@@ -4,7 +4,8 @@ import asyncio
 import hashlib
 import hmac
 import secrets as system
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import BinaryIO
 from uuid import uuid4
@@ -28,19 +29,27 @@ _KEPT = timedelta(days=7)  # what nobody has put together by then is forgotten
 
 class StagedUploads:
     def __init__(
-        self, catalog: Catalog, blobs: BlobStore, uploads: Uploads, leftovers: Leftovers, clock: Clock
+        self,
+        catalog: Catalog,
+        blobs: BlobStore,
+        uploads: Uploads,
+        leftovers: Leftovers,
+        clock: Clock,
+        steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._catalog = catalog
         self._blobs = blobs
         self._uploads = uploads
         self._leftovers = leftovers
         self._clock = clock
+        self._steady = steady
+        self._since = clock(), steady()
 
     async def begin(self, tenant: str, filename: str) -> StagedUpload:
         now = self._clock()
         path = f"data-import/{tenant}/{int(now.timestamp() * 1000)}-{filename}"
         new = StagedUpload(uuid4().hex, tenant, path, system.token_hex(32), now)
-        await self._forget_old(now - _KEPT)
+        await self._forget_old(self._surely() - _KEPT)
         await self._catalog.write(lambda connection: sql.add(connection, new))
         return new
 
@@ -87,6 +96,15 @@ class StagedUploads:
 
     async def forget(self, staged: StagedUpload) -> None:
         await self._leftovers.drop(await self._catalog.write(lambda connection: sql.remove(connection, staged.id)))
+
+    def until(self, seconds: int) -> int:
+        """When an address that is given out now expires."""
+        return int(self._clock().timestamp()) + seconds
+
+    def _surely(self) -> datetime:
+        """It is at least so late: a clock that jumps ahead makes nothing old."""
+        began, at = self._since
+        return min(self._clock(), began + timedelta(seconds=self._steady() - at))
 
     async def _forget_old(self, moment: datetime) -> None:
         if old := await self._catalog.read(lambda connection: sql.begun_before(connection, moment)):

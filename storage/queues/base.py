@@ -108,7 +108,8 @@ class JobQueue(Protocol):
     * `put` adds a job in the caller's transaction: it exists if and only if that transaction commits.
     * `claim` hands out the job with the highest priority, then the earliest due, then the oldest, among those due. Jobs
       put at once, and those put off for longer than LONGEST_PAUSE, are due whatever the clock says: it was set back.
-    * With `modes`, only jobs of one of these modes are handed out, or given up.
+    * With `modes`, only jobs of one of these modes are handed out, or given up. `longest_pause` says how long those who
+      claim such jobs put them off at most.
     * Jobs of one lane run one after the other: none is handed out while another of its lane runs, or has begun, waits
       to go on and was put before it.
     * A claimed job belongs to its owner until the lease ends; no other claim gets it before that. A lease ends where
@@ -147,6 +148,7 @@ class JobQueue(Protocol):
         dead_owner: Callable[[str], bool] = nobody_is_dead,
         abandoned: Abandoned = ignore_abandoned,
         modes: Collection[str] = (),
+        longest_pause: timedelta = LONGEST_PAUSE,
     ) -> Job | None: ...
 
     async def extend(self, job: str, owner: str, now: datetime, lease: float) -> bool: ...

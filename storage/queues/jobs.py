@@ -75,7 +75,12 @@ _SET_BACK = and_(
     or_(
         jobs.c.due == jobs.c.created,  # put or given back at once
         and_(jobs.c.started.is_(None), jobs.c.due < jobs.c.created),
-        and_(jobs.c.started.is_not(None), jobs.c.due > bindparam("latest")),
+        and_(
+            jobs.c.started.is_not(None),
+            jobs.c.due > bindparam("latest"),
+            jobs.c.mode.in_(bindparam("of", expanding=True)),
+        ),
+        and_(jobs.c.started.is_not(None), jobs.c.due > bindparam("latest_of_all")),
     ),
 )
 _ANY_SET_BACK = select(exists().where(_SET_BACK))
@@ -171,8 +176,9 @@ def claim(
     abandoned: Abandoned = ignore_abandoned,
     modes: Collection[str] = (),
     silent: Silent = all_are_heard,
+    longest_pause: timedelta = LONGEST_PAUSE,
 ) -> Job | None:
-    _forget_later_times(connection, now)
+    _forget_later_times(connection, now, modes, longest_pause)
     held = Held.all(connection)
     free = _claimable(now, {*_of_the_dead(held, dead_owner), *silent(held, lease)})
     if modes:
@@ -239,9 +245,11 @@ def cancel(connection: Connection, job: str, now: datetime) -> Job | None:
     return get(connection, job)
 
 
-def _forget_later_times(connection: Connection, now: datetime) -> None:
+def _forget_later_times(
+    connection: Connection, now: datetime, modes: Collection[str], longest_pause: timedelta
+) -> None:
     """After the clock was set back, jobs that wait for nothing but a time that has been would wait for it again."""
-    times = {"clock": now, "latest": now + LONGEST_PAUSE}
+    times = {"clock": now, "latest": now + longest_pause, "latest_of_all": now + LONGEST_PAUSE, "of": list(modes)}
     if connection.execute(_ANY_SET_BACK, times).scalar():
         connection.execute(_DUE_AFTER_ALL, times)
 

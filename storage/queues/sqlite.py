@@ -3,13 +3,22 @@
 import asyncio
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 
 from storage.queues import jobs
-from storage.queues.base import Abandoned, Counts, FinalState, Job, NewJob, ignore_abandoned, nobody_is_dead
+from storage.queues.base import (
+    LONGEST_PAUSE,
+    Abandoned,
+    Counts,
+    FinalState,
+    Job,
+    NewJob,
+    ignore_abandoned,
+    nobody_is_dead,
+)
 from storage.queues.leases import Leases
 
 T = TypeVar("T")
@@ -52,13 +61,15 @@ class SqliteQueue:
         dead_owner: Callable[[str], bool] = nobody_is_dead,
         abandoned: Abandoned = ignore_abandoned,
         modes: Collection[str] = (),
+        longest_pause: timedelta = LONGEST_PAUSE,
     ) -> Job | None:
         rings = self._rings
 
         def take(connection: Connection) -> tuple[Job | None, int]:
             changes = self._database.changes()  # whatever is committed after this is news
             silent = self._leases.silent
-            return jobs.claim(connection, owner, now, lease, dead_owner, abandoned, modes, silent), changes
+            job = jobs.claim(connection, owner, now, lease, dead_owner, abandoned, modes, silent, longest_pause)
+            return job, changes
 
         self._loop = asyncio.get_running_loop()
         job, changes = await self._database.write(take)

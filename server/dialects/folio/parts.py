@@ -1,6 +1,5 @@
 """Files in parts: FOLIO sends clients to S3 for it, here the addresses it gives out are our own."""
 
-import time
 from collections.abc import Iterable
 
 from aiohttp import web
@@ -54,7 +53,7 @@ class PartApi:
         return web.Response(headers={"ETag": f'"{tag}"'})
 
     def _told(self, request: web.Request, staged: StagedUpload, number: int) -> web.Response:
-        expires = int(time.time()) + self._engine.upload_definitions.rules.part_url_seconds
+        expires = self._engine.staged_uploads.until(self._engine.upload_definitions.rules.part_url_seconds)
         url = site_of(request, self._engine.public_url) + PART.format(upload=staged.id, number=number)
         signed = f"{url}?expires={expires}&signature={sign(staged, number, expires)}"
         return answer({"url": signed, "key": staged.path, "uploadId": staged.id})
