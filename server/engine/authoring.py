@@ -18,6 +18,7 @@ import orjson
 from server.engine.clock import Clock
 from server.engine.definitions import Definitions, Reading, control_mistakes
 from server.engine.errors import ModelNotFound, NotSaved
+from server.engine.json_shape import MOST_WRITTEN, has_more_values
 from server.mapping.control import Mistake
 from server.mapping.document import Fault
 from server.mapping.model import Model
@@ -168,6 +169,8 @@ def _can_be_an_address(name: str) -> bool:
 
 
 def _parsed(content: bytes) -> object | Review:
+    if has_more_values(content, MOST_WRITTEN):
+        return Review([Remark(f"It has more than {MOST_WRITTEN:,} values")])
     try:
         document: object = orjson.loads(content)
     except orjson.JSONDecodeError as error:

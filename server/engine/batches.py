@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 from server.engine.clock import Clock
 from server.engine.definitions import Definitions
 from server.engine.errors import BatchFileNotFound, BatchNotFound, BatchWrongState, ControlInvalid, ControlNotFound
+from server.engine.json_shape import MOST_WRITTEN, has_more_values
 from server.engine.keeping import keep_all
 from server.engine.secrets import new_identifier
 from server.engine.uploads import Upload
@@ -63,10 +64,7 @@ class Batches:
 
     async def add_control(self, api: str, content: bytes, comment: str) -> str:
         """Stores a control file and gives its digest; raises ControlInvalid, and then nothing is stored."""
-        try:
-            document = orjson.loads(content)
-        except orjson.JSONDecodeError:
-            raise ControlInvalid([], not_json=True) from None
+        document = await asyncio.to_thread(_control_document, content)
         messages = await asyncio.to_thread(self._definitions.validate_control, document)
         if messages:
             raise ControlInvalid(messages)
@@ -320,6 +318,15 @@ class Batches:
         return await keep_all(
             self._blobs, self._catalog, [content], lambda connection, digests: commit(connection, digests[0])
         )
+
+
+def _control_document(content: bytes) -> object:
+    if has_more_values(content, MOST_WRITTEN):
+        raise ControlInvalid([f"A control file can have {MOST_WRITTEN:,} values at most"])
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        raise ControlInvalid([], not_json=True) from None
 
 
 def _add_with_control(connection: Connection, new: NewBatch) -> Batch:

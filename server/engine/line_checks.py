@@ -6,6 +6,7 @@ A line that is not one JSON object refuses the whole body. A byte order mark and
 import orjson
 
 from server.engine.errors import BodyEmpty, LineInvalid
+from server.engine.json_shape import MOST_VALUES, has_more_values
 from server.engine.receiving import Sink
 from server.engine.sinks import Kept
 from server.readers import json_limits
@@ -89,7 +90,7 @@ def _without_mark(run: bytes) -> bytes:
 def _are_plain_objects(run: bytes, lines: list[bytes]) -> bool:
     """The quick look; False where a line is blank, or not what it should be, or needs a closer look."""
     loads = orjson.loads
-    if len(run) > LINE_CAP or json_limits.suspect_lines(run, lines):
+    if len(run) > LINE_CAP or json_limits.suspect_lines(run, lines) or _has_crowded_line(run, lines):
         return False
     try:
         return all(type(loads(text)) is dict for text in lines)
@@ -97,10 +98,18 @@ def _are_plain_objects(run: bytes, lines: list[bytes]) -> bool:
         return False
 
 
+def _has_crowded_line(run: bytes, lines: list[bytes]) -> bool:
+    if run.count(b",") < MOST_VALUES:
+        return False
+    return any(has_more_values(line, MOST_VALUES) for line in lines if len(line) > MOST_VALUES)
+
+
 def _is_row(text: bytes, number: int) -> bool:
     """False for a blank line."""
     if len(text) > LINE_CAP:
         raise LineInvalid(_too_long(number))
+    if has_more_values(text, MOST_VALUES):
+        raise LineInvalid(f"line {number}: more than {MOST_VALUES:,} values; send it as several rows")
     if not text.strip():
         return False
     record = record_of(text, number)

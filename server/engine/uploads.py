@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Self, TypeVar
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_to_bytes
 
 from server.engine.charsets import text_of
 from server.engine.errors import DiskFull, PartMissing, PartTooLarge, TooManyParts, UploadTooLarge
@@ -31,6 +31,8 @@ from storage.digest import Digest
 from storage.errors import StorageFull
 
 SETTLE_AFTER = 0.02  # seconds; a burst of uploads is settled in one hand-off
+_LARGE = 64 * 1024  # bytes of a form; to decode more takes a thread
+_SHOWN = 60  # bytes of a name that is too long
 
 T = TypeVar("T")
 
@@ -182,7 +184,10 @@ class Uploads:
         kind, parameters = split_header(content_type)
         charset = parameters.get("charset", "")
         if kind == "application/x-www-form-urlencoded":
-            return self._urlencoded(await self.read_bytes(source, expected=expected, max_bytes=max_bytes), charset)
+            body = await self.read_bytes(source, expected=expected, max_bytes=max_bytes)
+            if len(body) <= _LARGE:
+                return self._urlencoded(body, charset)
+            return await self.in_thread(lambda: self._urlencoded(body, charset))
         files = FilesInMemory()
         form = FormFields(files, self.limits, charset)
         parser = form_parser(content_type, form, self.limits)
@@ -266,12 +271,19 @@ class Uploads:
 
     def _pairs(self, body: bytes) -> list[tuple[bytes, bytes]]:
         """Latin-1 stands for the bytes themselves: the charset may be the value of one of them."""
-        most = self.limits.max_form_parts
-        try:
-            pairs = parse_qsl(body.decode("latin-1"), True, encoding="latin-1", max_num_fields=most)
-        except ValueError:
-            raise TooManyParts(most) from None
+        self._check_pairs(body)
+        pairs = parse_qsl(body.decode("latin-1"), True, encoding="latin-1")
         return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
+
+    def _check_pairs(self, body: bytes) -> None:
+        """Before anything is decoded: a byte takes three at most in this form."""
+        most, longest = self.limits.max_form_parts, self.limits.max_field_bytes
+        if body.count(b"&") >= most:
+            raise TooManyParts(most)
+        for pair in body.split(b"&"):
+            name, _, value = pair.partition(b"=")
+            if max(len(name), len(value)) > 3 * longest:
+                raise PartTooLarge(unquote_to_bytes(name[:_SHOWN]).decode("utf-8", "replace"), longest)
 
     def _time(self) -> Clock:
         return self._clock or asyncio.get_running_loop()

@@ -2,12 +2,15 @@
 
 import io
 import json
+import time
+import tracemalloc
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from server.engine.errors import BodyEmpty, LineInvalid
+from server.engine.json_shape import MOST_VALUES
 from server.engine.line_checks import LineChecks
 from server.readers.base import BadRecord
 from server.readers.json_lines_reader import JsonLinesReader
@@ -79,8 +82,27 @@ def test_no_more_than_a_line_is_held_back():
         (b'{"a": ' + b"[" * 300 + b"]" * 300 + b"}", "nested deeper than 254 levels"),
         (b"\xff", "not valid JSON"),
         (b"true", "not a JSON object: 'true'"),
+        (b'{"a": [' + b"[]," * MOST_VALUES + b"1]}", "more than 200,000 values; send it as several rows"),
+        (b'{"a": [' + b"{}," * MOST_VALUES + b'{"b": "\\""}]}', "more than 200,000 values; send it as several rows"),
     ],
 )
 def test_a_bad_line_is_told_with_number_and_reason(line, reason):
     with pytest.raises(LineInvalid, match=f"^line 3.*{reason}"):
         checked(b"{}\n\n" + line + b"\n{}")
+
+
+def test_commas_of_texts_and_of_other_lines_do_not_count():
+    text = b'{"a": "' + b'\\",' * MOST_VALUES + b'"}\n'
+    assert checked(text * 2 + b'{"a": 1, "b": 2, "c": 3}\n' * (MOST_VALUES // 2)) == MOST_VALUES // 2 + 2
+
+
+def test_a_line_of_nothing_but_values_takes_neither_time_nor_memory():
+    line = b'{"a": [' + b"[]," * (LINE_CAP // 3 - 10) + b"1]}\n"
+    began = time.process_time()
+    tracemalloc.start()
+    try:
+        assert "more than" in str(verdict(line))
+        assert tracemalloc.get_traced_memory()[1] < 8 * LINE_CAP
+    finally:
+        tracemalloc.stop()
+    assert time.process_time() - began < 1

@@ -2,6 +2,7 @@
 
 import time
 from contextlib import suppress
+from unittest.mock import patch
 
 import pytest
 
@@ -339,8 +340,22 @@ async def test_an_urlencoded_form_is_read_into_memory(uploads):
         (b"a=1&" * 5 + b"a=1", TooManyParts),
         (b"a=" + b"x" * 51, PartTooLarge),
         (b"a=" + b"x" * 2001, UploadTooLarge),
+        (b"a=" + b"%" * 151, PartTooLarge),
+        (b"x" * 151 + b"=a", PartTooLarge),
+        (b"&" * 1000, TooManyParts),
     ],
 )
 async def test_an_urlencoded_form_has_limits(uploads, body, error):
     with pytest.raises(error):
         await uploads.read_form(body_in(body), "application/x-www-form-urlencoded")
+
+
+async def test_a_field_may_need_three_bytes_for_each_of_its_own(uploads):
+    form = await uploads.read_form(body_in(b"%61%62=" + b"%C3%BC" * 25), "application/x-www-form-urlencoded")
+    assert form.fields == {"ab": "ü" * 25}
+
+
+async def test_what_is_too_long_is_not_decoded_first(uploads):
+    never = patch("server.engine.uploads.parse_qsl", side_effect=AssertionError)
+    with never, pytest.raises(PartTooLarge, match="the form field 'é' is larger than 50 bytes"):
+        await uploads.read_form(body_in(b"%C3%A9=" + b"%" * 1000), "application/x-www-form-urlencoded")
