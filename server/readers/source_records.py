@@ -113,7 +113,7 @@ class SourceRecords:
             rows = [
                 row_of(self._format, record, originals(at), first + at, None) for at, record in enumerate(block.records)
             ]
-            yield table_block(NAMES, rows, block.lines, originals, block.end)
+            yield table_block(NAMES, rows, block.lines, originals, block.end)._replace(remarks=block.remarks)
 
 
 def row_of(format: Format, record: object, raw: bytes, order: int, part: str | None) -> Sequence[object] | BadRecord:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO, NamedTuple
 from xml.parsers import expat
 
-from server.readers.base import BadRecord, Block, FileBroken, Position
+from server.readers.base import BadRecord, Block, FileBroken, Position, shorten
 from server.readers.charsets import marked_codec, python_codec
 
 STEP = 256 << 10
 RECORD_CAP = 64 << 20
 MAX_DEPTH = 200
+MOST_REMARKS = 20  # of one file
 
 _NATIVE = {"utf-8": "utf-8", "ascii": "us-ascii", "iso8859-1": "iso-8859-1"}  # what expat reads itself, by its names
 _DECLARED = re.compile(rb"""^\s*<\?xml[^>]*?\sencoding\s*=\s*["']([A-Za-z0-9._:-]+)["']""")
@@ -34,6 +35,8 @@ class XmlFeed:
         self.starts: list[int] = []  # byte index of each record begun, so it may be one longer than `records`
         self.ends: list[tuple[int, str]] = []  # where the closing tag of this name begins, or an empty element ends
         self.lines: list[int] = []
+        self._remarks: dict[str, str] = {}  # by what they are about: the first place is told
+        self._told = 0
 
     def begin(self) -> None:
         self.starts.append(self.parser.CurrentByteIndex)
@@ -46,6 +49,22 @@ class XmlFeed:
     def finish(self, record: object, tag: str) -> None:
         self.records.append(record)
         self.ends.append((self.parser.CurrentByteIndex, tag))
+
+    def remark_text(self, text: str) -> None:
+        """Tells of text that belongs to no value."""
+        seen = text.lstrip()
+        self.remark("text", f"text stands where no value is read: {shorten(seen.rstrip())}", seen.count("\n"))
+
+    def remark(self, about: str, sentence: str, back: int = 0) -> None:
+        """`back`: lines between what the sentence is about and where the parser is."""
+        if about not in self._remarks and len(self._remarks) < MOST_REMARKS:
+            self._remarks[about] = f"line {self.parser.CurrentLineNumber - back}: {sentence}"
+
+    def new_remarks(self) -> tuple[str, ...]:
+        """Those that were not asked for yet."""
+        new = tuple(self._remarks.values())[self._told :]
+        self._told += len(new)
+        return new
 
     def too_deep(self) -> FileBroken:
         return FileBroken(f"Line {self.parser.CurrentLineNumber}: elements are nested deeper than {MAX_DEPTH} levels")
@@ -107,6 +126,8 @@ class _Window:
     def rest(self) -> Iterator[Block]:
         while count := min(len(self._feed.records), self._size):
             yield self._block(count)
+        if remarks := self._feed.new_remarks():
+            yield Block((), (), lambda index: b"", Position(self._record), remarks=remarks)
 
     def _block(self, count: int) -> Block:
         feed = self._feed
@@ -120,7 +141,8 @@ class _Window:
         self._drop(feed.starts[0] if feed.starts else first + len(raw))
         self._record += count
         bad = sum(type(record) is BadRecord for record in records)
-        return Block(records, lines, lambda index: raw[slice(*spans[index])], Position(self._record, lines[-1]), bad)
+        end, remarks = Position(self._record, lines[-1]), feed.new_remarks()
+        return Block(records, lines, lambda index: raw[slice(*spans[index])], end, bad, remarks=remarks)
 
     def _end(self, index: int, tag: str) -> int:
         at = index - self._base

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO
 
-from server.readers.base import START, Block, Position, skip_records
+from server.readers.base import START, Block, Position, shorten, skip_records
 from server.readers.xml_feed import MAX_DEPTH, XmlFeed, xml_blocks
 
 Bind = Callable[[XmlFeed, int], None]
@@ -26,7 +26,7 @@ class XmlReader:
 
 
 def bind_text_of_children(feed: XmlFeed, level: int) -> None:
-    """A record is {local name of a child: all text below it}; the last child of a name wins."""
+    """A record is {local name of a child: all text below it}; the last child of a name wins, and a remark tells it."""
     depth = 0
     record: dict[str, str] = {}
     parts: list[str] = []
@@ -47,6 +47,8 @@ def bind_text_of_children(feed: XmlFeed, level: int) -> None:
         nonlocal depth
         depth -= 1
         if depth == level + 1:
+            if name in record:
+                feed.remark(f"<{name}>", f"an element has {shorten(name)} more than once; only the last one is read")
             record[name] = "".join(parts)
         elif depth == level:
             feed.finish(record, tag)
@@ -54,6 +56,8 @@ def bind_text_of_children(feed: XmlFeed, level: int) -> None:
     def text(data: str) -> None:
         if depth > level + 1:
             parts.append(data)
+        elif not data.isspace():
+            feed.remark_text(data)
 
     feed.parser.StartElementHandler = start
     feed.parser.EndElementHandler = end
@@ -80,5 +84,10 @@ def bind_attributes(feed: XmlFeed, level: int) -> None:
         if depth == level:
             feed.finish(record, tag)
 
+    def text(data: str) -> None:
+        if not data.isspace():
+            feed.remark_text(data)
+
     feed.parser.StartElementHandler = start
     feed.parser.EndElementHandler = end
+    feed.parser.CharacterDataHandler = text

@@ -126,3 +126,9 @@ def test_how_files_are_read(data_type: str, name: str, reader: str | None) -> No
 def test_every_name_of_the_model_is_described() -> None:
     (destination,) = MODEL.destinations.values()
     assert [name.name for name in destination.names.values() if not name.description and name.name != "leader"] == []
+
+
+def test_what_the_reader_remarks_is_not_lost() -> None:
+    data = b'<c><record><controlfield tag="001">n</controlfield></record>stray</c>'
+    (block,) = READERS["source-records-marc-xml"].blocks(io.BytesIO(data), {}, size=1)
+    assert block.remarks == ("line 1: text stands where no value is read: 'stray'",)

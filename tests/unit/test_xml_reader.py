@@ -204,3 +204,74 @@ def test_an_envelope_around_a_marc_record_may_say_more() -> None:
 def test_marcxml_with_a_mark_and_another_declaration_is_not_garbled() -> None:
     text = '<?xml version="1.0" encoding="ISO-8859-1"?><record><controlfield tag="001">Zoë</controlfield></record>'
     assert records(MARC, text.encode("utf-8-sig")) == [{"leader": "", "fields": [{"001": "Zoë"}]}]
+
+
+def remarks(name: str, data: bytes) -> list[str]:
+    return [remark for block in blocks(name, data) for remark in block.remarks]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "told"),
+    [
+        (CHILDREN, "<r>\n<a><n>1</n></a>\nlost</r>", ["line 3: text stands where no value is read: 'lost'"]),
+        (CHILDREN, "<r><a>lost<n>1</n></a></r>", ["line 1: text stands where no value is read: 'lost'"]),
+        (CHILDREN, "<r><a><n>1</n><![CDATA[lost]]></a></r>", ["line 1: text stands where no value is read: 'lost'"]),
+        (CHILDREN, "<r>lost</r>", ["line 1: text stands where no value is read: 'lost'"]),
+        (CHILDREN, "<r><a><n>1</n>\n<p:n>2</p:n></a></r>", ["line 2: an element has 'n' more than once"]),
+        (
+            CHILDREN,
+            "<r><a><n/><m/></a>\n<a><n/><n/><m/><m/></a></r>",
+            ["line 2: an element has 'n'", "line 2: an element has 'm'"],
+        ),
+        (ATTRIBUTES, '<r><a x="1"/>\na x="2"/>\n<a x="3"/></r>', ["line 2: text stands where no value is read: 'a x="]),
+        (ATTRIBUTES, '<r><a x="1">lost</a></r>', ["line 1: text stands where no value is read: 'lost'"]),
+        (
+            MARC,
+            "<c><record><leader>x</leader></record>\nlost</c>",
+            ["line 2: text stands where no value is read: 'lost'"],
+        ),
+        (MARC, "<c>\nlost<record/></c>", ["line 2: text stands where no value is read: 'lost'"]),
+    ],
+)
+def test_text_and_elements_that_are_not_read_are_told(name: str, data: str, told: list[str]) -> None:
+    found = remarks(name, data.encode())
+    assert len(found) == len(told)
+    assert all(one.startswith(start) for one, start in zip(found, told, strict=True))
+
+
+def test_what_is_not_read_is_told_once_for_each_kind() -> None:
+    assert len(remarks(CHILDREN, b"<r>" + b"<a>x<n/><n/></a>" * 3000 + b"</r>")) == 2
+    assert len(remarks(CHILDREN, b"<r>" + b"".join(b"<a><n%d/><n%d/></a>" % (n, n) for n in range(99)) + b"</r>")) == 20
+
+
+def test_an_envelope_of_marc_records_may_say_more_outside_of_them() -> None:
+    inner = '<record><controlfield tag="001">n</controlfield></record>'
+    data = f"<a><date>2026</date><list>{inner}</list><count>1</count></a>"
+    assert remarks(MARC, data.encode()) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        ("<people><person/></people>", "no element is named `record` (the root is 'people')"),
+        ("<c><Record/></c>", "no element is named `record`"),
+        ('<c>\n<Record><controlfield tag="001"/></Record></c>', "Line 2: an element controlfield stands outside"),
+        ("<leader>x</leader>", "Line 1: an element leader stands outside"),
+        ('<c><record><controlfield tag="001"/>\n<record/></record></c>', "Line 2: a record begins inside of the one"),
+        ('<c><record><record/><datafield tag="245"/></record></c>', "an element datafield stands outside"),
+    ],
+)
+def test_marcxml_with_no_records_or_fields_outside_of_them_is_refused(data: str, reason: str) -> None:
+    with pytest.raises(FileBroken) as caught:
+        blocks(MARC, data.encode())
+    assert reason in str(caught.value)
+
+
+def test_a_collection_without_records_is_empty() -> None:
+    assert records(MARC, b"<collection/>") == []
+
+
+def test_a_second_leader_is_not_lost() -> None:
+    (found,) = records(MARC, b'<record><leader>a</leader><leader>b</leader><controlfield tag="001"/></record>')
+    assert isinstance(found, BadRecord)
+    assert "more than one leader" in found.message
