@@ -28,6 +28,7 @@ class Rows(NamedTuple):
     starts: Sequence[int]
     lines: Sequence[TextLine]
     fault: FileBroken | None = None  # of what comes after them
+    remarks: tuple[str, ...] = ()
 
 
 class Grammar(Protocol):
@@ -41,7 +42,7 @@ class Grammar(Protocol):
 
 
 class Tsv:
-    """No quoting, no trimming; short rows are filled up, further cells dropped, blank rows passed over."""
+    """No quoting, no trimming; short rows are filled up, further cells dropped and told, blank rows passed over."""
 
     def __init__(self, separator: str, charset: "Charset") -> None:
         self._separator = separator
@@ -58,16 +59,28 @@ class Tsv:
             return self._closely(batch.lines, line, width)
         separator, lines = self._separator, cast(Sequence[str], batch.lines)
         rows = [text.rstrip("\r\n").split(separator) for text in lines]
-        if {*map(len, rows)} == {width} and width > 1 and [""] * width not in rows:
+        if {*map(len, rows)} == {width} and width > 1 and _all_filled(rows):
             return Rows(rows, range(len(rows)), lines)
         return self._closely(lines, line, width)
 
     def _closely(self, lines: Sequence[TextLine], line: int, width: int) -> Rows:
         starts = [at for at, text in enumerate(lines) if isinstance(text, LongLine) or not self._is_blank(text)]
-        return Rows([self._row(lines[at], line + at + 1, width) for at in starts], starts, lines)
+        rows = [self._row(lines[at], line + at + 1, width) for at in starts]
+        return Rows(rows, starts, lines, remarks=self._further(lines, line, width))
+
+    def _further(self, lines: Sequence[TextLine], line: int, width: int) -> tuple[str, ...]:
+        """What is said of rows with cells beyond the names, which the vendor drops."""
+        longer = [at for at, text in enumerate(lines) if isinstance(text, str) and any(self._cells(text)[width:])]
+        if not longer:
+            return ()
+        cells = self._cells(cast(str, lines[longer[0]]))
+        more = f"; so in {len(longer) - 1:,} more of the lines up to {line + len(lines):,}" if longer[1:] else ""
+        first = shorten(next(cell for cell in cells[width:] if cell))
+        told = f"line {line + longer[0] + 1} has {len(cells)} cells, the name row has {width}"
+        return (f"{told}; those without a name are not read, the first is {first}{more}",)
 
     def _is_blank(self, text: str) -> bool:
-        return not text.replace(self._separator, "").rstrip("\r\n")
+        return not text.replace(self._separator, "").strip()
 
     def _row(self, text: TextLine, number: int, width: int) -> Row | BadRecord:
         if isinstance(text, LongLine) or has_bad_bytes(text):
@@ -97,7 +110,7 @@ class Csv:
             return self._closely(lines, more, line, width)
         if len(rows) != len(lines):
             return self._closely(lines, more, line, width)
-        if {*map(len, rows)} == {width} and [""] * width not in rows:
+        if {*map(len, rows)} == {width} and _all_filled(rows):
             return Rows(rows, range(len(rows)), lines)
         return self._fitted(rows, lines, line, width)
 
@@ -171,8 +184,12 @@ def _shown(text: TextLine) -> str:
 
 
 def _is_blank(cells: Sequence[str]) -> bool:
-    """Whether a row has nothing but separators, or is a line of blanks."""
-    return not any(cells) or (len(cells) == 1 and not cells[0].strip())
+    """Whether a row has nothing but separators and blanks."""
+    return not "".join(cells).strip()
+
+
+def _all_filled(rows: Sequence[Sequence[str]]) -> bool:
+    return all(map(str.strip, map("".join, rows)))
 
 
 class _NoEnd(csv.Error):
@@ -340,7 +357,8 @@ def _blocks(feed: TextFeed, table: _Table, start: Position, size: int) -> Iterat
     record, line, offset = start
     names, codec, remarks = table.names, table.charset.codec, table.charset.remarks
     while names and (batch := feed.take(size)).lines:
-        rows, starts, lines, fault = table.grammar.rows(batch, feed, line, len(names))
+        rows, starts, lines, fault, told = table.grammar.rows(batch, feed, line, len(names))
+        remarks += told
         numbers = _numbers(starts, line)
         record, line = record + len(rows), line + len(lines)
         if is_linewise(codec):

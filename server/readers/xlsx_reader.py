@@ -98,7 +98,7 @@ def _names(number: int, row: list[Cell]) -> tuple[str, ...]:
 
 def _blocks(rows: Iterator[NumberedRow], layout: _Layout, start: Position, size: int) -> Iterator[Block]:
     record = start.record
-    rest = (numbered for numbered in rows if numbered[0] > start.line)
+    rest = (numbered for numbered in rows if numbered[0] > start.line and not _is_blank(numbered[1]))
     while taken := list(islice(rest, size)):
         lines = [number for number, _ in taken]
         record += len(taken)
@@ -108,6 +108,15 @@ def _blocks(rows: Iterator[NumberedRow], layout: _Layout, start: Position, size:
         ]
         share = lines[-1] / max(lines[-1], layout.height)
         yield table_block(layout.names, fitted, lines, _Originals(taken), Position(record, lines[-1]), share)
+
+
+def _is_blank(row: list[Cell]) -> bool:
+    """Whether it has texts of blanks only; rows of no cells are not among the book's."""
+    return _has_nothing(row[0]) and row.__class__ is list and all(map(_has_nothing, row))
+
+
+def _has_nothing(cell: Cell) -> bool:
+    return cell.__class__ is str and not cell.strip()
 
 
 class _Originals:

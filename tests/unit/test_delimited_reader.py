@@ -300,3 +300,21 @@ def test_a_likely_charset_is_named_or_none(data: bytes, hint: str) -> None:
     assert isinstance(first, BadRecord)
     assert first.message.endswith(f"the file seems to be in {hint}: set the option `charset`") or not hint
     assert ("seems" in first.message) == bool(hint)
+
+
+@pytest.mark.parametrize("blank", ["  ,", " , ,", '" "," "', "\u00a0,\u3000", "   ", '"",', '" ", '])
+def test_rows_of_separators_and_blanks_are_passed_over(blank: str) -> None:
+    expected = [{"a": "1", "b": "2"}, {"a": " ", "b": "3"}]
+    assert csv(f"a,b\n1,2\n{blank}\n , \n ,3\n{blank}\n".encode()) == expected
+    plain = blank.replace('"', "").replace(",", "\t")
+    assert tsv(f"a\tb\n1\t2\n{plain}\n \t \n \t3\n{plain}\n".encode()) == expected
+
+
+def test_cells_of_tsv_beyond_the_names_are_told() -> None:
+    data = b"a\tb\n1\t2\n1\t2\t\tlost\t\n1\t2\t\t\n" + b"1\t2\tmore\n" * 3
+    (block,) = blocks("tsv-with-name-row", data)
+    assert list(block.records) == [{"a": "1", "b": "2"}] * 6
+    assert block.remarks == (
+        "line 3 has 5 cells, the name row has 2; those without a name are not read, the first is 'lost'; "
+        "so in 3 more of the lines up to 7",
+    )

@@ -160,3 +160,10 @@ def test_another_archive_is_refused() -> None:
         archive.writestr("word/document.xml", "<w/>")
     with pytest.raises(FileBroken, match="a zip archive, but not an Excel workbook"):
         records(file.getvalue())
+
+
+def test_rows_of_blanks_are_passed_over() -> None:
+    data = saved(["id", "name"], ["a", "b"], [" \u00a0", "\u3000"], ["\u00a0", "c"], ["\u00a0", None], [0, "\u00a0"])
+    assert records(data) == [{"id": "a", "name": "b"}, {"id": "\u00a0", "name": "c"}, {"id": 0, "name": "\u00a0"}]
+    (block,) = blocks(data)
+    assert list(block.lines) == [2, 4, 6]
