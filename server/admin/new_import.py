@@ -16,12 +16,11 @@ from server.engine.errors import ControlNotFound, RequestInvalid
 from server.engine.examples import Role, roles_of, template_of
 from server.engine.uploads import Form, Upload
 from server.mapping.processes import Process
-from server.mapping.reading import TAKERS
+from server.mapping.reading import CHOICES, choices_of
 
 PATH = "/admin/new-import"
 LONGEST_COMMENT = 1000
 MOST_ROLES = 64
-OPTIONS = ("charset", "separator", "sheet")  # how files are read; the rest is the process's alone
 FIELDS = ("file", *(f"file-{number}" for number in range(MOST_ROLES)))
 
 READERS: Mapping[str, str] = {
@@ -47,6 +46,7 @@ class Chosen:
     digest: str | None
     content: bytes
     roles: list[Role]
+    options: list[str]  # in which one import may differ
 
     @property
     def query(self) -> str:
@@ -82,9 +82,9 @@ class NewImportPages:
             chosen = await self._chosen({**request.query, **form.fields})
             assigned = assign(chosen.roles, form)
             comment = form.fields.get("comment", "").strip()[:LONGEST_COMMENT]
-            content = _read_otherwise(chosen, form.fields, assigned.problems)
+            content = self._read_otherwise(chosen, form.fields, assigned.problems)
             if assigned.problems:
-                return await self._form(request, chosen, comment, assigned.problems)
+                return await self._form(request, chosen, form.fields, assigned.problems)
             batch = await self._engine.proposals.propose(
                 assigned.files,
                 content,
@@ -116,10 +116,19 @@ class NewImportPages:
         if model is None:
             raise ControlNotFound(f"{digest}: its model {control.get('model')} is not there any more")
         roles = await asyncio.to_thread(roles_of, control, model, MOST_ROLES)
-        return Chosen(process, digest, content, roles)
+        return Chosen(process, digest, content, roles, choices_of(control, model))
+
+    def _read_otherwise(self, chosen: Chosen, fields: Mapping[str, str], problems: list[str]) -> bytes:
+        """The control file with the options that were chosen in the form."""
+        texts, models = {key: fields.get(key) for key in CHOICES}, self._engine.definitions.models
+        try:
+            return control_read_as(orjson.loads(chosen.content), texts, models) or chosen.content
+        except RequestInvalid as error:
+            problems.append(f"{error}.")
+            return chosen.content
 
     async def _form(
-        self, request: web.Request, chosen: Chosen, comment: str = "", problems: Iterable[str] = ()
+        self, request: web.Request, chosen: Chosen, given: Mapping[str, str] | None = None, problems: Iterable[str] = ()
     ) -> web.StreamResponse:
         listed = list(problems)
         return await self._site.page(
@@ -129,22 +138,12 @@ class NewImportPages:
             chosen=chosen,
             fields=[(field_of(number, role), role) for number, role in enumerate(chosen.roles)],
             readers=READERS,
-            options=[key for key in OPTIONS if any(role.read in TAKERS[key] for role in chosen.roles)],
-            comment=comment,
+            options=chosen.options,
+            chosen_options={key: text for key, text in (given or {}).items() if key in CHOICES and text},
+            comment=(given or {}).get("comment", ""),
             problems=listed,
             limit=self._engine.uploads.limits.max_upload_bytes,
         )
-
-
-def _read_otherwise(chosen: Chosen, fields: Mapping[str, str], problems: list[str]) -> bytes:
-    """The control file with the options that were chosen in the form."""
-    try:
-        return (
-            control_read_as(orjson.loads(chosen.content), {key: fields.get(key) for key in OPTIONS}) or chosen.content
-        )
-    except RequestInvalid as error:
-        problems.append(f"{error}.")
-        return chosen.content
 
 
 def field_of(number: int, role: Role) -> str:

@@ -1,6 +1,6 @@
 """A new import, second half: what the check found, and the word of whoever looks at it."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from urllib.parse import quote
 
 from aiohttp import web
@@ -10,6 +10,9 @@ from server.admin.site import VISITOR, Site
 from server.engine.errors import BatchNotFound, RequestInvalid
 from server.engine.proposals import Proposal
 from server.engine.samples import LOOKED_AT
+from server.mapping.reading import CHOICES
+
+Fields = Mapping[str, str]
 
 
 class ProposalPages:
@@ -33,32 +36,38 @@ class ProposalPages:
         return await self._page(request, proposal)
 
     def _deciding(
-        self, decide: Callable[[web.Request, str], Awaitable[web.HTTPSeeOther]]
+        self, decide: Callable[[web.Request, str, Fields], Awaitable[web.HTTPSeeOther]]
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handler(request: web.Request) -> web.StreamResponse:
-            await self._site.form(request)
+            fields = await self._site.form(request)
             identifier = request.match_info["id"]
             try:
-                raise await decide(request, identifier)
+                raise await decide(request, identifier, fields)
             except RequestInvalid as error:
                 proposal = await self._engine.proposals.get(identifier)
-                return await self._page(request, proposal, str(error))
+                return await self._page(request, proposal, str(error), _otherwise(fields))
 
         return handler
 
-    async def _confirm(self, request: web.Request, identifier: str) -> web.HTTPSeeOther:
+    async def _confirm(self, request: web.Request, identifier: str, _: Fields) -> web.HTTPSeeOther:
         batch = await self._engine.proposals.confirm(identifier, request[VISITOR].key)
         return self._site.see(f"/admin/batches/{batch.identifier}", "import-confirmed")
 
-    async def _again(self, request: web.Request, identifier: str) -> web.HTTPSeeOther:
-        batch = await self._engine.proposals.repeat(identifier, request[VISITOR].key)
+    async def _again(self, request: web.Request, identifier: str, fields: Fields) -> web.HTTPSeeOther:
+        batch = await self._engine.proposals.repeat(identifier, request[VISITOR].key, _otherwise(fields))
         return self._site.see(f"{PATH}/{batch.identifier}", "check-again")
 
-    async def _abandon(self, _request: web.Request, identifier: str) -> web.HTTPSeeOther:
+    async def _abandon(self, _request: web.Request, identifier: str, _: Fields) -> web.HTTPSeeOther:
         await self._engine.proposals.abandon(identifier)
         return self._site.see(f"{PATH}/{identifier}", "import-abandoned")
 
-    async def _page(self, request: web.Request, proposal: Proposal, problem: str | None = None) -> web.StreamResponse:
+    async def _page(
+        self,
+        request: web.Request,
+        proposal: Proposal,
+        problem: str | None = None,
+        otherwise: Fields | None = None,
+    ) -> web.StreamResponse:
         process = self._engine.definitions.processes.get(proposal.batch.process or "")
         return await self._site.page(
             request,
@@ -71,10 +80,16 @@ class ProposalPages:
             process=process,
             summary=await self._engine.summaries.of(proposal) if proposal.is_checked else None,
             problem=problem,
+            otherwise=otherwise or {},
             address=f"{PATH}/{quote(proposal.batch.identifier, safe='')}",
             again=f"{PATH}?{_chosen(proposal)}",
             looked_at=LOOKED_AT,
         )
+
+
+def _otherwise(fields: Fields) -> dict[str, str]:
+    """The options to read files with that were chosen in the form."""
+    return {key: fields[key] for key in CHOICES if fields.get(key)}
 
 
 def _chosen(proposal: Proposal) -> str:

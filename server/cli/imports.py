@@ -12,6 +12,7 @@ import aiofiles.os
 import typer
 from aiofiles.threadpool.binary import AsyncBufferedReader
 
+from server.cli.ends import said_of, show_end
 from server.cli.options import Config, DataDir
 from server.cli.output import bar, remark, say
 from server.cli.session import WorkFailed, known_process, same_flags, with_engine
@@ -38,8 +39,12 @@ def entry(
     separator: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Between cells of text files; `tab` for a tab.")
     ] = None,
+    quote: Annotated[str | None, typer.Option(metavar="MARK", help="Around cells of CSV, such as '.")] = None,
     sheet: Annotated[
         str | None, typer.Option(metavar="NAME", help="Of a workbook: a sheet's name, or its number from 1.")
+    ] = None,
+    decimal: Annotated[
+        str | None, typer.Option(metavar="MARK", help="The decimal mark of all numbers: a comma or a point.")
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the end of the import, and show it.")] = False,
     config: Config = None,
@@ -49,19 +54,22 @@ def entry(
     if name is not None and len(files) > 1:
         raise typer.BadParameter("with several files each needs a name of its own", param_hint="--name")
 
+    chosen = {"charset": charset, "separator": separator, "quote": quote, "sheet": sheet, "decimal": decimal}
+
     async def work(engine: Engine) -> None:
         await asyncio.to_thread(engine.definitions.load)  # raises where the folder has mistakes
         await known_process(engine, process)
         control = engine.definitions.process(process).control
         roles = [name or role_of(path, control, alone=len(files) == 1) for path in files]
         refuse_repeats(roles)
-        content = control_read_as(control, {"charset": charset, "separator": separator, "sheet": sheet})
+        content = control_read_as(control, chosen, engine.definitions.models)
         order = _Order(process, "dry-run" if dry_run else "import", content)
         batch = await _submit(engine, order, dict(zip(roles, files, strict=True)))
         say(batch.identifier)
         if wait:
             show = f"penstock batches show {batch.identifier}{same_flags(config, data_dir)}"
-            _show_end(await _ended(engine, batch.job or ""), show)
+            job = await _ended(engine, batch.job or "")
+            show_end(job, await said_of(engine, job), show)
         else:
             remark("scheduled; a server on this data will run it")
 
@@ -144,20 +152,3 @@ async def _ended(engine: Engine, id: str) -> Job:
         while not (await asyncio.wait([waiting], timeout=0.5))[0]:
             progress.update(task, completed=(await engine.jobs.get(id)).counts.read)
         return await waiting
-
-
-def _show_end(job: Job, show: str) -> None:
-    """What came of it; raises WorkFailed unless every record went well."""
-    counts = job.counts
-    remark(
-        f"{counts.read} records read: {counts.created} created, {counts.updated} updated, "
-        f"{counts.unchanged} unchanged, {counts.deleted} deleted, {counts.failed} failed, {counts.skipped} skipped"
-        + (f"; {counts.with_warnings} of those stored with warnings" if counts.with_warnings else "")
-        + (" (dry run: nothing was kept)" if job.mode == "dry-run" else "")
-    )
-    if job.errors:
-        remark(f"{job.errors} errors; see: {show}")
-    if job.state != "done":
-        raise WorkFailed(f"the import ended as {job.state}" + (f": {job.error}" if job.error else ""))
-    if counts.failed:
-        raise WorkFailed(f"{counts.failed} of {counts.read} records failed")

@@ -57,6 +57,11 @@ def remark(line: str) -> None:
     print(f"penstock: {visible(line)}", file=sys.stderr, flush=True)
 
 
+def counted(number: int, thing: str) -> str:
+    """`1 record`, `2 records`."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def show_checked(good: Sequence[str], problems: Sequence[str]) -> None:
     """What is good on stdout where all is, every problem on stderr; exit code 1 where there is one."""
     fail_on(problems)

@@ -69,7 +69,7 @@ class Batches:
         if messages:
             raise ControlInvalid(messages)
         now = self._clock()
-        return await self._keep(
+        return await self.keep(
             content,
             lambda connection, digest: (
                 controls.add(connection, api=api, digest=digest, comment=comment, created=now).digest
@@ -107,7 +107,7 @@ class Batches:
         if definition.control_digest in self._kept:
             known = definition.control_digest
             return await self._catalog.write(lambda connection: sql.add(connection, new, known))
-        batch = await self._keep(definition.content, lambda connection, digest: sql.add(connection, _with(new, digest)))
+        batch = await self.keep(definition.content, lambda connection, digest: sql.add(connection, _with(new, digest)))
         self._kept.add(definition.control_digest)
         return batch
 
@@ -213,7 +213,7 @@ class Batches:
                 also(connection, batch)
                 return batch
 
-            batch = await self._keep(content, commit)
+            batch = await self.keep(content, commit)
             for _, upload in uploads:
                 await upload.settle()
             return batch
@@ -313,7 +313,7 @@ class Batches:
         sql.move(connection, batch.id, [wanted], "scheduled", job=job.id)
         return job
 
-    async def _keep(self, content: bytes, commit: Callable[[Connection, str], T]) -> T:
+    async def keep(self, content: bytes, commit: Callable[[Connection, str], T]) -> T:
         """Makes small content a blob and commits what refers to it."""
         return await keep_all(
             self._blobs, self._catalog, [content], lambda connection, digests: commit(connection, digests[0])

@@ -112,16 +112,18 @@ class Definitions:
         return found
 
 
-def control_read_as(control: Mapping[str, object], texts: Mapping[str, str | None]) -> bytes | None:
+def control_read_as(
+    control: Mapping[str, object], texts: Mapping[str, str | None], models: Mapping[str, Model]
+) -> bytes | None:
     """The control file of one import that reads its files otherwise; None where nothing is chosen.
 
-    Raises RequestInvalid where no file takes an option, or its reader refuses it.
+    Raises RequestInvalid where nothing takes an option, or its reader refuses it.
     """
     options = chosen(texts)
     if not options:
         return None
     try:
-        document = read_as(control, options)
+        document = read_as(control, options, models.get(str(control.get("model"))))
     except ReadingWrong as error:
         raise RequestInvalid(str(error)) from error
     entries = document.get("files")

@@ -7,16 +7,17 @@ dry run ─┬─▶ confirmed: the import's batch
          └─▶ abandoned: its files are let go
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import orjson
 from sqlalchemy import Connection
 
 from server.engine.batches import Batches, Mode, Plan
 from server.engine.clock import Clock
 from server.engine.control_files import ControlFiles
 from server.engine.copying import COPIED_FROM, link_copy
-from server.engine.definitions import Definitions
+from server.engine.definitions import Definitions, control_read_as
 from server.engine.errands import ErrandFailed
 from server.engine.errors import BatchNotFound, ControlNotFound, RequestInvalid
 from server.engine.jobs import Jobs
@@ -130,18 +131,28 @@ class Proposals:
 
         return await self._catalog.write(commit)
 
-    async def repeat(self, identifier: str, key: Key) -> Batch:
-        """Another dry run of the same files, under the models that are in force now."""
+    async def repeat(self, identifier: str, key: Key, otherwise: Mapping[str, str] | None = None) -> Batch:
+        """Another dry run of the same files, under the models that are in force now.
 
-        def commit(connection: Connection) -> Batch:
+        `otherwise`: options to read them with; those that are left empty stay as they were.
+        """
+        content = await self._read_otherwise(identifier, otherwise or {})
+
+        def commit(connection: Connection, control: str | None = None) -> Batch:
             proposal = _undecided(connection, identifier)
             if not proposal.is_checked:
                 raise RequestInvalid("this import is still being checked")
-            batch = self._follow(connection, proposal, key, "dry-run", "repeated")
+            batch = self._follow(connection, proposal, key, "dry-run", "repeated", control)
             proposals.add(connection, batch.id)
             return batch
 
-        return await self._catalog.write(commit)
+        return await (self._catalog.write(commit) if content is None else self._batches.keep(content, commit))
+
+    async def _read_otherwise(self, identifier: str, texts: Mapping[str, str]) -> bytes | None:
+        """The control file with other options; None where none is chosen. Raises RequestInvalid for a wrong one."""
+        batch = (await self.get(identifier)).batch
+        content = await self._control_files.content(batch.control or "") if any(texts.values()) else None
+        return content and control_read_as(orjson.loads(content), texts, self._definitions.models)
 
     async def abandon(self, identifier: str) -> None:
         """Nothing will be imported: a dry run is stopped where it is, and the files are let go."""
@@ -177,8 +188,16 @@ class Proposals:
         digests = await self._catalog.write(commit)
         await self._leftovers.drop({str(digest) for digest in digests})
 
-    def _follow(self, connection: Connection, proposal: Proposal, key: Key, mode: Mode, decision: Decision) -> Batch:
-        """A batch of the same files that does what was decided."""
+    def _follow(
+        self,
+        connection: Connection,
+        proposal: Proposal,
+        key: Key,
+        mode: Mode,
+        decision: Decision,
+        control: str | None = None,
+    ) -> Batch:
+        """A batch of the same files that does what was decided; by the same control file unless one is given."""
         first, now = proposal.batch, self._clock()
         new = NewBatch(
             identifier=new_identifier(),
@@ -186,7 +205,7 @@ class Proposals:
             comment=first.comment,
             created=now,
             process=first.process,
-            control=first.control,
+            control=control or first.control,
             created_by=key.id or None,
             properties={COPIED_FROM: first.identifier},
         )

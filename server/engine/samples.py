@@ -18,6 +18,7 @@ from storage.records.base import Written
 KINDS: tuple[OutcomeStatus, ...] = ("created", "updated", "unchanged", "deleted", "failed", "skipped")
 LOOKED_AT = 1000  # records of each file in whose columns we look
 MOST_COLUMNS = 300
+MOST_SHEETS = 100
 MOST_VALUES = 60  # of one record or row
 MOST_ROWS = 20  # that one record changes
 LONGEST = 200  # characters of a value
@@ -33,11 +34,15 @@ def digest_of(model: Model) -> str:
 
 @dataclass(slots=True)
 class FileColumns:
-    """The columns of one file in order of appearance, each with its first value; `more`: there are too many."""
+    """The columns of one file in order of appearance, each with its first value; `more`: there are too many.
+
+    `sheets`: of a workbook that has several.
+    """
 
     first: dict[str, str] = field(default_factory=dict)
     looked_at: int = 0
     more: bool = False
+    sheets: tuple[str, ...] = ()
 
     def see(self, column: str, value: object) -> None:
         if column not in self.first:
@@ -64,6 +69,7 @@ class Samples:
     def look(self, file: str, block: Block) -> None:
         """At the columns of a block's records, as long as few have been looked at."""
         columns = self._files.setdefault(file, FileColumns())
+        columns.sheets = columns.sheets or block.sheets[:MOST_SHEETS]
         if columns.looked_at >= LOOKED_AT:
             return
         for name in block.names or ():
@@ -105,6 +111,7 @@ class Samples:
                 "looked_at": columns.looked_at,
                 "more": columns.more,
                 "misfit": self._misfits.get(name),
+                "sheets": [name[:LONGEST] for name in columns.sheets],
             }
             for name, columns in self._files.items()
         ]

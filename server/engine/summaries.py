@@ -16,8 +16,8 @@ from server.mapping.columns import ColumnUse, Matched, Unfilled, match_columns
 from server.mapping.flows import Flow
 from server.mapping.model import Model
 from server.mapping.processes import Process
-from server.mapping.reading import differences
-from storage.catalog.base import BatchFile, Catalog, Outcome, OutcomeStatus
+from server.mapping.reading import choices_of, differences
+from storage.catalog.base import BatchFile, Catalog, LogLine, Outcome, OutcomeStatus
 from storage.catalog.sql import journal
 
 _FIRST_LINES = 200  # of the log, in which we look for what is wrong with the whole
@@ -43,24 +43,37 @@ class SeenColumn:
 
 @dataclass(frozen=True, slots=True)
 class SeenFile:
-    """`columns` were found in its first `looked_at` records; `more`: there are too many to show."""
+    """`columns` were found in its first `looked_at` records; `more`: there are too many to show.
+
+    `sheets`: of a workbook that has several.
+    """
 
     file: BatchFile
     columns: Sequence[SeenColumn]
     looked_at: int
     more: bool
     misfit: str | None
+    sheets: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """`changed`: what is not as it was when the dry run ran; `remarks`: what it said about the import as a whole."""
+    """`changed`: what is not as it was when the dry run ran; `remarks`: what it said about the import as a whole.
+
+    `choices`: the options that may be chosen to read the files otherwise.
+    """
 
     kinds: Sequence[Kind]
     files: Sequence[SeenFile]
     matched: Matched
     changed: Sequence[str]
     remarks: Sequence[str]
+    choices: Sequence[str]
+
+    @property
+    def sheets(self) -> Sequence[str]:
+        """Those of all workbooks, to choose from."""
+        return list(dict.fromkeys(sheet for file in self.files for sheet in file.sheets))
 
     @property
     def missing(self) -> Sequence[Flow]:
@@ -93,7 +106,9 @@ class Summaries:
         seen = {file["name"]: file for file in found.get("files", ())}
         matched = _matched(control, model, seen)
         files = [_file(file, seen.get(file.name, {}), matched) for file in proposal.files]
-        return Summary(kinds, files, matched, list(self._changed(proposal, found, model, control)), remarks)
+        choices = [] if model is None else choices_of(control, model)
+        changed = list(self._changed(proposal, found, model, control))
+        return Summary(kinds, files, matched, changed, remarks, choices)
 
     def _changed(
         self, proposal: Proposal, found: Mapping[str, Any], model: Model | None, control: Mapping[str, Any]
@@ -129,11 +144,13 @@ def _outcomes(connection: Connection, proposal: Proposal) -> tuple[list[Kind], l
         )
         for status in KINDS
     ]
-    lines = journal.log(connection, job.id, limit=_FIRST_LINES)
-    levels = ("error", "warning")
-    errors = [line.message for line in lines if line.level in levels and not _OF_RECORD.search(line.message)]
-    remarks = [message for message in errors if not message.startswith("EXCEPTION: ")]  # that is the job's error
-    return kinds, remarks[:_MOST_REMARKS]
+    return kinds, remarks_of(journal.log(connection, job.id, limit=_FIRST_LINES))
+
+
+def remarks_of(lines: Sequence[LogLine]) -> list[str]:
+    """What a log says about the files or the import as a whole: not of one record, nor what ended the job."""
+    told = [line.message for line in lines if line.level in ("error", "warning")]
+    return [said for said in told if not said.startswith("EXCEPTION: ") and not _OF_RECORD.search(said)][:_MOST_REMARKS]
 
 
 def _matched(control: Mapping[str, Any], model: Model | None, seen: Mapping[str, Mapping[str, Any]]) -> Matched:
@@ -149,4 +166,6 @@ def _file(file: BatchFile, seen: Mapping[str, Any], matched: Matched) -> SeenFil
     columns = [
         SeenColumn(name, first, matched.uses.get(name, unknown)) for name, first in seen.get("columns", {}).items()
     ]
-    return SeenFile(file, columns, seen.get("looked_at", 0), bool(seen.get("more")), seen.get("misfit"))
+    return SeenFile(
+        file, columns, seen.get("looked_at", 0), bool(seen.get("more")), seen.get("misfit"), seen.get("sheets", ())
+    )

@@ -1,6 +1,10 @@
-"""How files are read: the options of readers that a short process or a single import may choose."""
+"""How files are read: the options that a short process or a single import may choose."""
 
 from collections.abc import Mapping
+
+from server.mapping import decimal_marks
+from server.mapping.model import Model
+from server.mapping.numbers_written import DECIMAL_MARKS, MARKS_SHOWN
 
 _TEXT = ("csv-with-name-row", "tsv-with-name-row")
 TAKERS: Mapping[str, tuple[str, ...]] = {
@@ -9,17 +13,24 @@ TAKERS: Mapping[str, tuple[str, ...]] = {
     "quote": ("csv-with-name-row",),
     "sheet": ("xlsx-with-name-row",),
 }
+DECIMAL = decimal_marks.KEY  # of numbers in the instructions, not of a reader
+CHOICES = (*TAKERS, DECIMAL)
 _SEPARATORS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";"}
 
 
+_MARKS = {"comma": ",", "point": "."}
+
+
 class ReadingWrong(ValueError):
-    """No file of the control file takes an option; the message names it."""
+    """Nothing in the control file takes an option, or not this value of it; the message names it."""
 
 
 def chosen(texts: Mapping[str, str | None]) -> dict[str, object]:
     """Options as people type them: what is left empty is not chosen, `tab` is a tab, a number is a sheet's number."""
-    options: dict[str, object] = {key: text for key, text in texts.items() if key in TAKERS and text}
-    separator, sheet = options.get("separator"), options.get("sheet")
+    options: dict[str, object] = {key: text for key, text in texts.items() if key in CHOICES and text}
+    separator, sheet, decimal = options.get("separator"), options.get("sheet"), options.get(DECIMAL)
+    if isinstance(decimal, str):
+        options[DECIMAL] = _MARKS.get(decimal.lower(), decimal)
     if isinstance(separator, str):
         options["separator"] = _SEPARATORS.get(separator.lower(), separator)
     if isinstance(sheet, str) and sheet.isascii() and sheet.isdigit():
@@ -27,16 +38,37 @@ def chosen(texts: Mapping[str, str | None]) -> dict[str, object]:
     return options
 
 
-def read_as(control: Mapping[str, object], options: Mapping[str, object]) -> Mapping[str, object]:
-    """The control file with other options for all files that take them; raises ReadingWrong where none does."""
+def read_as(
+    control: Mapping[str, object], options: Mapping[str, object], model: Model | None = None
+) -> Mapping[str, object]:
+    """The control file with other options for all that takes them; raises ReadingWrong where nothing does."""
     files = control.get("files")
     if not options or not isinstance(files, Mapping):
         return control
-    for key in options:
+    of_readers = {key: value for key, value in options.items() if key in TAKERS}
+    for key in of_readers:
         if not any(takes(entry, key) for entry in files.values()):
             right = " or ".join(TAKERS[key])
             raise ReadingWrong(f"{key}: no file of this process takes it; files that are read as {right} do")
-    return {**control, "files": {name: _with(entry, options) for name, entry in files.items()}}
+    marked = control if DECIMAL not in options else _marked(control, options[DECIMAL], model)
+    return {**marked, "files": {name: _with(entry, of_readers) for name, entry in files.items()}}
+
+
+def _marked(control: Mapping[str, object], mark: object, model: Model | None) -> Mapping[str, object]:
+    if mark not in DECIMAL_MARKS:
+        raise ReadingWrong(f"{DECIMAL}: {mark!r} is no decimal mark, should be one of {MARKS_SHOWN}")
+    marked = None if model is None else decimal_marks.with_mark(control, str(mark), model)
+    if marked is None:
+        raise ReadingWrong(f"{DECIMAL}: this process reads no number")
+    return marked
+
+
+def choices_of(control: Mapping[str, object], model: Model) -> list[str]:
+    """The options that may be chosen for one import by this control file."""
+    files = control.get("files")
+    entries = list(files.values()) if isinstance(files, Mapping) else []
+    found = [key for key in TAKERS if any(takes(entry, key) for entry in entries)]
+    return [*found, DECIMAL] if decimal_marks.reads_numbers(control, model) else found
 
 
 def takes(entry: object, key: str) -> bool:
@@ -55,11 +87,19 @@ def differences(control: Mapping[str, object], other: Mapping[str, object]) -> d
     files, others = control.get("files"), other.get("files")
     if not isinstance(files, Mapping) or not isinstance(others, Mapping) or files.keys() != others.keys():
         return None
-    if {**control, "files": None} != {**other, "files": None}:
+    mine, theirs = decimal_marks.without_marks(control), decimal_marks.without_marks(other)
+    if {**mine, "files": None} != {**theirs, "files": None}:
         return None
-    found: dict[str, object] = {}
+    found: dict[str, object] = _other_mark(control, other)
     for name, entry in files.items():
         if not isinstance(entry, Mapping) or not isinstance(others[name], Mapping):
             return None
         found |= {key: value for key, value in entry.items() if others[name].get(key) != value}
-    return found if found.keys() <= TAKERS.keys() else None
+    return found if found.keys() <= {*CHOICES} else None
+
+
+def _other_mark(control: Mapping[str, object], other: Mapping[str, object]) -> dict[str, object]:
+    marks = decimal_marks.marks_of(control)
+    if marks == decimal_marks.marks_of(other) and control.get("instructions") == other.get("instructions"):
+        return {}
+    return {DECIMAL: " and ".join(sorted(map(str, marks))) or None}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from server.mapping.control import ON_BAD_VALUE
 from server.mapping.dates import ISO_8601
+from server.mapping.decimal_marks import NUMBERS
 from server.mapping.document import Fields, choices, quoted
 from server.mapping.model import Destination, Model, Name
 from server.mapping.numbers_written import DECIMAL_MARKS
@@ -24,7 +25,6 @@ _OPTIONS = (
     "qualifier", "filters", "mapInputValue", "mapInputValueDefault", "refMapping", "dateFormat", "trueValue",
     "falseValue", "country", "decimal",
 )  # fmt: skip
-_NUMBERS = ("integer", "number", "decimal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +205,7 @@ def _field(column: Column, destination: str, plan: Plan, source: str | None = No
         instruction["filters"] = ["haplo:to-string", "haplo:string-to-ref"]
     if column.name.type == "boolean":
         instruction |= {"trueValue": list(YES), "falseValue": list(NO)}
-    if column.name.type in _NUMBERS and plan.decimal is not None:
+    if column.name.type in NUMBERS and plan.decimal is not None:
         instruction["decimal"] = plan.decimal
     return {**instruction, **_words(column.options), **_false(plan)}
 

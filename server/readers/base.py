@@ -41,6 +41,8 @@ class Block(NamedTuple):
 
     `remarks` are sentences about the file that the log of the import has to show: what was passed over, counts that
     differ. The run says each sentence once, with the name of the file. A block may have remarks and no records.
+
+    `sheets` are those of a workbook that has several, in its first block, for people who choose among them.
     """
 
     records: Sequence[object]  # contents (dict, list, scalar) or BadRecord
@@ -52,6 +54,7 @@ class Block(NamedTuple):
     rows: "Sequence[Row | BadRecord] | None" = None
     share: float | None = None  # of the file that is read at its end, 0 to 1, where the file's position does not say
     remarks: tuple[str, ...] = ()
+    sheets: tuple[str, ...] = ()
 
 
 Row = Sequence[object]

@@ -46,8 +46,9 @@ class XlsxReader:
             sheet = _sheet(book, options.get("sheet", 1))
             rows = chain.from_iterable(zip(*piece, strict=True) for piece in book.pieces(sheet))
             names = _names(*next(rows, (0, [])))
-            if start == START and "sheet" not in options:
-                yield from _remark(book, sheet, names)
+            if start == START and len(book.sheets) > 1:
+                remarks = () if "sheet" in options else (_remark(book, sheet),)
+                yield table_block(names, [], [], lambda _: b"", START)._replace(remarks=remarks, sheets=book.sheets)
             layout = _Layout(names, _matters(options), book.height(sheet))
             yield from _blocks(rows, layout, start, size)
 
@@ -65,16 +66,14 @@ def _matters(options: Mapping[str, object]) -> Callable[[str], bool] | None:
     return cast("Callable[[str], bool]", is_read) if callable(is_read) else None
 
 
-def _remark(book: Workbook, sheet: str, names: tuple[str, ...]) -> Iterator[Block]:
+def _remark(book: Workbook, sheet: str) -> str:
     """Of several sheets only one is read: the others are named."""
     others = [shorten(name) for name in book.sheets if name != sheet]
-    if others:
-        more = f" and {len(others) - MOST_NAMED} more" if len(others) > MOST_NAMED else ""
-        sentence = (
-            f"only the sheet {shorten(sheet)} was read, not {', '.join(others[:MOST_NAMED])}{more}; "
-            "the option `sheet` chooses another"
-        )
-        yield table_block(names, [], [], lambda _: b"", START)._replace(remarks=(sentence,))
+    more = f" and {len(others) - MOST_NAMED} more" if len(others) > MOST_NAMED else ""
+    return (
+        f"only the sheet {shorten(sheet)} was read, not {', '.join(others[:MOST_NAMED])}{more}; "
+        "the option `sheet` chooses another"
+    )
 
 
 def _sheet(book: Workbook, wanted: object) -> str:

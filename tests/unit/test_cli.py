@@ -362,6 +362,54 @@ def test_records_with_values_lost_are_counted_shown_and_given_back(example, tmp_
     assert (code, "1 of 3 records failed" in err) == (1, True)
 
 
+def short_process(folder, **fields):
+    """A process that reads things with a size from CSV."""
+    (folder / "imports/models/warned.json").write_text(json.dumps(WARNED))
+    short = {"id": "things", "model": WARNED["name"], "destination": "thing", "read": "csv-with-name-row"}
+    (folder / "imports/processes/things.json").write_text(json.dumps({**short, "write": "create", **fields}))
+
+
+def test_the_end_of_an_import_says_what_went_wrong_in_which_line_and_the_way_out(example, tmp_path):
+    short_process(tmp_path)
+    (tmp_path / "sizes.csv").write_text("code,size\na,1\nb,many\n" + "c,none\n" * 9)
+    code, _, err = example("import", "sizes.csv", "--process", "things", "--wait")
+    assert code == 1
+    assert 'sizes.csv, line 3: size: "many" is not stored as integer, should be' in err
+    assert "sizes.csv, line 7: " in err
+    assert "sizes.csv, line 8: " not in err  # the first records are enough
+    assert "10 of 11 records failed" in err
+
+
+def test_the_end_of_an_import_says_what_is_odd_about_a_file_that_went_well(example, tmp_path):
+    short_process(tmp_path)
+    (tmp_path / "sizes.csv").write_text("code,size,size\na,1,2\n")
+    code, out, err = example("import", "sizes.csv", "--process", "things", "--wait")
+    assert code == 0, err
+    assert 'sizes.csv: more than one column is called "size"' in err
+    assert f"penstock: see: penstock batches show {out.strip()}" in err
+
+
+def test_a_likely_charset_is_named_and_can_be_chosen(example, tmp_path):
+    short_process(tmp_path)
+    (tmp_path / "sizes.csv").write_bytes("code,size\nGröße,1\n".encode("cp1252"))
+    code, _, err = example("import", "sizes.csv", "--process", "things", "--wait")
+    assert (code, "1 of 1 record failed" in err) == (1, True)
+    assert "seems to be in windows-1252" in err
+    ok(example("import", "sizes.csv", "--process", "things", "--wait", "--charset", "windows-1252"))
+    assert '"Größe"' in ok(example("records", "export", "things"))
+
+
+def test_a_decimal_mark_and_a_quote_can_be_chosen_for_one_import(example, tmp_path):
+    short_process(tmp_path)
+    (tmp_path / "sizes.csv").write_text("code;size\n'a;b';1.250\n")
+    where = ("import", "sizes.csv", "--process", "things", "--wait", "--separator", ";", "--quote", "'")
+    assert example(*where)[0] == 1
+    ok(example(*where, "--decimal", "comma"))
+    assert json.loads(ok(example("records", "export", "things"))) == {"_id": 1, "code": "a;b", "size": 1250}
+    code, _, err = example(*where, "--decimal", ";")
+    assert (code, 'decimal: \';\' is no decimal mark, should be one of "." and ","' in err) == (2, True)
+
+
 def test_the_example_control_file_fills_both_tables(example, tmp_path):
     ok(example("import", "imports/sample/data.json", "--process", "example-standard-api", "--wait"))
     rows = [json.loads(line) for line in ok(example("records", "export", "books")).splitlines()]
@@ -418,7 +466,7 @@ def test_flags_say_how_files_are_read_this_once(example, tmp_path):
     (tmp_path / "people.csv").write_bytes("mail;first;last\na@b;Zoë;Ø\n".encode("cp1252"))
     flags = ("--process", "table", "--separator", ";", "--charset", "windows-1252", "--wait")
     _, out, err = example("import", "people.csv", *flags)
-    assert "1 records read: 1 created" in err
+    assert "1 record read: 1 created" in err
     assert "Zoë" in ok(example("records", "export", "people"))
     assert KEY.fullmatch(out)
     code, out, err = example("import", "people.csv", "--process", "table", "--charset", "klingon")
