@@ -27,6 +27,7 @@ ROWS = 50
 MOST_JOBS = 20
 LEVELS: tuple[str, ...] = get_args(Level)
 LONGEST_CONTROL = 200_000  # characters shown; the whole of it is on the control file's own page
+MOST_LAID_OUT = 1 << 20  # bytes; the parser holds everybody up while it is at work
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +169,8 @@ def _properties(batch: Batch) -> dict[str, str]:
 def _pretty(content: bytes | None) -> str | None:
     if content is None:
         return None
+    if len(content) > MOST_LAID_OUT:
+        return content[:LONGEST_CONTROL].decode("utf-8", "replace") + "\n…"
     try:
         text = orjson.dumps(orjson.loads(content), option=orjson.OPT_INDENT_2).decode()
     except (orjson.JSONDecodeError, TypeError):  # TypeError: nested too deeply to be written

@@ -1,6 +1,8 @@
 """Control files: those that were sent, what is in one, and sending another."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
+from itertools import islice
 
 import orjson
 from aiohttp import web
@@ -20,6 +22,7 @@ APIS: Mapping[str, str] = {
 }
 UNNAMED = "Unnamed control file"
 LONGEST_COMMENT = 1000
+MOST_FILES = 100  # listed on a page
 
 
 class ControlFilesPages:
@@ -42,15 +45,15 @@ class ControlFilesPages:
     async def _show(self, request: web.Request) -> web.StreamResponse:
         before = place(request.query.get("before"))
         stored = await self._engine.control_files.get(request.match_info["digest"], before=before)
-        content = None if stored.content is None else laid_out(stored.content)
+        content = None if stored.content is None else await asyncio.to_thread(laid_out, stored.content)
         review = Review() if content is None else await self._engine.authoring.review_control(content)
         return await self._site.page(
             request,
             "control_file.html",
             stored=stored,
             size=None if stored.content is None else len(stored.content),
-            facts=_facts(content),
-            document=None if content is None else numbered(content, review),
+            facts=await asyncio.to_thread(_facts, content),
+            document=None if content is None else await asyncio.to_thread(numbered, content, review),
             first=before,
         )
 
@@ -87,7 +90,7 @@ class ControlFilesPages:
         self, request: web.Request, fields: Mapping[str, str], problems: Iterable[str] = (), content: bytes = b""
     ) -> web.StreamResponse:
         """The form, with what was sent and what is wrong with it."""
-        shown = laid_out(content)
+        shown = await asyncio.to_thread(laid_out, content)
         review = await self._engine.authoring.review_control(shown) if content else Review()
         text = shown.decode("utf-8", "replace") if content else fields.get("text", "")
         return await self._site.page(
@@ -98,7 +101,7 @@ class ControlFilesPages:
             text=text,
             too_long=len(text.encode()) > self._engine.uploads.limits.max_field_bytes,
             problems=list(problems),
-            document=numbered(shown, review) if content else None,
+            document=await asyncio.to_thread(numbered, shown, review) if content else None,
             apis=APIS,
         )
 
@@ -113,9 +116,13 @@ def _facts(content: bytes | None) -> Mapping[str, object]:
     try:
         document = orjson.loads((content or b"{}").removeprefix(BOM))
     except orjson.JSONDecodeError:
-        return {"model": "", "files": {}}
+        return {"model": "", "files": {}, "more": 0}
     document = document if isinstance(document, dict) else {}
     files = document.get("files")
-    listed = files.items() if isinstance(files, dict) else ()
-    readers = {name: str(entry.get("read", "")) for name, entry in listed if isinstance(entry, dict)}
-    return {"model": str(document.get("model", "")), "files": readers}
+    listed = files if isinstance(files, dict) else {}
+    readers = {
+        name: str(entry.get("read", ""))
+        for name, entry in islice(listed.items(), MOST_FILES)
+        if isinstance(entry, dict)
+    }
+    return {"model": str(document.get("model", "")), "files": readers, "more": max(0, len(listed) - MOST_FILES)}

@@ -29,6 +29,7 @@ from server.mapping.rehearsal import rehearse
 Kind = Literal["models", "processes"]
 
 _NAMES: Mapping[Kind, str] = {"models": "name", "processes": "id"}
+_MOST_PLACED = 1 << 20  # bytes of a control file whose mistakes are given lines, and which is rehearsed
 _LONGEST = 100  # of a file name, before its ending
 
 
@@ -97,8 +98,10 @@ class Authoring:
         document = _parsed(content)
         if isinstance(document, Review):
             return document
-        at = positions(content.decode())
         found = control_mistakes(document, self._definitions.models)
+        if len(content) > _MOST_PLACED:
+            return Review([Remark(mistake.words) for mistake in found])
+        at = positions(content.decode())
         doubts = [] if found else _rehearsed(document, self._definitions.models)
         return Review(_remarks(found, at), _remarks(doubts, at))
 

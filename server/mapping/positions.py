@@ -5,52 +5,60 @@ A place is a path (`("instructions", 3, "source")`), or the same as the messages
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import orjson
 
 Path = tuple[str | int, ...]
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\Z)|[{}\[\],:]|[^\s{}\[\],:"]+')
+_NUMBER = re.compile(r"\[([0-9]{1,9})\]")
+_LONGEST_KEY = 1000  # of those that are looked for in the places of messages
+
+
+@dataclass(slots=True)
+class Part:
+    """The line where a part begins, and the parts in it by their key or number."""
+
+    line: int
+    inner: "dict[str | int, Part]" = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class _Open:
-    """An object or a list that has not ended. `part` is the key or the number of what comes next in it."""
+    """An object or a list that has not ended. `key` is that of what comes next in it, or its number."""
 
-    path: Path
-    where: str
-    part: str | int | None
+    part: Part
+    key: str | int | None
     is_list: bool = False
-
-    def inner(self) -> tuple[Path, str]:
-        if isinstance(self.part, int):
-            return (*self.path, self.part), f"{self.where}[{self.part}]"
-        key = self.part or ""
-        return (*self.path, key), f"{self.where}.{key}" if self.where else key
 
 
 @dataclass(frozen=True, slots=True)
 class Positions:
-    """Lines count from 1. Of a key that comes twice the last one counts, as it does for the parser."""
+    """Lines count from 1. Of a key that comes twice the last one counts, as it does for the parser.
 
-    lines: Mapping[Path, int]
-    places: Mapping[str, int]
+    A tree, so that it takes no more memory than the document, however long the names in it are.
+    """
+
+    whole: Part
 
     def line(self, path: Sequence[str | int]) -> int:
         """That of the place, or of the nearest one around it: what a message misses is in no line."""
-        inner = tuple(path)
-        while inner and inner not in self.lines:
-            inner = inner[:-1]
-        return self.lines.get(inner, 1)
+        part = self.whole
+        for step in path:
+            if step not in part.inner:
+                break
+            part = part.inner[step]
+        return part.line
 
     def line_of(self, where: str) -> int:
         """The same for a place as messages write it."""
-        inner = where
-        while inner and inner not in self.places:
-            inner = inner[: max(inner.rfind("."), inner.rfind("["), 0)]
-        return self.places.get(inner, 1)
+        part, found = self.whole, _first_step(self.whole, where)
+        while found is not None:
+            part, where = found
+            found = _first_step(part, where)
+        return part.line
 
 
 def as_where(path: Path) -> str:
@@ -58,41 +66,67 @@ def as_where(path: Path) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
 
 
+def _first_step(part: Part, where: str) -> tuple[Part, str] | None:
+    """The part that a place begins with, and the rest of the place: names may hold dots and brackets themselves."""
+    if (number := _NUMBER.match(where)) and int(number[1]) in part.inner:
+        return part.inner[int(number[1])], where[number.end() :]
+    where = where.removeprefix(".")
+    for end in _ends(where):
+        if where[:end] in part.inner:
+            return part.inner[where[:end]], where[end:]
+    return None
+
+
+def _ends(where: str) -> Iterable[int]:
+    """Where the first name of a place may end, the last possible end first."""
+    head = where[: _LONGEST_KEY + 1]
+    if where and len(head) <= _LONGEST_KEY:
+        yield len(head)
+    yield from (at for at in range(len(head) - 1, 0, -1) if head[at] in ".[")
+
+
 def positions(text: str) -> Positions:
     """Of a text that is JSON."""
-    lines: dict[Path, int] = {}
-    places: dict[str, int] = {}
+    whole = Part(1)
     open_: list[_Open] = []
-    line, end = 1, 0
-    for found in _TOKEN.finditer(text):
-        line, end = line + text.count("\n", end, found.start()), found.start()
-        token = found[0]
+    for token, line in _tokens(text):
         if token in "}]":
             open_.pop()
         elif token == ",":
             _next(open_[-1])
-        elif open_ and open_[-1].part is None:  # a key: its member begins here
-            open_[-1].part = orjson.loads(token)
-            _note(open_[-1], line, lines, places)
+        elif open_ and open_[-1].key is None:  # a key: its member begins here
+            open_[-1].key = orjson.loads(token)
+            _note(open_[-1], line)
         elif token != ":":
-            _value(token, line, open_, lines, places)
-    return Positions(lines, places)
+            _value(token, line, open_, whole)
+    return Positions(whole)
 
 
-def _value(token: str, line: int, open_: list[_Open], lines: dict[Path, int], places: dict[str, int]) -> None:
-    path, where = open_[-1].inner() if open_ else ((), "")
-    if not open_ or open_[-1].is_list:
-        lines[path] = places[where] = line
+def _tokens(text: str) -> Iterator[tuple[str, int]]:
+    line, end = 1, 0
+    for found in _TOKEN.finditer(text):
+        line, end = line + text.count("\n", end, found.start()), found.start()
+        yield found[0], line
+
+
+def _value(token: str, line: int, open_: list[_Open], whole: Part) -> None:
+    if not open_:
+        part = whole
+        part.line = line
+    elif open_[-1].is_list:
+        part = _note(open_[-1], line)
+    else:
+        part = open_[-1].part.inner[open_[-1].key or ""]
     if token == "{":
-        open_.append(_Open(path, where, None))
+        open_.append(_Open(part, None))
     elif token == "[":
-        open_.append(_Open(path, where, 0, is_list=True))
+        open_.append(_Open(part, 0, is_list=True))
 
 
 def _next(around: _Open) -> None:
-    around.part = around.part + 1 if around.is_list and isinstance(around.part, int) else None
+    around.key = around.key + 1 if around.is_list and isinstance(around.key, int) else None
 
 
-def _note(around: _Open, line: int, lines: dict[Path, int], places: dict[str, int]) -> None:
-    path, where = around.inner()
-    lines[path] = places[where] = line
+def _note(around: _Open, line: int) -> Part:
+    part = around.part.inner["" if around.key is None else around.key] = Part(line)
+    return part

@@ -1,14 +1,17 @@
 """Where the parts of a JSON document stand, and the messages that say so."""
 
 import json
+import time
+import tracemalloc
 
 import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from server.mapping.control import mistakes, validate
 from server.mapping.model import ModelInvalid, parse_model
-from server.mapping.positions import positions
+from server.mapping.positions import as_where, positions
 from server.mapping.processes import ProcessInvalid, parse_process
 from server.mapping.rehearsal import rehearse
 
@@ -40,20 +43,25 @@ def expected(value, path, line):
     return found, line + 1 if parts and value else line
 
 
+def lines_in(part, path=()):
+    below = [lines_in(inner, (*path, step)) for step, inner in part.inner.items()]
+    return {path: part.line} | {place: line for found in below for place, line in found.items()}
+
+
 @given(DOCUMENTS, st.booleans())
 def test_every_part_is_where_the_text_has_it(document, ascii_only):
     text = json.dumps(document, indent=1, ensure_ascii=ascii_only)
-    assert positions(text).lines == expected(document, (), 1)[0]
+    assert lines_in(positions(text).whole) == expected(document, (), 1)[0]
 
 
 @given(DOCUMENTS)
 def test_one_line_has_everything(document):
-    assert set(positions(orjson.dumps(document).decode()).lines.values()) == {1}
+    assert set(lines_in(positions(orjson.dumps(document).decode()).whole).values()) == {1}
 
 
 def test_of_a_key_that_comes_twice_the_last_one_counts():
     found = positions('{"a": {"b": 1},\n "a": {"b":\n 2}}')
-    assert found.lines["a",] == 2
+    assert found.line(("a",)) == 2
     assert found.line(("a", "b")) == 2
     assert found.line_of("a.b") == 2
 
@@ -63,6 +71,33 @@ def test_a_part_that_is_missing_is_where_it_should_have_been():
     assert found.line(("a", 0, "missing", "more")) == 3
     assert found.line_of("a[0].missing.more") == 3
     assert found.line(("other",)) == found.line_of("other") == 1
+
+
+@pytest.mark.parametrize("key", ["a.b", "a[0]", "[1]", "a..b", "x" * 999, "a.b.c[0][1]"])
+def test_a_name_may_look_like_a_place(key):
+    found = positions(json.dumps({"first": 1, key: [0, {key: {"z": 1}}]}, indent=1))
+    path = (key, 1, key, "z")
+    assert found.line(path) == found.line_of(as_where(path)) == 7
+
+
+def test_long_names_around_many_parts_take_no_memory():
+    name = "n" * 100_000
+    text = json.dumps({name: {f"m{number}": [1] for number in range(10_000)}})
+    tracemalloc.start()
+    try:
+        found = positions(text)
+        assert tracemalloc.get_traced_memory()[1] < 20 << 20
+    finally:
+        tracemalloc.stop()
+    assert found.line((name, "m7", 0)) == 1
+
+
+@pytest.mark.parametrize("where", ["." * 100_000, "[" * 100_000, "a." * 50_000, "a" * 100_000, "[1]" * 30_000])
+def test_no_place_is_looked_for_long(where):
+    began = time.process_time()
+    for _ in range(10):
+        positions('{"a": {"a": [1, 2]}}').line_of(where)
+    assert time.process_time() - began < 1
 
 
 CONTROL = """{

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Mapping
 
 import pytest
@@ -223,3 +224,18 @@ async def test_lists_are_paged(shared: Signed) -> None:
     assert not {to for to in older.links.values() if "made-" in to} & {
         to for to in page.links.values() if "made-" in to
     }
+
+
+async def test_a_control_file_with_very_much_in_it_has_a_page_all_the_same(shared: Signed) -> None:
+    document = json.loads(CONTROL)
+    document["files"] |= {f"file{number}": {"read": "json"} for number in range(5000)}
+    document["long" * 10_000] = dict.fromkeys(map(str, range(100_000)), 1)
+    content = json.dumps(document).encode()
+    digest = await shared.engine.batches.add_control("haplo-batch", content, "Very much")
+    began = time.process_time()
+    page = await shared.get(f"/admin/control-files/{digest}")
+    assert time.process_time() - began < 5
+    assert page.status == 200
+    assert "4 901, in the download" in page.text
+    assert page.text.count("read as json") == 100
+    assert len(page.body) < 1 << 20
