@@ -10,7 +10,7 @@
 import asyncio
 from collections import Counter, OrderedDict
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from aiohttp import hdrs, web
@@ -112,11 +112,11 @@ class Connection(web.RequestHandler):
     def _turn_away(self, transport: asyncio.BaseTransport) -> None:
         """A word, and a moment to read it."""
         self._force_close = True
-        assert isinstance(transport, asyncio.Transport)
-        transport.write(_NO_ROOM)
-        if transport.can_write_eof():
-            transport.write_eof()
-        self._loop.call_later(_FAREWELL_SECONDS, transport.abort)
+        stream = cast(asyncio.Transport, transport)  # of uvloop too, whose transports inherit from none of asyncio's
+        stream.write(_NO_ROOM)
+        if stream.can_write_eof():
+            stream.write_eof()
+        self._loop.call_later(_FAREWELL_SECONDS, stream.abort)
 
 
 class Doors(web.Server):

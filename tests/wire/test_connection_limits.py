@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from aiohttp import web
 
+from server.app import new_event_loop
 from server.web.connections import Runner
 from server.web.proxies import Proxies
 
@@ -55,6 +56,12 @@ class Crowd:
 
 @pytest.fixture
 async def crowd(log: list[Any]) -> AsyncIterator[Crowd]:
+    async with crowded() as crowd:
+        yield crowd
+
+
+@asynccontextmanager
+async def crowded() -> AsyncIterator[Crowd]:
     gate, busy = asyncio.Event(), []
 
     async def slow(_request: web.Request) -> web.Response:
@@ -101,6 +108,19 @@ async def test_without_room_the_newcomer_hears_when_to_come_back(crowd: Crowd) -
     refused = await crowd.answered(HERE)
     assert refused.startswith(b"HTTP/1.1 503")
     assert b"\r\nRetry-After: 5\r\n" in refused
+
+
+def test_the_loop_that_the_server_runs_on_turns_newcomers_away_too(capfd: pytest.CaptureFixture[str]) -> None:
+    """It is uvloop where that is installed; transports are not the same there."""
+
+    async def talk() -> bytes:
+        async with crowded() as crowd:
+            await crowd.occupy(HERE, MOST * 3 // 4)
+            return await crowd.answered(HERE)
+
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        assert runner.run(talk()).startswith(b"HTTP/1.1 503")
+    assert "Traceback" not in capfd.readouterr().err
 
 
 async def test_one_address_leaves_room_for_the_others(crowd: Crowd) -> None:
