@@ -69,7 +69,7 @@ def make_app(engine: Engine, dialects: Sequence[MakeDialect] = DIALECTS, facts: 
 
 
 def _refuse_path(spoken: Sequence[Dialect], public_url: str | None) -> None:
-    """A proxy may take the path off: then nobody could tell it from a path of our own."""
+    """A proxy may take the path off, so it must differ from the paths of our own."""
     path = path_of(public_url)
     owner = (speaker(spoken, path) or _below(spoken, path)) if path else None
     if owner is not None:

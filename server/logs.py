@@ -1,6 +1,6 @@
 """Where log lines go: stderr, for people (console) or for programs (json). Imports nothing of ours.
 
-A line never raises and never waits for long, whatever has become of stderr: a full disk, a pipe whose reader died or
+A line never raises and never waits for long, even when stderr fails: a full disk, a pipe whose reader died or
 stands still, a closed file. What cannot be written is counted, and told once there is room again.
 """
 
@@ -182,7 +182,7 @@ class _Handler(logging.Handler):
 
 
 def _never_failing(processors: Sequence[Processor]) -> Processor:
-    """All of them in one; a value that cannot be shown costs the line its words, and nobody anything else."""
+    """All of them in one; a value that cannot be shown costs the line its words, and nothing else."""
 
     def render(logger: Any, method: str, event: structlog.types.EventDict) -> Any:
         said = {name: event[name] for name in ("timestamp", "level", "logger") if name in event}
@@ -283,7 +283,7 @@ def _clean(text: str) -> str:
 
 
 def _set_off(text: str) -> str:
-    """Lines that nobody takes for lines of the log, whatever an error quotes."""
+    """Indented lines, so that text quoted by an error does not look like lines of the log."""
     return "\n".join(f"    {_clean(line)}" for line in text.split("\n"))
 
 

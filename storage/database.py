@@ -1,6 +1,6 @@
 """One SQLite file, opened by as many processes as like: durable group-committed writes, consistent reads.
 
-Our own writers take turns through a file lock; readers wait for nobody (WAL). Another program may hold the file for
+Our own writers take turns through a file lock; readers never wait (WAL). Another program may hold the file for
 longer than `busy_seconds`: then a write or a read raises StorageBusy, and nothing of it is kept.
 """
 

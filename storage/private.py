@@ -1,4 +1,4 @@
-"""Folders and files that only the server's own user can read, whatever the umask and whoever made the folder."""
+"""Folders and files that only the user of the server can read, with any umask and in any folder."""
 
 import logging
 import os
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def make_private(data_dir: Path) -> None:
-    """Makes the data directory, and closes what of it is there already to everybody else."""
+    """Makes the data directory, and takes permissions of other users off what is there already."""
     private_folder(data_dir)
     for name in _FOLDERS:
         private_folder(data_dir / name)

@@ -1,7 +1,7 @@
 """From an error of SQLite or of the system to one of ours.
 
-Whatever opens a database or a file, begins, commits or reads does so under `told`; what is no fault of the disk, of a
-lock or of descriptors stays as it is.
+All code that opens a database or a file, begins, commits or reads does so under `told`. What is no fault of the disk, a
+lock or descriptors stays as it is.
 """
 
 import errno
@@ -80,7 +80,7 @@ def _of_system(path: Path, error: OSError) -> Exception | None:
 
 
 def _free(path: Path) -> int:
-    """Bytes; where nobody can say, enough."""
+    """Bytes; enough where the number is not known."""
     with suppress(OSError):
         return shutil.disk_usage(path.parent).free
     return _A_PAGE

@@ -132,7 +132,7 @@ class GroupWriter:
                 self._session.look()
 
     def _write(self, group: Sequence[Operation]) -> None:
-        """Whatever goes wrong, every caller is answered and the thread goes on."""
+        """After any error every caller is answered and the thread goes on."""
         try:
             self._session.transaction(group)
         except BaseException as error:

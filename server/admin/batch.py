@@ -179,7 +179,7 @@ def _pretty(content: bytes | None) -> str | None:
 
 
 def _seconds_left(job: Job | None) -> float | None:
-    """As if the rest went as fast as what was read so far; None where nobody can tell."""
+    """As if the rest went as fast as what was read so far; None where that is not known."""
     seconds = _seconds(job)
     if job is None or job.state != "running" or not seconds or not job.fraction:
         return None

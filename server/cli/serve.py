@@ -95,7 +95,7 @@ async def _serve(settings: Settings, *, no_auth: bool, welcome: bool, flags: str
 
 
 def _in_force(settings: Settings) -> dict[str, object]:
-    """What whoever reads a log must know first; no secret is among it."""
+    """What a reader of the log needs first; no secret is among it."""
     limits, jobs = settings.limits, settings.jobs
     return {
         "version": version("penstock"),

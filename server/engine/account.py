@@ -65,7 +65,7 @@ class Account:
             self.log(TOO_MANY_WARNINGS, "warning")
 
     def remark(self, sentence: str) -> None:
-        """Logs a remark about the job or a file of it, each sentence once, whatever crashes and restarts come."""
+        """Logs a remark about the job or a file of it, each sentence once, over crashes and restarts too."""
         if len(self.remarks) >= REMARK_CAP or sentence in self.remarks:
             return
         self.remarks.append(sentence)

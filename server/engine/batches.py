@@ -181,7 +181,7 @@ class Batches:
     ) -> Batch:
         """A batch of files by their names in the control file of a process, made and scheduled in one transaction.
 
-        `content`: the control file, where it is not as the process has it. The uploads are used up, whatever happens.
+        `content`: the control file, where it is not as the process has it. The uploads are used up in any case.
         """
         definition = self._definitions.process(process)
         new = NewBatch(
@@ -200,7 +200,7 @@ class Batches:
     ) -> Batch:
         """A batch with its files by role, made and scheduled in one transaction, of which `also` is a part.
 
-        `content` is its control file. The uploads are used up, whatever happens.
+        `content` is its control file. The uploads are used up in any case.
         """
         async with AsyncExitStack() as stack:
             for _, upload in uploads:

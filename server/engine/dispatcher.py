@@ -120,7 +120,7 @@ class Dispatcher:
         try:
             await self._run(worker, job, owner)
         except Exception as error:
-            known = self._tell("a job was left to whoever claims it next", error, job=job.id)
+            known = self._tell("a job was left for the next claim", error, job=job.id)
             await worker.close()
             with suppress(StorageError):  # else it goes on when its lease ends
                 await self._storage.queue.release(job.id, owner, self._after(job), counted=not known, error=str(error))

@@ -39,7 +39,7 @@ class ErrandRefused(Exception):
 class Errands:
     """Does several errands at a time, but only one for each place. An errand never changes the job it follows.
 
-    `kinds` says who knows how. `places` says where an errand goes, such as a host: one that is slow keeps nobody else.
+    `kinds` says who knows how. `places` says where one goes, such as a host: a slow host does not hold up the others.
     """
 
     def __init__(

@@ -94,7 +94,7 @@ class JobExecutions:
     async def process(
         self, caller: Caller, definition: UploadDefinition, files: Sequence[FileDefinition], profile: JobProfile
     ) -> None:
-        """A file whose format nobody reads ends in ERROR at once. Others write between a few files and the next."""
+        """A file in a format without a reader ends in ERROR at once. Others write between a few files and the next."""
         for first in range(0, len(files), AT_ONCE):
             await self._process(caller, definition, files[first : first + AT_ONCE], profile)
 

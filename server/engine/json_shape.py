@@ -20,7 +20,7 @@ def check_shape(body: bytes) -> None:
 
 
 def has_more_values(body: bytes, most: int) -> bool:
-    """A value of three bytes takes 72 once it is parsed, and the parser holds up everybody while it is at work."""
+    """A value of three bytes takes 72 once it is parsed, and the parser blocks the event loop while it works."""
     return body.count(b",") >= most and _without_texts(body).count(b",") >= most
 
 

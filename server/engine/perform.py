@@ -87,7 +87,7 @@ class Opening:
 
 
 class Performer:
-    """Runs one order after the other on one storage. Whatever happens, it answers: its end would end the worker."""
+    """Runs one order after the other on one storage. It answers in every case, since its end would end the worker."""
 
     def __init__(self, storage: Storage, clock: Clock = utc_now) -> None:
         self._storage = storage

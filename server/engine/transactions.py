@@ -289,7 +289,7 @@ class Transactions:
         }
         state = State(sql.add(connection, values), job)
         if state.schedules:
-            follow(self._queue, connection, replace(job, id=transaction_id), now)  # it has ended: the client is told
+            follow(self._queue, connection, replace(job, id=transaction_id), now)  # so the client gets its callback
         return state
 
     def _put(

@@ -21,7 +21,7 @@ class Program:
 
     `setup_messages`: faults found before the first record, in order; each faulty instruction was left out.
     `columns`: by table, every column that the changes may fill, with its kind.
-    `strict`: a record of which a value is lost fails; else it is stored, and the loss is told.
+    `strict`: a record of which a value is lost fails; else it is stored with a warning.
     `reads`: it takes values of records; one that has none of them makes no row.
     `links`: by table, the columns that hold the id of a parent's row, with its table; rows are looked up by them.
     """

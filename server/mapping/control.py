@@ -157,7 +157,7 @@ def all_mistakes(
     readers: Mapping[str, ReaderCheck],
     processors: Collection[str] = (),
 ) -> list[Mistake]:
-    """Every one there is, up to a number that nobody reads to its end."""
+    """All of them, up to a number that no reader gets to the end of."""
     return list(islice(chain.from_iterable(_checks(document, models, readers, processors)), _MOST))
 
 

@@ -1,7 +1,7 @@
 """Dates: patterns in the notation of Java's SimpleDateFormat, compiled once to a function from text to ISO 8601 in UTC.
 
 As there: text after the date is ignored, blanks before a field too, and the count of a letter matters only where two
-numbers touch. A field takes what it can and gives nothing back, so a text is read once, whatever the pattern. Unlike
+numbers touch. A field takes what it can and gives nothing back, so a text is read once by every pattern. Unlike
 there: a month 13 is refused, not rolled over. The pattern `ISO 8601` is ours.
 """
 

@@ -72,7 +72,7 @@ class FoundBlock:
 
     def _add_metas(self, line: int, cells: Sequence[Cell]) -> None:
         block = self.block
-        if isinstance(cells, FaultyRow):  # it fails whatever it asks for
+        if isinstance(cells, FaultyRow):  # it fails in any case
             if self.actions is not None:
                 self.actions.append(_UNKNOWN_ACTION)
             return

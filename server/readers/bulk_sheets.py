@@ -83,7 +83,7 @@ class SheetBlock:
 
 
 def _is_comment(cells: list[Cell], prefix: str) -> bool:
-    """An error such as #N/A begins with the sign too, but nobody wrote it there as a remark."""
+    """An error such as #N/A begins with the sign too, but it is no remark."""
     return str(cells[0]).lstrip().startswith(prefix) and not (isinstance(cells, FaultyRow) and 0 in cells.faults)
 
 

@@ -139,7 +139,7 @@ def _marc8_text(data: bytes) -> str:
     return text if data.isascii() and text.isprintable() else marc8_text(data)
 
 
-# The patient reading: what is odd but loses nothing is taken, and everything else is told.
+# The patient reading: what is odd but loses nothing is taken, and everything else is reported.
 
 
 def _patient(raw: bytes, unicode: bool) -> MarcRecord:

@@ -23,7 +23,7 @@ class XlsxReader:
     """Option `sheet`: its name, or its number from 1; the first sheet otherwise. Blank rows are passed over.
 
     `READ_COLUMNS` is for the engine: a function that says whether a column is read, by its name. An error in another
-    one, whose value nobody wants, does no harm.
+    one, whose value is not read, does no harm.
     """
 
     whole_file = False

@@ -35,7 +35,7 @@ class XmlFeed:
         self.starts: list[int] = []  # byte index of each record begun, so it may be one longer than `records`
         self.ends: list[tuple[int, str]] = []  # where the closing tag of this name begins, or an empty element ends
         self.lines: list[int] = []
-        self._remarks: dict[str, str] = {}  # by what they are about: the first place is told
+        self._remarks: dict[str, str] = {}  # by what they are about: the first place is reported
         self._told = 0
 
     def begin(self) -> None:

@@ -107,16 +107,16 @@ class JobQueue(Protocol):
 
     * `put` adds a job in the caller's transaction: it exists if and only if that transaction commits.
     * `claim` hands out the job with the highest priority, then the earliest due, then the oldest, among those due. Jobs
-      put at once, and those put off for longer than LONGEST_PAUSE, are due whatever the clock says: it was set back.
+      put at once, and those put off for longer than LONGEST_PAUSE, are due at once: the clock was set back.
     * With `modes`, only jobs of one of these modes are handed out, or given up. `longest_pause` says how long those who
       claim such jobs put them off at most.
     * Jobs of one lane run one after the other: none is handed out while another of its lane runs, or has begun, waits
       to go on and was put before it.
     * A claimed job belongs to its owner until the lease ends; no other claim gets it before that. A lease ends where
-      claims have seen it stand unextended for its length in seconds, whatever the time of day says. A claim counts for
+      claims have seen it stand unextended for its length in seconds, by the monotonic clock. A claim counts for
       a few seconds at most: a process that was stopped itself does not believe that all others were.
     * A running job whose lease has ended, or whose owner `dead_owner` says is dead, is handed out again.
-    * `attempts` counts what speaks against a job: times that somebody began it and, being alive, did not bring it to
+    * `attempts` counts what speaks against a job: times that a living owner began it and did not bring it to
       its end. A claim counts as one; `release` with `counted=False` takes it back. A job taken over from an owner that
       died, or that lost its lease, is handed out without a new one: its owner's end is not the job's fault.
     * A queued job whose attempts are used up is not handed out: it becomes `failed` with a sentence in `error`, and

@@ -1,4 +1,4 @@
-"""Which owners have stopped to extend their leases, by a clock that nobody sets: the time of day may jump."""
+"""Which owners have stopped to extend their leases, by the monotonic clock: the time of day may jump."""
 
 import time
 from collections.abc import Callable, Collection, Sequence

@@ -41,7 +41,7 @@ class SqliteRecords:
         with told(path):
             self._lock = FileLock(path.with_name(path.name + ".lock"))
         self._connection = _connect(path, busy_seconds)
-        if not self._is_prepared():  # else opening would wait for whoever writes
+        if not self._is_prepared():  # else opening would wait for a writer
             with _transaction(self._connection, self._lock):
                 self._prepare()
 
@@ -322,7 +322,7 @@ class DrySession:
 
 
 class _Connection(sqlite3.Connection):
-    """Raises our own errors, whatever statement meets a lock, a full disk or a database that fails."""
+    """Raises our own errors for each statement that meets a lock, a full disk or a failing database."""
 
     path = Path()
 

@@ -121,7 +121,7 @@ async def test_an_errand_that_no_try_can_help_ends_as_failed_and_says_why(tmp_pa
     storage = await asyncio.to_thread(open_storage, tmp_path)
 
     async def errand(job: Job) -> None:
-        raise ErrandRefused("not sent: nobody is there to send it")
+        raise ErrandRefused("not sent: no sender is set up")
 
     errands = Errands(storage, utc_now, {"call": errand})
     try:
@@ -134,7 +134,7 @@ async def test_an_errand_that_no_try_can_help_ends_as_failed_and_says_why(tmp_pa
                 await storage.queue.wait(0.05)
         await errands.stop()
         assert found is not None
-        assert (found.state, found.attempts, found.error) == ("failed", 1, "not sent: nobody is there to send it")
+        assert (found.state, found.attempts, found.error) == ("failed", 1, "not sent: no sender is set up")
     finally:
         await storage.close()
 

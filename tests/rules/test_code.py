@@ -61,7 +61,7 @@ def root(node):
 
 
 def guesses_formats(tree):
-    """Work on the content of files: in the worker it harms its own job, in the server it holds up everybody."""
+    """Work on the content of files: in the worker it harms its own job, in the server it would block all requests."""
     modules = {"server.readers.sniff", "server.engine.fitting"}
     return [n.lineno for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module in modules]
 

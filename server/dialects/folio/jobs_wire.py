@@ -31,7 +31,7 @@ _ERROR_STATUSES = (
     *("INSTANCE_CREATING_ERROR", "PROFILE_SNAPSHOT_CREATING_ERROR"),
 )
 _CONTENT_TYPES = ("MARC_RAW", "MARC_XML", "MARC_JSON", "EDIFACT_RAW")
-MOST_RECORDS = 100_000  # of a chunk, which a worker reads: it holds nobody up
+MOST_RECORDS = 100_000  # of a chunk, which a worker reads, off the event loop
 _NO_SUCH_STATUS = ("",)  # matches nothing
 _LOG_SORTS = {"source_record_order": "order", "source_record_title": "title", "title": "title"}
 _AUTHORITY, _HOLDINGS = "z", "uvxy"
@@ -175,7 +175,7 @@ def _profile(found: Document | None) -> dict[str, object] | None:
 
 
 def known_profile(id: str) -> None:
-    """Raises ValidationFailed for one that nobody can choose."""
+    """Raises ValidationFailed for a profile that cannot be chosen."""
     if all(profile["id"] != id for profile in PROFILES):
         raise ValidationFailed([Problem(f"Job profile with id '{id}' not found", key="jobProfileInfo.id", value=id)])
 

@@ -94,7 +94,7 @@ class ImportApi(ABC):
         return Received(request, key, form)
 
     async def _read_form(self, request: web.Request, max_bytes: int | None = None) -> SmallForm:
-        """What is not multipart is read as urlencoded, whatever it calls itself."""
+        """What is not multipart is read as urlencoded; its content type does not matter."""
         kind = request.headers["Content-Type"] if request.content_type in (MULTIPART, URLENCODED) else URLENCODED
         return await self._engine.uploads.read_form(
             body_of(request), kind, expected=declared_size(request), max_bytes=max_bytes
