@@ -56,7 +56,13 @@ class ProcessesPages:
         processes = sorted(self._engine.definitions.processes.values(), key=lambda process: process.label.lower())
         latest = await self._engine.control_files.latest_of([process.id for process in processes])
         return await self._site.page(
-            request, "processes.html", processes=processes, latest=latest, reads=reads, writes=writes
+            request,
+            "processes.html",
+            processes=processes,
+            latest=latest,
+            jobs=await self._engine.browsing.jobs_of(latest.values()),
+            reads=reads,
+            writes=writes,
         )
 
     async def _show(self, request: web.Request) -> web.StreamResponse:
@@ -68,6 +74,7 @@ class ProcessesPages:
             "process.html",
             process=process,
             latest=latest.get(process.id),
+            jobs=await self._engine.browsing.jobs_of(latest.values()),
             reads=reads(process),
             writes=writes(process),
             flows=flows(process.control, definitions.models[process.model]),

@@ -1,7 +1,7 @@
 """Batches as pages list and show them, each with how its latest job stands."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -51,11 +51,13 @@ class Browsing:
     async def batches(self, wanted: Wanted, *, before: int | None = None, limit: int = 50) -> BatchPage:
         def read(connection: Connection) -> BatchPage:
             found = batch_search.search(connection, wanted, before, limit)
-            latest = {batch.id: jobs.get(connection, batch.job) for batch in found.batches if batch.job}
-            known = {id: job for id, job in latest.items() if job is not None}
-            return BatchPage(found.batches, known, found.further, found.looked)
+            return BatchPage(found.batches, _jobs_of(connection, found.batches), found.further, found.looked)
 
         return await self._catalog.read(read)
+
+    async def jobs_of(self, batches: Collection[Batch]) -> Mapping[int, Job]:
+        """The jobs of batches, by the number of the batch: a state alone does not say how an import went."""
+        return await self._catalog.read(lambda connection: _jobs_of(connection, batches))
 
     async def matching(self, wanted: Wanted, *, before: int | None = None, limit: int = 50) -> Searched:
         """The same batches without their jobs."""
@@ -92,3 +94,8 @@ class Browsing:
             return LogPage(lines, end, None if end is None else LOG_WINDOW)
 
         return await self._catalog.read(read)
+
+
+def _jobs_of(connection: Connection, batches: Collection[Batch]) -> Mapping[int, Job]:
+    found = {batch.id: jobs.get(connection, batch.job) for batch in batches if batch.job}
+    return {id: job for id, job in found.items() if job is not None}

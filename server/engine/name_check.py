@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from server.mapping.name_rows import NameRow, ReadNames, close_names, nothing_read, remarks_on
+from server.mapping.name_rows import NameRow, ReadNames, close_names, nothing_read, remarks_on, shown
 from server.mapping.scope import RunFault
 from server.readers.base import Block, RowRecords
 
@@ -42,7 +42,10 @@ class NameCheck:
             return self._renamed(block, records, self._seen.row)
         row = self._read.match(columns)
         if not row.found:
-            raise self._fault(nothing_read(self._read, columns, "its name row has"))
+            others = (
+                f"; sheets of the workbook to choose from with `sheet`: {shown(block.sheets)}" if block.sheets else ""
+            )
+            raise self._fault(nothing_read(self._read, columns, "its name row has") + others)
         if row.close:
             raise self._fault(close_names(row))
         self._seen = _Seen(columns, row)

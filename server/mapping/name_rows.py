@@ -12,6 +12,8 @@ from server.mapping.control import ACTIONS
 
 _SHOWN = 10
 _LONGEST = 60
+_AROUND = " \"'"
+_LOOKED_AT = 2_000  # characters of a name row that may hold several names
 _SEPARATORS = re.compile("[;,\t|]")
 _BLANKS = re.compile(r"\s+")
 _INSIDE = ("for-each", "within")  # their own instructions read what lies inside a value
@@ -130,12 +132,19 @@ def _folded(name: str) -> str:
 
 def nothing_read(read: ReadNames, columns: Sequence[str], place: str) -> str:
     """Why a file is refused of which no column is read. `place`: where its names come from."""
-    message = f"no column of it is read. The import reads {_listed(read.needed or sorted(read.all))}; {place}"
-    message += f" {_listed(columns)}" if columns else " none"
-    separator = _SEPARATORS.search(columns[0]) if len(columns) == 1 else None
+    message = f"no column of it is read. The import reads {shown(read.needed or sorted(read.all))}; {place}"
+    message += f" {shown(columns)}" if columns else " none"
+    separator = _separator(read, columns[0]) if len(columns) == 1 else None
     if separator is not None:
-        return f"{message}. The names seem to be separated by {separator[0]!r}: set the option `separator`"
+        return f"{message}. The names seem to be separated by {separator!r}: set the option `separator`"
     return f"{message}. Check the names, and that nothing stands before them"
+
+
+def _separator(read: ReadNames, text: str) -> str | None:
+    """What stands between names that are read."""
+    head, wanted = text[:_LOOKED_AT], {_folded(name) for name in read.all}
+    found = dict.fromkeys(_SEPARATORS.findall(head))
+    return next((one for one in found if any(_folded(name.strip(_AROUND)) in wanted for name in head.split(one))), None)
 
 
 def close_names(row: NameRow) -> str:
@@ -148,14 +157,15 @@ def remarks_on(row: NameRow, columns: Sequence[str]) -> Iterator[str]:
     """What the log says of a file that is read all the same."""
     if row.repeated:
         yield (
-            f"more than one column is called {_listed(row.repeated)}: only one of them is read, "
+            f"more than one column is called {shown(row.repeated)}: only one of them is read, "
             "and the values of the others are not imported"
         )
     if row.missed:
-        yield f"no column is called {_listed(row.missed)}, which the import reads; the columns are {_listed(columns)}"
+        yield f"no column is called {shown(row.missed)}, which the import reads; the columns are {shown(columns)}"
 
 
-def _listed(names: Sequence[str]) -> str:
+def shown(names: Sequence[str]) -> str:
+    """Names in quotes, the first few of many."""
     more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
     return ", ".join(map(_shown, islice(names, _SHOWN))) + more
 

@@ -133,12 +133,19 @@ class TestCheck:
                 'no column of it is read. The import reads "id", "größe", "first name"; .* "ID", "Größe"',
             ),
             (("id;größe",), "separated by ';': set the option `separator`"),
+            (("'Größe' | \"id\"",), r"separated by '\|': set the option `separator`"),
+            (("Good day, these are our people",), "Check the names, and that nothing stands before them"),
             (("id", "First Name"), '"first name" is read, and "First Name" is there'),
         ],
     )
     def test_a_table_is_refused_with_what_is_missed(self, names: tuple[str, ...], words: str) -> None:
         with pytest.raises(RunFault, match=f"people.csv: .*{words}"):
             self.check()(table(*names))
+
+    def test_the_other_sheets_of_a_workbook_are_named(self) -> None:
+        block = table("Read me")._replace(sheets=("Read me", "People"))
+        with pytest.raises(RunFault, match='sheets of the workbook to choose from with `sheet`: "Read me", "People"'):
+            self.check("xlsx-with-name-row")(block)
 
     def test_documents_none_of_which_is_read_are_refused(self) -> None:
         with pytest.raises(RunFault, match='its first 2 records have "Id", "x"'):

@@ -41,6 +41,22 @@ async def test_the_list_says_what_each_process_does(site: Signed) -> None:
     assert "complete" in page.text
 
 
+async def test_no_page_shows_an_import_with_failed_records_as_a_plain_success(site: Signed) -> None:
+    batch = await site.imported({"email": "a@example.org"}, {"email": "nobody"})
+    for path in (
+        "/admin/",
+        "/admin/batches",
+        f"/admin/batches/{batch.identifier}",
+        "/admin/processes",
+        "/admin/processes/people",
+        f"/admin/control-files/{batch.control}",
+    ):
+        page = await site.get(path)
+        assert ", 1 failed" in page.text, path
+        for plain in ("complete", "done"):
+            assert f'<span class="badge {plain}">' not in page.body, path
+
+
 async def test_a_new_process_is_saved_and_in_force_at_once(site: Signed) -> None:
     saved = await save(site, SHORT)
     assert saved.to == "/admin/processes/a%20feed/1?notice=process-saved"
