@@ -1,9 +1,17 @@
 """The names of a file against the control file, once at its beginning: a file of which nothing is read is refused."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from server.mapping.name_rows import NameRow, ReadNames, close_names, nothing_read, remarks_on, shown
+from server.mapping.name_rows import (
+    NameRow,
+    ReadNames,
+    close_names,
+    nothing_read,
+    remarks_on,
+    remarks_on_documents,
+    shown,
+)
 from server.mapping.scope import RunFault
 from server.readers.base import Block, RowRecords
 
@@ -19,7 +27,7 @@ class _Seen:
 class NameCheck:
     """Looks at one file's blocks in order. Raises RunFault where not a single name is read, or one is nearly read.
 
-    Columns of a table are renamed where they only look like those that are read.
+    Columns of a table are renamed where they only look like those that are read; in other records these are refused.
     """
 
     def __init__(self, read: ReadNames, title: str, format: object) -> None:
@@ -32,9 +40,7 @@ class NameCheck:
         records = block.records
         if isinstance(records, RowRecords):
             return self._of_table(block, records)
-        if not self._is_known:
-            self._of_documents(block)
-        return block
+        return block if self._is_known else self._of_documents(block)
 
     def _of_table(self, block: Block, records: RowRecords) -> Block:
         columns = tuple(records.names)
@@ -47,7 +53,7 @@ class NameCheck:
             )
             raise self._fault(nothing_read(self._read, columns, "its name row has") + others)
         if row.close:
-            raise self._fault(close_names(row))
+            raise self._fault(close_names(row.close))
         self._seen = _Seen(columns, row)
         remarks = (*block.remarks, *remarks_on(row, columns))
         return self._renamed(block._replace(remarks=remarks), records, row)
@@ -60,14 +66,26 @@ class NameCheck:
             return block._replace(records=renamed, names=None, rows=None)
         return block._replace(records=renamed, names=row.names)
 
-    def _of_documents(self, block: Block) -> None:
-        keys = dict.fromkeys(_keys(block))
-        if keys and self._read.all.isdisjoint(keys):
-            raise self._fault(nothing_read(self._read, list(keys), f"its first {len(block.records):,} records have"))
+    def _of_documents(self, block: Block) -> Block:
+        """Records without a name row: the first block that has names speaks for all."""
+        keys = list(dict.fromkeys(_keys(block)))
         self._is_known = bool(keys)
+        if not keys:
+            return block
+        row = self._read.match(keys)
+        if not row.found:
+            raise self._fault(nothing_read(self._read, keys, f"its first {len(block.records):,} records have"))
+        if close := {**row.close, **_look_alikes(row, keys)}:
+            raise self._fault(close_names(close))
+        return block._replace(remarks=(*block.remarks, *remarks_on_documents(self._read, row, len(block.records))))
 
     def _fault(self, message: str) -> RunFault:
         return RunFault(f"{self._title}: {message}")
+
+
+def _look_alikes(row: NameRow, keys: Sequence[str]) -> Mapping[str, str]:
+    """Names that are read, each with the key that differs from it in what cannot be seen."""
+    return {name: key for name, key in zip(row.names, keys, strict=True) if name != key}
 
 
 def _keys(block: Block) -> Iterator[str]:

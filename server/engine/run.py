@@ -20,6 +20,7 @@ from storage.catalog.base import ORIGINAL_BYTES, Outcome, OutcomeStatus
 from storage.errors import RowRefused
 from storage.records.base import Checkpoint, Chunk, Origin, Scalar, Session, Upserts, Written
 
+NO_RECORDS = "the file has no records"
 MOST_WARNINGS = 50  # that are kept of one record
 
 
@@ -116,6 +117,7 @@ class Run:
         plain = mapper.flat is not None and not self._detailed
         size = self._chunk_records if plain else max(1, self._chunk_records // 5)
         check = None if mapper.reads is None else _name_check(mapper.reads, source)
+        first, silent = number, start == START
         if start == START:
             self._session.begin_file(Origin(number, self._batch, source.name, source.title))
         with source.open() as file:
@@ -124,6 +126,7 @@ class Run:
                 if self._samples is not None:
                     self._samples.look(source.name, found)
                 block = found if check is None else check(found)
+                silent = silent and not block.remarks
                 prepared = work.prepare(block, number)
                 number += work.length(block)
                 checkpoint = Checkpoint(position={"file": index, "number": number, **block.end._asdict()})
@@ -137,6 +140,8 @@ class Run:
                 self._account.settled()
                 if work.fault is not None:
                     raise work.fault
+        if silent and number == first:
+            self._account.remark(source.remark(NO_RECORDS))
         return number
 
 

@@ -147,9 +147,9 @@ def _separator(read: ReadNames, text: str) -> str | None:
     return next((one for one in found if any(_folded(name.strip(_AROUND)) in wanted for name in head.split(one))), None)
 
 
-def close_names(row: NameRow) -> str:
-    """Why a file is refused whose names differ in case."""
-    pairs = ", ".join(f"{_shown(name)} is read, and {_shown(column)} is there" for name, column in row.close.items())
+def close_names(close: Mapping[str, str]) -> str:
+    """Why a file is refused whose names differ in case. `close`: names that are read, with those that are there."""
+    pairs = ", ".join(f"{_shown(name)} is read, and {_shown(column)} is there" for name, column in close.items())
     return f"a name differs in case or in the form of its letters: {pairs}. Use the same name in both"
 
 
@@ -162,6 +162,16 @@ def remarks_on(row: NameRow, columns: Sequence[str]) -> Iterator[str]:
         )
     if row.missed:
         yield f"no column is called {shown(row.missed)}, which the import reads; the columns are {shown(columns)}"
+
+
+def remarks_on_documents(read: ReadNames, row: NameRow, records: int) -> Iterator[str]:
+    """What the log says of records without a name row: one that is missed is told where another may stand for it."""
+    unread = [name for name in row.names if name not in read.all]
+    if row.missed and unread:
+        yield (
+            f"none of its first {records:,} records has {shown(row.missed)}, which the import reads; "
+            f"{shown(unread)} is there and not read"
+        )
 
 
 def shown(names: Sequence[str]) -> str:

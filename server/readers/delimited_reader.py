@@ -70,12 +70,14 @@ class Tsv:
 
     def _further(self, lines: Sequence[TextLine], line: int, width: int) -> tuple[str, ...]:
         """What is said of rows with cells beyond the names, which the vendor drops."""
-        longer = [at for at, text in enumerate(lines) if isinstance(text, str) and any(self._cells(text)[width:])]
+        longer = [
+            at for at, text in enumerate(lines) if isinstance(text, str) and "".join(self._cells(text)[width:]).strip()
+        ]
         if not longer:
             return ()
         cells = self._cells(cast(str, lines[longer[0]]))
         more = f"; so in {len(longer) - 1:,} more of the lines up to {line + len(lines):,}" if longer[1:] else ""
-        first = shorten(next(cell for cell in cells[width:] if cell))
+        first = shorten(next(cell for cell in cells[width:] if cell.strip()))
         told = f"line {line + longer[0] + 1} has {len(cells)} cells, the name row has {width}"
         return (f"{told}; those without a name are not read, the first is {first}{more}",)
 
@@ -454,7 +456,7 @@ def fit(cells: list[str], width: int) -> list[str]:
 
 def _as_wide(cells: list[str], number: int, width: int) -> Row | BadRecord:
     """Cells to the right of the names hold nothing that could be lost where they are empty."""
-    extra = next((cell for cell in cells[width:] if cell), None)
+    extra = next((cell for cell in cells[width:] if cell.strip()), None)
     if extra is None:
         return fit(cells, width)
     return BadRecord(

@@ -14,6 +14,7 @@ from server.readers.lines import LINE_CAP, Batch, Feed, LongLine, whole_lines
 BOM = b"\xef\xbb\xbf"
 _MARKS = re.compile(rb"\A(?:\xef\xbb\xbf)+")  # more than one where files were joined
 _END_MARK = b"\x1a"  # of old systems, behind the last line
+_NO_RECORD = b" \t\r\n\v\f" + _END_MARK
 
 
 class JsonLinesReader:
@@ -89,7 +90,7 @@ def _parse_singly(lines: Sequence[bytes | LongLine], line: int) -> _Part:
     length = 0
     for number, text in enumerate(lines, line + 1):
         length += text.length if isinstance(text, LongLine) else len(text) + 1
-        if isinstance(text, LongLine) or text.strip():
+        if isinstance(text, LongLine) or text.strip(_NO_RECORD):
             records.append(record_of(text, number))
             numbers.append(number)
             originals.append(text.head if isinstance(text, LongLine) else text)

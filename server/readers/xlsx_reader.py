@@ -134,7 +134,7 @@ def _faulty(row: list[Cell], number: int, layout: _Layout) -> Row | BadRecord:
 
 
 def _fit(row: list[Cell], number: int, width: int) -> Row | BadRecord:
-    extra = next((cell for cell in row[width:] if cell != ""), None)
+    extra = next((cell for cell in row[width:] if not _has_nothing(cell)), None)
     if extra is not None:
         return BadRecord(f"row {number} has a cell to the right of the {width} names: {shorten(str(extra))}")
     return row[:width] if len(row) >= width else row + [""] * (width - len(row))
