@@ -11,7 +11,7 @@ import orjson
 from server.engine.errors import ProcessNotFound, RequestInvalid
 from server.engine.processors import processor_names
 from server.mapping.compile import Program, compile_control
-from server.mapping.control import Mistake, all_mistakes, mistakes
+from server.mapping.control import Mistake, ReaderCheck, all_mistakes, mistakes
 from server.mapping.document import Fault
 from server.mapping.model import Model, ModelInvalid, check_tables, parse_model
 from server.mapping.positions import as_where
@@ -19,8 +19,6 @@ from server.mapping.processes import Process, ProcessInvalid, check_processes, p
 from server.mapping.reading import ReadingWrong, chosen, read_as
 from server.readers import READERS
 from storage.records.base import Column, Table
-
-_READS = {name: reader.check for name, reader in READERS.items()}
 
 
 class DefinitionsInvalid(Exception):
@@ -137,7 +135,11 @@ def control_read_as(
 def check_control(document: object, models: Mapping[str, Model]) -> list[str]:
     """What the import language says of a control file, with the readers and record processors there are: the vendor's
     messages, one at most from each of its checks."""
-    return [mistake.message for mistake in mistakes(document, models, readers=_READS, processors=processor_names())]
+    return [mistake.message for mistake in mistakes(document, models, readers=_reads(), processors=processor_names())]
+
+
+def _reads() -> Mapping[str, ReaderCheck]:
+    return {name: reader.check for name, reader in READERS.items()}
 
 
 def control_mistakes(document: object, models: Mapping[str, Model]) -> list[Mistake]:
@@ -145,7 +147,7 @@ def control_mistakes(document: object, models: Mapping[str, Model]) -> list[Mist
 
     What a run would log before its first record is not wrong: the vendor accepts such a file. See `rehearse`.
     """
-    return all_mistakes(document, models, readers=_READS, processors=processor_names())
+    return all_mistakes(document, models, readers=_reads(), processors=processor_names())
 
 
 def check_process(path: Path, document: object, models: Mapping[str, Model]) -> Process:

@@ -249,7 +249,7 @@ class _Rows:
         written = "".join(self._value or ())
         if self._formula is not None and not written and (kind != "str" or self._value is None):
             return without_result("".join(self._formula))
-        if self._value is None:
+        if self._value is None and kind != "e":
             return ""
         if kind == "str":
             return unescaped(written)

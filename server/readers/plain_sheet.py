@@ -210,10 +210,10 @@ def _value(match: re.Match[str], reading: Reading) -> Cell | Fault:
         value = ""
     if formula and inline is None and not value and (kind != "str" or value is None):
         return without_result(cleaned(_WRITTEN.sub("", formula), True))
+    if kind == "e" and inline is None:
+        return error_of(cleaned(value or "", True))
     if inline is None and (value is None or (not value and kind in (None, "n", "s", "str"))):
         return ""
-    if kind == "e" and value is not None:
-        return error_of(cleaned(value, True))
     if kind == "inlineStr" and inline is not None:
         return cleaned(inline, preserved is not None)
     if value is None:

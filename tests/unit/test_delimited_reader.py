@@ -318,3 +318,10 @@ def test_cells_of_tsv_beyond_the_names_are_told() -> None:
         "line 3 has 5 cells, the name row has 2; those without a name are not read, the first is 'lost'; "
         "so in 3 more of the lines up to 7",
     )
+
+
+@pytest.mark.parametrize("end", [", ", ",  ,\u00a0", '," "', ", ,,\u3000,"])
+def test_blanks_to_the_right_of_the_names_hold_nothing(end: str) -> None:
+    assert csv(f"a,b\n1,2{end}\n3,4\n".encode()) == [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]
+    (block,) = blocks("tsv-with-name-row", f"a\tb\n1\t2{end}\n".replace(",", "\t").replace('"', "").encode())
+    assert (list(block.records), block.remarks) == ([{"a": "1", "b": "2"}], ())

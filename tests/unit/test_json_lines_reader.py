@@ -101,3 +101,9 @@ def test_a_name_that_an_object_has_twice_is_told() -> None:
     (block,) = READER.blocks(io.BytesIO(b'{"a": 1}\n{"b": "x", "a" : 1, "b": 2}\n{"a": "\\""}\n'), {})
     assert list(block.records) == [{"a": 1}, {"b": 2, "a": 1}, {"a": '"'}]
     assert block.remarks == ("line 2: an object has the name 'b' more than once; only the last value is read",)
+
+
+@pytest.mark.parametrize("end", [b"\x1a", b"\x1a\r\n", b"\x1a\n\n", b"\r\n \x1a\x1a\n", b"\x1a\n{}\n"])
+def test_a_line_of_an_end_mark_is_passed_over(end: bytes) -> None:
+    assert records(b'{"a":1}\n' + end)[0] == {"a": 1}
+    assert all(one == {} for one in records(b'{"a":1}\n' + end)[1:])

@@ -155,6 +155,22 @@ class TestCheck:
         check(block_of({"x": 1}, {"id": 1}))
         check(block_of({"x": 1}))
 
+    @pytest.mark.parametrize(
+        "key", ["First Name", "first name ", "first\u00a0name", "\ufeffgröße", unicodedata.normalize("NFD", "größe")]
+    )
+    def test_documents_with_a_name_that_is_nearly_read_are_refused(self, key: str) -> None:
+        name = "größe" if key[-1] == "e" and " " not in key and "\u00a0" not in key else "first name"
+        with pytest.raises(RunFault, match=f'"{name}" is read, and ".*" is there. Use the same name in both'):
+            self.check("json")(block_of({"id": 1}, {"id": 2, key: 1}))
+
+    def test_documents_tell_what_is_missed_where_another_name_may_stand_for_it(self) -> None:
+        check = self.check("json-lines")
+        (remark,) = check(block_of({"id": 1}, {"id": 2, "first name": 1, "size": 2})).remarks
+        assert remark == 'none of its first 2 records has "größe", which the import reads; "size" is there and not read'
+        assert check(block_of({"size": 1})).remarks == ()
+        assert self.check("json")(block_of({"id": 1})).remarks == ()
+        assert self.check("json")(block_of({"id": 1, "größe": 1, "first name": 2, "x": 1})).remarks == ()
+
     def test_names_that_a_format_fixes_are_no_fault_of_the_file(self) -> None:
         self.check("marc")(block_of({"leader": "", "fields": []}))
 

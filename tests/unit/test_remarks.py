@@ -76,6 +76,12 @@ async def test_a_file_of_nothing_but_a_remark_has_it_in_the_log(site: Site) -> N
     assert ended == Ended("complete", 0, [START, SAID[-1], END], {})
 
 
+@pytest.mark.parametrize(("read", "data"), [("json-lines", b"\n"), ("json", b"[]"), ("csv-with-name-row", b"name\n")])
+async def test_a_file_without_records_is_told_as_such(site: Site, read: str, data: bytes) -> None:
+    ended = await site.run(control(NAMED, read=read), ("f", data))
+    assert ended == Ended("complete", 0, [START, "f: the file has no records", END], {})
+
+
 async def test_they_are_warnings(site: Site) -> None:
     batch = await site.schedule(control(NAMED, read="remarking"), ("f", LINES))
     await asyncio.to_thread(site.work)

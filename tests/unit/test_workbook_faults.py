@@ -42,6 +42,13 @@ def test_an_error_fails_its_record_and_no_other(error: str, form: str) -> None:
     assert bad == BadRecord(f"row 3, column B ('title') holds the error {error}")
 
 
+@pytest.mark.parametrize("cell", [' t="e"/>', ' t="e"></c>', ' t="e"><v/></c>', ' t="e" s="0"/>'])
+@pytest.mark.parametrize("before", [number(2), "><v> 2 </v></c>"])
+def test_an_error_without_its_word_is_no_empty_cell(cell: str, before: str) -> None:
+    _, bad = records(xlsx(NAMES, [number(1), text("a")], [before, cell]))
+    assert bad == BadRecord("row 3, column B ('title') holds the error #UNKNOWN!")
+
+
 def test_a_row_of_nothing_but_errors_is_a_record() -> None:
     error = ' t="e"><v>#REF!</v></c>'
     (block,) = blocks(xlsx(NAMES, ["", "", ""], [error, error], [number(1)]))

@@ -167,3 +167,7 @@ def test_rows_of_blanks_are_passed_over() -> None:
     assert records(data) == [{"id": "a", "name": "b"}, {"id": "\u00a0", "name": "c"}, {"id": 0, "name": "\u00a0"}]
     (block,) = blocks(data)
     assert list(block.lines) == [2, 4, 6]
+
+
+def test_blanks_to_the_right_of_the_names_hold_nothing() -> None:
+    assert records(saved(["id"], ["a", "\u00a0"], ["b", None, " \u3000"])) == [{"id": "a"}, {"id": "b"}]

@@ -7,6 +7,8 @@ import pytest
 from folio_client import LATER, Client
 from replay import House
 
+from server.engine.staged_uploads import StagedUploads
+
 PATH = "/data-import/fileExtensions"
 DEFAULTS = {
     **dict.fromkeys([".dat", ".edi", ".inv", ".marc", ".mrc", ".ord", ".xml"], False),
@@ -145,9 +147,8 @@ class TestParts:
             assert (reply.status, await reply.text()) == (401, "unable to upload part -- unauthorized")
 
     async def test_an_address_expires(self, shared: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-        now = time.time()
         with monkeypatch.context() as patched:
-            patched.setattr(time, "time", lambda: now - 3700)
+            patched.setattr(StagedUploads, "until", lambda _, seconds: int(time.time()) - 100)
             _, first, _ = await self.begin(shared)
         async with shared.session.put(first["url"], data=b"x") as reply:
             assert reply.status == 401
