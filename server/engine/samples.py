@@ -22,6 +22,7 @@ MOST_SHEETS = 100
 MOST_VALUES = 60  # of one record or row
 MOST_ROWS = 20  # that one record changes
 LONGEST = 200  # characters of a value
+LONGEST_NAME = 500  # and of a column's name
 _DEEPEST = 6
 
 Before = Sequence[Mapping[str, Scalar] | None]
@@ -73,7 +74,7 @@ class Samples:
         if columns.looked_at >= LOOKED_AT:
             return
         for name in block.names or ():
-            columns.see(name, "")
+            columns.see(_name(name), "")
         for record in block.records[: LOOKED_AT - columns.looked_at]:
             columns.looked_at += 1
             for column, value in _leaves(record, "", 0):
@@ -159,13 +160,19 @@ def _read(record: object) -> dict[str, str]:
     return found
 
 
+def _name(key: object) -> str:
+    """Of a column: no control file names one that is cut here."""
+    text = str(key)
+    return text if len(text) <= LONGEST_NAME else text[:LONGEST_NAME] + "…"
+
+
 def _leaves(value: object, path: str, depth: int) -> Iterator[tuple[str, object]]:
     """Each value with where it stands, said as the flows of a control file say it: `books[].title`."""
     if isinstance(value, BadRecord):
         return
     if isinstance(value, dict) and depth < _DEEPEST:
         for key, inner in value.items():
-            yield from _leaves(inner, f"{path}.{key}" if path else str(key), depth + 1)
+            yield from _leaves(inner, f"{path}.{_name(key)}" if path else _name(key), depth + 1)
     elif isinstance(value, list) and depth < _DEEPEST:
         for inner in value[:MOST_VALUES] or (None,):
             yield from _leaves(inner, f"{path}[]", depth + 1)

@@ -1,5 +1,6 @@
 """What a dry run shows of its files: the first records of each kind and the columns, and never more than that."""
 
+import tracemalloc
 from collections.abc import Mapping
 
 import orjson
@@ -109,6 +110,20 @@ def test_what_is_kept_does_not_grow_with_the_file() -> None:
     kept.look("people", block({"too late": 1}))
     assert len(columns(kept)) == MOST_COLUMNS
     assert len(orjson.dumps(kept.found())) < 100_000
+
+
+def test_long_names_are_cut_before_they_are_joined() -> None:
+    kept = samples()
+    tracemalloc.start()
+    try:
+        kept.look("people", block({"n" * 1_000_000: dict.fromkeys(map(str, range(10_000)), "x"), "m" * 1_000_000: 1}))
+        shown = kept.take("failed", {"n" * 1_000_000: {"a" * 1_000_000: 1}}, (), ())
+        assert tracemalloc.get_traced_memory()[1] < 10 << 20
+    finally:
+        tracemalloc.stop()
+    assert next(iter(columns(kept))) == "n" * 500 + "….0"
+    assert shown is not None
+    assert shown["read"] == {"n" * 500 + "…." + "a" * 500 + "…": "1"}
 
 
 def test_one_record_shows_a_bounded_part_of_itself() -> None:
