@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Literal, get_args
 
 from server.readers.base import shorten
-from server.readers.cell_faults import Cell, FaultyRow, told
+from server.readers.cell_faults import Cell, FaultyRow, is_blank, told
 
 Action = Literal["add", "modify", "delete", "execute"]
 Meta = Literal["comment", "hierarchy", "action", "search", "device", "template", "pkid"]
@@ -68,13 +68,13 @@ class SheetBlock:
     warnings: tuple[str, ...] = ()
 
     def records(self, lines: list[int], rows: list[list[Cell]]) -> tuple[list[int], list[list[Cell]]]:
-        """Without the rows that are commented out; blank ones are not among them."""
-        signs = _SPACES | {self.prefix[0]}
-        doubtful = [at for at, cells in enumerate(rows) if str(cells[0])[:1] in signs]
-        comments = {at for at in doubtful if _is_comment(rows[at], self.prefix)}
-        if not comments:
+        """Without the rows that are commented out, or hold blanks only; empty ones are not among them."""
+        signs = {"", self.prefix[0]}
+        doubtful = [at for at, cells in enumerate(rows) if (sign := str(cells[0])[:1]) in signs or sign.isspace()]
+        passed = {at for at in doubtful if _is_comment(rows[at], self.prefix) or is_blank(rows[at])}
+        if not passed:
             return lines, rows
-        kept = [at for at in range(len(rows)) if at not in comments]
+        kept = [at for at in range(len(rows)) if at not in passed]
         return [lines[at] for at in kept], [rows[at] for at in kept]
 
     def meta(self, name: Meta, cells: Sequence[Cell]) -> str:

@@ -36,6 +36,15 @@ class FaultyRow(list[Cell]):
         self.faults = faults
 
 
+def is_blank(row: list[Cell]) -> bool:
+    """Whether a row holds nothing but blanks."""
+    return has_nothing(row[0]) and row.__class__ is list and all(map(has_nothing, row))
+
+
+def has_nothing(cell: Cell) -> bool:
+    return isinstance(cell, str) and not cell.strip()
+
+
 def row_of(cells: Iterable[Cell | Fault]) -> list[Cell]:
     """A plain list where all cells hold values."""
     made = [*cells]

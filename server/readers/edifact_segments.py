@@ -36,6 +36,8 @@ _CHARSETS = {f"UNO{level}": f"iso8859-{part}" for level, part in _PARTS_OF_8859.
     "UNOB": _GUESSED,
     "": _GUESSED,
 }
+_LATIN = _CHARSETS["UNOC"]
+_EUROPEAN = re.compile("[\0-\x7f\xa1-\u017f\u2010-\u20ac]*")
 _CONTROLS = re.compile("[\x80-\x9f]")  # no letters in any part of ISO 8859: the text is in another charset
 
 
@@ -227,12 +229,23 @@ def _parsed(cut: _Cut, charset: str, named: str) -> Segment:
 
 
 def _decoded(raw: bytes, charset: str) -> str:
+    if charset == _LATIN and not raw.isascii() and (text := _surely_utf8(raw)) is not None:
+        return text
     if charset != _GUESSED:
         return _without_controls(raw.decode(charset)) if charset.startswith("iso") else raw.decode(charset)
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
         return _without_controls(raw.decode("latin-1"))
+
+
+def _surely_utf8(raw: bytes) -> str | None:
+    """The text, where its letters are the usual ones of Europe in UTF-8: in Latin-1 it would read like `MÃ¼ller`."""
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    return text if _EUROPEAN.fullmatch(text) else None
 
 
 def _without_controls(text: str) -> str:

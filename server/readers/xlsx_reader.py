@@ -10,7 +10,7 @@ from typing import BinaryIO, NamedTuple, cast
 import orjson
 
 from server.readers.base import START, BadRecord, Block, FileBroken, Position, Row, shorten, table_block
-from server.readers.cell_faults import told
+from server.readers.cell_faults import has_nothing, is_blank, told
 from server.readers.workbook import Cell, Workbook, open_workbook
 
 READ_COLUMNS = "read columns"
@@ -97,7 +97,7 @@ def _names(number: int, row: list[Cell]) -> tuple[str, ...]:
 
 def _blocks(rows: Iterator[NumberedRow], layout: _Layout, start: Position, size: int) -> Iterator[Block]:
     record = start.record
-    rest = (numbered for numbered in rows if numbered[0] > start.line and not _is_blank(numbered[1]))
+    rest = (numbered for numbered in rows if numbered[0] > start.line and not is_blank(numbered[1]))
     while taken := list(islice(rest, size)):
         lines = [number for number, _ in taken]
         record += len(taken)
@@ -107,15 +107,6 @@ def _blocks(rows: Iterator[NumberedRow], layout: _Layout, start: Position, size:
         ]
         share = lines[-1] / max(lines[-1], layout.height)
         yield table_block(layout.names, fitted, lines, _Originals(taken), Position(record, lines[-1]), share)
-
-
-def _is_blank(row: list[Cell]) -> bool:
-    """Whether it has texts of blanks only; rows of no cells are not among the book's."""
-    return _has_nothing(row[0]) and row.__class__ is list and all(map(_has_nothing, row))
-
-
-def _has_nothing(cell: Cell) -> bool:
-    return cell.__class__ is str and not cell.strip()
 
 
 class _Originals:
@@ -134,7 +125,7 @@ def _faulty(row: list[Cell], number: int, layout: _Layout) -> Row | BadRecord:
 
 
 def _fit(row: list[Cell], number: int, width: int) -> Row | BadRecord:
-    extra = next((cell for cell in row[width:] if not _has_nothing(cell)), None)
+    extra = next((cell for cell in row[width:] if not has_nothing(cell)), None)
     if extra is not None:
         return BadRecord(f"row {number} has a cell to the right of the {width} names: {shorten(str(extra))}")
     return row[:width] if len(row) >= width else row + [""] * (width - len(row))

@@ -143,6 +143,12 @@ def test_blank_rows_and_comments_do_not_count():
     assert found_in(*rows)[0].lines == [(0, 3), (1, 6)]
 
 
+def test_rows_of_blanks_do_not_count():
+    rows = (ENTITY, ("n", "m"), ("a",), ("\u00a0", "\u3000"), (None, "\u00a0"), ("\u00a0", "c"))
+    assert attributes(*rows) == [{"n": "a"}, {"n": "\u00a0", "m": "c"}]
+    assert found_in(*rows)[0].lines == [(0, 3), (1, 6)]
+
+
 def test_a_blank_clears_and_an_empty_cell_is_left_alone():
     (record,) = records_of(ENTITY, ("a", "b", "c"), ("x", " ", None))
     assert record["attributes"] == {"a": "x", "b": None}

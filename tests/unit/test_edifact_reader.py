@@ -173,6 +173,26 @@ def test_a_byte_order_mark_says_utf_8() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("Zoë Müller", "Zoë Müller"),
+        ("CAFÉ à 5 €", "CAFÉ à 5 €"),
+        ("Łódź €", "Łódź €"),
+        ("ß»".encode("latin-1"), "ß»"),
+        ("«CAFÉ»".encode("latin-1"), "«CAFÉ»"),
+        ("Zoë".encode("latin-1") + "ü".encode(), "ZoëÃ¼"),  # not UTF-8 as a whole
+    ],
+)
+def test_utf_8_that_is_called_latin_1_is_not_garbled(text: str | bytes, read: str) -> None:
+    head, tail = interchange("|").encode().split(b"|")
+    assert texts(head + (text if isinstance(text, bytes) else text.encode()) + tail) == [read]
+
+
+def test_letters_of_other_parts_of_iso_8859_stay_what_they_are() -> None:
+    assert texts(interchange("10 кВ", charset="UNOE").encode("iso8859-5")) == ["10 кВ"]
+
+
+@pytest.mark.parametrize(
     ("charset", "text", "said"),
     [
         ("UNOY", b"Zo\xeb", "not valid utf-8"),
