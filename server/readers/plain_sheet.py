@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import repeat
 from operator import lt
 from typing import IO
+from xml.parsers import expat
 
 from server.readers.cell_faults import Cell, Fault, Piece, error_of, row_of, without_result
 from server.readers.plain_text import NO_XML, NotPlain, as_number, cleaned, moment, number
@@ -105,13 +106,22 @@ def _before_rows(stream: IO[bytes]) -> bytes | None:
         if not data or len(head) > _LONGEST_ROW:
             raise NotPlain
         head += data
-    if b"<!" in head[: begin.start()] or _STRANGE_ENCODING.match(head):
+    if b"<!" in head[: begin.start()] or _STRANGE_ENCODING.match(head) or not _is_well_formed(head[: begin.end()]):
         raise NotPlain
     if begin[1]:
         while stream.read(STEP):
             pass
         return None
     return head[begin.end() :]
+
+
+def _is_well_formed(head: bytes) -> bool:
+    """Rows may stand in a head that is damaged."""
+    try:
+        expat.ParserCreate().Parse(head, False)
+    except expat.ExpatError:
+        return False
+    return True
 
 
 class _Sheet:

@@ -34,6 +34,26 @@ FILES: Mapping[str, bytes] = {
         "<r>\n" + "".join(f"<p><id>{one['id']}</id><name>{one['name']}</name></p>\n" for one in records()) + "</r>"
     ).encode(),
 }
+MARC: Mapping[str, bytes] = {
+    "marc-xml": (
+        "<collection>\n"
+        + "".join(
+            f'<record><leader>0</leader><controlfield tag="001">{one["id"]}</controlfield><datafield tag="245">'
+            f'<subfield code="a">{one["name"]}</subfield></datafield></record>\n'
+            for one in records()
+        )
+        + "</collection>"
+    ).encode(),
+    "marc-json": json.dumps(
+        [
+            {"leader": "0", "fields": [{"001": one["id"]}, {"245": {"subfields": [{"a": one["name"]}]}}]}
+            for one in records()
+        ],
+        ensure_ascii=False,
+        indent=0,
+    ).encode(),
+}
+ALL = {**FILES, **MARC, **{f"source-records-{name}": data for name, data in MARC.items()}}
 BYTES = [
     b'"',
     b"\n",
@@ -80,10 +100,10 @@ def keys_in(read: Read) -> set[str]:
     return {f"key-{n}" for n in range(COUNT) if f"key-{n}" in text}
 
 
-@pytest.mark.parametrize("name", sorted(FILES))
+@pytest.mark.parametrize("name", sorted(ALL))
 @given(at=st.integers(0, 2000), what=st.sampled_from(BYTES))
 def test_bytes_that_come_in_between_lose_no_record_untold(name: str, at: int, what: bytes) -> None:
-    data = FILES[name]
+    data = ALL[name]
     at %= len(data) + 1
     read = Read(name, data[:at] + what + data[at:])
     lost = COUNT - len(keys_in(read))
@@ -91,10 +111,10 @@ def test_bytes_that_come_in_between_lose_no_record_untold(name: str, at: int, wh
     assert lost == 0 or read.told or (lost == 1 and len(read.good) >= COUNT)
 
 
-@pytest.mark.parametrize("name", sorted(FILES))
+@pytest.mark.parametrize("name", sorted(ALL))
 @given(at=st.integers(0, 2000), end=st.binary(max_size=0) | st.sampled_from([b"\n", b"\x1a"]))
 def test_a_file_that_is_cut_off_keeps_what_comes_before(name: str, at: int, end: bytes) -> None:
-    data = FILES[name]
+    data = ALL[name]
     at %= len(data) + 1
     read = Read(name, data[:at] + end)
     whole = data[:at].count(b"key-") - 1
@@ -104,16 +124,16 @@ def test_a_file_that_is_cut_off_keeps_what_comes_before(name: str, at: int, end:
         assert len(keys_in(read)) >= min(whole, COUNT) or read.told
 
 
-@pytest.mark.parametrize("name", sorted(FILES))
+@pytest.mark.parametrize("name", sorted(ALL))
 @pytest.mark.parametrize("end", [b"\r\n", b"\r", b"\n"])
 def test_any_line_ends_give_the_same_records_or_are_told(name: str, end: bytes) -> None:
-    read = Read(name, FILES[name].replace(b"\n", end))
+    read = Read(name, ALL[name].replace(b"\n", end))
     assert len(read.good) == COUNT or read.told
 
 
-@pytest.mark.parametrize("name", sorted(FILES))
+@pytest.mark.parametrize("name", sorted(ALL))
 def test_two_files_that_were_joined_lose_no_record_untold(name: str) -> None:
-    read = Read(name, FILES[name] * 2)
+    read = Read(name, ALL[name] * 2)
     assert len(read.good) >= 2 * COUNT or read.told
 
 

@@ -73,3 +73,13 @@ def test_a_sheet_with_damaged_bytes_loses_no_row_in_silence(at: int, length: int
     good, bad, broken = outcome(sheet[:at] + put + sheet[at + length :])
     far = {key: value for key, value in KEYS.items() if key not in near}
     assert broken or far.items() <= good.items() or bad
+
+
+def test_rows_in_a_damaged_head_are_not_passed_over() -> None:
+    """Part of the rows has come before the element that rows stand in."""
+    sheet = whole()
+    begin, moved = sheet.index(b"<sheetData>"), sheet.index(b'<row r="5"')
+    end = sheet.index(b'<row r="9"')
+    damaged = sheet[: begin - 2] + sheet[moved:end] + sheet[begin - 2 : moved] + sheet[end:]
+    _, _, broken = outcome(damaged)
+    assert broken
