@@ -1,6 +1,7 @@
 """System: what runs here, whether it is well, the definitions in force, and a check of all that is stored."""
 
 import json
+import os
 import platform
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from server.admin.site import Facts
 from server.settings import MASK, Settings, shown
 from storage.catalog.preparing import REVISION
 
+ENDED_EARLY = "the process that checked was ended before it was done; the log may say more"
 ADA = {"email": "ada@example.org"}
 
 
@@ -105,11 +107,19 @@ async def test_damage_is_listed(site: Signed, admin: AdminHouse) -> None:
 
 
 async def test_a_check_ends_with_the_server(tmp_path: Path, imports: Path) -> None:
+    """It is held in the middle: one of the files that it reads is a pipe into which nobody writes."""
     async with open_admin(tmp_path / "data", imports) as house:
         site = await house.signed()
-        await site.post("/admin/system/check")
+        batch = await site.imported(ADA)
+        pipe = house.data_dir / "blobs" / "sha256" / batch.control[:2] / batch.control[2:4] / batch.control
+        pipe.unlink()
+        os.mkfifo(pipe)
+        await site.post("/admin/system/check", {"deep": "on"})
         inspection = house.engine.inspection
+        assert inspection.underway is not None
     assert inspection.underway is None
+    assert inspection.last is not None
+    assert (inspection.last.found, inspection.last.trouble) == (None, ENDED_EARLY)
 
 
 async def test_a_check_that_cannot_be_made_says_why(site: Signed, monkeypatch: pytest.MonkeyPatch) -> None:
