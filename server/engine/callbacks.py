@@ -11,7 +11,7 @@ import ipaddress
 import re
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +35,12 @@ _STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: [^\r\n]*)?\r?\n")
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})\Z")
 _KEPT = "/%:=&?~+!$,;'@()*[]-._"  # of a path or query, beside letters and digits
 
+# site-local and multicast: `is_global` is true for them
+_INNER = [ipaddress.ip_network(text) for text in ("fec0::/10", "ff00::/8", "224.0.0.0/4")]
+# networks whose addresses end in one of IPv4: that are translated (RFC 6052, RFC 8215) or compatible (RFC 4291)
+_TRANSLATED = [ipaddress.IPv6Network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "::/96")]
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Compose = Callable[[str], Awaitable[dict[str, object] | None]]
 
 
@@ -122,7 +128,7 @@ class Callbacks:
         found = await self._in_thread(lambda: socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM))
         addresses = [str(info[4][0]) for info in found]
         for address in addresses:
-            if not self._rules.anywhere and not ipaddress.ip_address(address.partition("%")[0]).is_global:
+            if not self._rules.anywhere and not _is_public(ipaddress.ip_address(address.partition("%")[0])):
                 raise ErrandRefused(f"not called: {target.host} is {address}, which is not a public address")
         return addresses[0]
 
@@ -166,10 +172,24 @@ def _check_literal(host: str, rules: CallbackRules) -> None:
         literal = ipaddress.ip_address(host)
     except ValueError:
         return
-    if not rules.anywhere and not literal.is_global:
+    if not rules.anywhere and not _is_public(literal):
         raise RequestInvalid(
             f'request_meta.callback_url: {host} is not a public address; [voss] callbacks = "anywhere" would allow it'
         )
+
+
+def _is_public(address: Address) -> bool:
+    """Of the public internet, itself and the older address that a gateway may read in it."""
+    return all(each.is_global and not any(each in network for network in _INNER) for each in _read(address))
+
+
+def _read(address: Address) -> Iterator[Address]:
+    yield address
+    if isinstance(address, ipaddress.IPv4Address):
+        return
+    if any(address in network for network in _TRANSLATED):
+        yield ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    yield from filter(None, (address.sixtofour, *(address.teredo or ())))
 
 
 def _credentials(payload: Mapping[str, Any]) -> dict[str, str]:

@@ -8,7 +8,10 @@ import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from queue import Queue
+from threading import Thread
 from urllib.parse import urlencode
 
 import pytest
@@ -63,7 +66,7 @@ def front(request: pytest.FixtureRequest, site: Site, tmp_path: Path) -> Iterato
 def fronted(site: Site, folder: Path, *, strips: bool) -> Iterator[Front]:
     port = free_port()
     public = f"https://127.0.0.1:{port}{PREFIX}"
-    site.configure(server={"public_url": public, "trusted_proxies": ["127.0.0.1"]})
+    site.configure(server={"public_url": public, "trusted_proxies": ["127.0.0.1"]}, voss={"callbacks": "anywhere"})
     server = site.serve()
     with nginx(folder, server.address, port, strips=strips) as authority:
         yield Front(port, authority, server)
@@ -109,6 +112,55 @@ def test_an_import_goes_through(site: Site, front: Front) -> None:
     front.ask("POST", f"{PREFIX}{API}/schedule", f"batch={batch}".encode(), form)
     assert site.ended(batch)["state"] == "done"
     assert site.rows("entries") == 3000
+
+
+@contextmanager
+def listening() -> Iterator[tuple[str, Queue[Mapping[str, object]]]]:
+    """The address of a client that waits for callbacks, and those that came."""
+    told: Queue[Mapping[str, object]] = Queue()
+
+    class Told(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            told.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Told) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/told", told
+        server.shutdown()
+        thread.join()
+
+
+def test_a_load_tells_its_client_where_its_transaction_is(site: Site, front: Front) -> None:
+    key = basic(site.run("keys", "create", "loads", "--scope", "voss").strip())
+    kind, body = encoded({}, (site.folder / "imports/sample/countries.xlsx").read_bytes())
+    body = body.replace(b'name="file"; filename="data"', b'name="uploadedfile"; filename="countries.xlsx"')
+    status, text, _ = front.ask("POST", f"{PREFIX}/api/uploadfiles/", body, {"Content-Type": kind, **key})
+    assert status == 202, text
+    with listening() as (address, told):
+        load = {"bulkload_file": "countries.xlsx", "execute_immediately": True}
+        wanted = json.dumps({**load, "request_meta": {"external_id": "7", "callback_url": address}}).encode()
+        path = f"{PREFIX}/api/tool/BulkLoad/?method=bulkload_spreadsheet&hierarchy=sys&nowait=true&format=json"
+        status, text, _ = front.ask("POST", path, wanted, {"Content-Type": "application/json", **key})
+        assert status == 200, text
+        assert json.loads(text)["href"].startswith(f"{PREFIX}/api/tool/Transaction/")
+        said = told.get(timeout=60)
+    assert (said["external_id"], said["success"]) == ("7", True), said
+    href = str(said["href"])
+    assert href.startswith(f"{PREFIX}/api/tool/Transaction/")
+    status, text, _ = front.ask("GET", f"{href}/?format=json", headers=key)
+    assert (status, json.loads(text)["data"]["status"]) == (200, "Success"), text
+
+
+def test_what_a_client_says_of_the_way_to_it_counts_for_nothing(site: Site, front: Front) -> None:
+    forged = {"X-Forwarded-Host": "evil.example", "X-Forwarded-Prefix": "/evil", "Forwarded": "host=evil.example"}
+    status, _, headers = front.ask("GET", f"{PREFIX}/admin/", headers=forged)
+    assert (status, headers["Location"].partition("?")[0]) == (303, f"{PREFIX}/admin/sign-in")
 
 
 def test_who_keeps_sending_wrong_keys_disturbs_nobody(site: Site, front: Front) -> None:

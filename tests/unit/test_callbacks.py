@@ -47,11 +47,22 @@ def test_what_can_be_no_address_is_refused_where_it_is_given(url: object) -> Non
         check_callback_address(url, ANYWHERE)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "10.0.0.1", "169.254.169.254", "[::ffff:127.0.0.1]", "0.0.0.0"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("127.0.0.1", "[::1]", "10.0.0.1", "169.254.169.254", "[::ffff:127.0.0.1]", "0.0.0.0", "224.0.0.1"),
+        *("[64:ff9b::7f00:1]", "[64:ff9b:1::10.0.0.1]", "[::127.0.0.1]", "[2002:7f00:1::]", "[fec0::1]", "[ff02::1]"),
+    ],
+)
 def test_private_addresses_need_a_setting(host: str) -> None:
     with pytest.raises(RequestInvalid, match="not a public address"):
         check_callback_address(f"http://{host}/", PUBLIC)
     check_callback_address(f"http://{host}/", ANYWHERE)
+
+
+@pytest.mark.parametrize("host", ["8.8.8.8", "[2001:4860:4860::8888]", "[64:ff9b::8.8.8.8]", "[2002:808:808::]"])
+def test_public_addresses_need_none(host: str) -> None:
+    check_callback_address(f"http://{host}/", PUBLIC)
 
 
 @asynccontextmanager

@@ -1,15 +1,17 @@
 """A public address with a path: all links to this server begin with it, whether the proxy keeps it or takes it off."""
 
 import asyncio
+import io
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import openpyxl
 import pytest
 import pytest_asyncio
 from aiohttp import web
@@ -172,9 +174,38 @@ async def test_folio_cookies_stay_below_the_path(house: House) -> None:
 
 async def test_hrefs_of_transactions_are_public(house: House) -> None:
     headers = basic("x", await house.key("voss"))
-    _, text, _ = await house.ask("GET", "/api/tool/Transaction/", headers=headers)
-    assert '"href":"/api' not in text
-    assert "error" not in text
+    form = aiohttp.FormData()
+    form.add_field("uploadedfile", countries(), filename="countries.xlsx")
+    status, text, _ = await house.ask("POST", "/api/uploadfiles/", data=form, headers=headers)
+    assert status == 202, text
+    meta = {"external_reference": '"href": "/api/tool/"'}
+    load = {"bulkload_file": "countries.xlsx", "execute_immediately": True, "request_meta": meta}
+    path = "/api/tool/BulkLoad/?method=bulkload_spreadsheet&hierarchy=sys&format=json"
+    seen = [(await house.ask("POST", f"{path}&nowait=true", json=load, headers=headers))[1]]
+    id = json.loads(seen[0])["transaction_id"]
+    paths = ("", f"{id}/", f"{id}/rows/", "?view=", "?limit=1&format=json")
+    seen += [(await house.ask("GET", f"/api/tool/Transaction/{path}", headers=headers))[1] for path in paths]
+    found = [href for text in seen for href in hrefs(json.loads(text))]
+    assert len(found) > len(seen)
+    assert {href[: len(PREFIX) + 5] for href in found} == {f"{PREFIX}/api/"}
+
+
+def hrefs(value: object) -> Iterator[str]:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    if isinstance(value, dict) and isinstance(value.get("href"), str):
+        yield value["href"]
+    for each in inner:
+        yield from hrefs(each)
+
+
+def countries() -> bytes:
+    book = openpyxl.Workbook()
+    assert book.active is not None
+    for row in (["entity:data/Countries"], ["country_name"], ["Germany"]):
+        book.active.append(row)
+    content = io.BytesIO()
+    book.save(content)
+    return content.getvalue()
 
 
 async def test_the_page_of_a_learningbuilder_batch_is_public(house: House) -> None:

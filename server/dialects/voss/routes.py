@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable
 
+import orjson
 from aiohttp import web
 
 from server.dialects.voss import wire
@@ -27,10 +28,24 @@ def answer(document: object, status: int = 200) -> web.Response:
 
 
 def led_by(prefix: str, response: web.Response) -> web.Response:
-    """With the path of the public address before each href; within a text the quotes would be escaped."""
-    if prefix and isinstance(response.body, bytes):
-        response.body = response.body.replace(b'"href":"/api/', f'"href":"{prefix}/api/'.encode())
+    """With the path of the public address before each href."""
+    if prefix and isinstance(response.body, bytes) and response.content_type == "application/json":
+        response.body = wire.to_json(_led(orjson.loads(response.body), prefix))
     return response
+
+
+def _led(value: object, prefix: str) -> object:
+    """An answer with a path before the address under each `href`."""
+    if isinstance(value, list):
+        return [_led(each, prefix) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: prefix + each
+        if name == "href" and isinstance(each, str) and each.startswith("/api/")
+        else _led(each, prefix)
+        for name, each in value.items()
+    }
 
 
 class Api:
