@@ -20,14 +20,16 @@ from urllib.parse import SplitResult, quote, urlsplit
 import orjson
 
 from server.engine.certificates import untrusted
-from server.engine.errands import ErrandFailed, ErrandRefused
+from server.engine.errands import MOST, ErrandFailed, ErrandRefused
 from server.engine.errors import RequestInvalid
 from storage.queues.base import Job
 
 KIND = "voss-callback"
 ATTEMPTS = 33  # with pauses that double from ten seconds to an hour: about a day in all
 SECONDS = 20.0
-_THREADS = 4  # that look names up and read certificates: never those that others wait for
+# to look names up and read certificates: never those that others wait for. A look-up cannot be ended and may outlast
+# its callback, so there are twice as many as there are errands at a time; they are made when they are needed
+_THREADS = 2 * MOST
 _INTERIM = 200  # answers below it announce another one
 _MOST_INTERIM = 10
 _HEADER_LINES = 200

@@ -1,6 +1,7 @@
 """Errands: small jobs that the server does itself, such as a mail or a callback, from the same durable queue."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -17,6 +18,7 @@ from storage.queues.base import FinalState, Job
 log = structlog.get_logger("penstock.errands")
 
 MOST = 16  # errands at a time
+MOST_OF_A_KIND = 12  # so that a crowd of one kind, each to a place of its own, leaves room for the others
 _SECONDS = 150.0  # for one errand in all; those that call others may have a shorter time of their own
 _LEASE = 2 * _SECONDS
 _FIRST_PAUSE = 10.0  # seconds before the second try; it doubles, up to an hour
@@ -37,7 +39,9 @@ class ErrandRefused(Exception):
 
 
 class Errands:
-    """Does several errands at a time, but only one for each place. An errand never changes the job it follows.
+    """Does several errands at a time, but only one for each place, and never only one kind.
+
+    An errand never changes the job it follows.
 
     `kinds` says who knows how. `places` says where one goes, such as a host: a slow host does not hold up the others.
     """
@@ -53,6 +57,8 @@ class Errands:
         self._stopping = asyncio.Event()
         self._underway: set[asyncio.Task[None]] = set()
         self._waiting: dict[str, int] = {}  # by place where one is: how many were put off since it began
+        self._going: Counter[str] = Counter()  # by kind
+        self._crowd: Counter[str] = Counter()  # by kind: how many were put off since there was room for one
         self._room = asyncio.Semaphore(MOST)
 
     def add(self, kind: str, errand: Errand) -> None:
@@ -122,13 +128,25 @@ class Errands:
         place = self._places[job.kind](job) if job.kind in self._places else job.id
         if place in self._waiting:
             self._waiting[place] += 1
-            due = self._in(_PLACE_PAUSE * self._waiting[place])
-            await self._storage.queue.release(job.id, owner, due, counted=False, error=job.error)
-            return
+            await self._put_off(job, owner, self._waiting[place])
+        elif self._going[job.kind] >= MOST_OF_A_KIND:
+            self._crowd[job.kind] += 1
+            await self._put_off(job, owner, self._crowd[job.kind] / MOST_OF_A_KIND)
+        else:
+            await self._do_alone(job, owner, place)
+
+    async def _put_off(self, job: Job, owner: str, turns: float) -> None:
+        due = self._in(_PLACE_PAUSE * max(1.0, turns))
+        await self._storage.queue.release(job.id, owner, due, counted=False, error=job.error)
+
+    async def _do_alone(self, job: Job, owner: str, place: str) -> None:
         self._waiting[place] = 0
+        self._going[job.kind] += 1
         try:
             await self._do(job, owner)
         finally:
+            self._going[job.kind] -= 1
+            self._crowd[job.kind] = 0
             del self._waiting[place]
 
     async def _do(self, job: Job, owner: str) -> None:

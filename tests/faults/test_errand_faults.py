@@ -12,7 +12,7 @@ import pytest
 import structlog
 
 from server.engine.clock import utc_now
-from server.engine.errands import ErrandFailed, ErrandRefused, Errands
+from server.engine.errands import MOST, MOST_OF_A_KIND, ErrandFailed, ErrandRefused, Errands
 from server.engine.ledger import ERRAND
 from storage.errors import StorageFull
 from storage.opening import open_storage
@@ -90,6 +90,36 @@ async def test_errands_that_hang_keep_nobody_else(tmp_path: Path) -> None:
         assert await asyncio.wait_for(done.get(), 20) == "quick"
         go_on.set()
         assert [await asyncio.wait_for(done.get(), 20) for _ in range(3)] == ["slow"] * 3
+        await errands.stop()
+    finally:
+        await storage.close()
+
+
+async def test_a_crowd_of_one_kind_leaves_room_for_the_others(tmp_path: Path) -> None:
+    """Each goes to a place of its own, all of them hang, and in the end all are done."""
+    storage = await asyncio.to_thread(open_storage, tmp_path)
+    go_on = asyncio.Event()
+    done: asyncio.Queue[str] = asyncio.Queue()
+    hanging = []
+
+    async def call(job: Job) -> None:
+        hanging.append(job.id)
+        await go_on.wait()
+        done.put_nowait(job.kind)
+
+    async def write(job: Job) -> None:
+        assert len(hanging) == MOST_OF_A_KIND
+        done.put_nowait(job.kind)
+
+    errands = Errands(storage, moving_clock(), {"call": call, "letter": write})
+    try:
+        for kind in ["call"] * 2 * MOST + ["letter"]:
+            new = NewJob(kind=kind, mode=ERRAND, max_attempts=1)
+            await storage.catalog.write(lambda c, new=new: storage.queue.put(c, new, NOW))
+        errands.start()
+        assert await asyncio.wait_for(done.get(), 60) == "letter"
+        go_on.set()
+        assert [await asyncio.wait_for(done.get(), 60) for _ in range(2 * MOST)] == ["call"] * 2 * MOST
         await errands.stop()
     finally:
         await storage.close()

@@ -1,6 +1,8 @@
 """Where callbacks may go, and exchanges with listeners that drip, lie or fall silent: one deadline closes them."""
 
 import asyncio
+import socket
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
@@ -9,7 +11,7 @@ from typing import Any
 import pytest
 
 from server.engine.callbacks import CallbackRules, Callbacks, check_callback_address
-from server.engine.errands import ErrandFailed, ErrandRefused
+from server.engine.errands import MOST, ErrandFailed, ErrandRefused
 from server.engine.errors import RequestInvalid
 
 PUBLIC, ANYWHERE = CallbackRules(), CallbackRules(anywhere=True)
@@ -65,6 +67,36 @@ def test_public_addresses_need_none(host: str) -> None:
     check_callback_address(f"http://{host}/", PUBLIC)
 
 
+async def test_names_without_an_answer_keep_no_other_callback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as there can be at a time, and as many again that were given up before their look-ups ended."""
+    answered, real = threading.Event(), socket.getaddrinfo
+
+    def look_up(host: Any, *arguments: Any, **options: Any) -> Any:
+        if host == "silent.example":
+            answered.wait(60)
+            raise socket.gaierror("no such name")
+        return real(host, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    callbacks = Callbacks(_compose, ANYWHERE, 20.0)
+    silent: Any = SimpleNamespace(payload={"job": "1", "callback_url": "http://silent.example/"})
+    waiting = [asyncio.create_task(callbacks(silent)) for _ in range(2 * MOST - 1)]
+    try:
+        async with listener(saying(b"HTTP/1.1 200 OK\r\n\r\n")) as (address, closed):
+            await callbacks(SimpleNamespace(payload={"job": "2", "callback_url": address}))  # type: ignore[arg-type]
+            await asyncio.wait_for(closed.wait(), 10)
+        assert not any(one.done() for one in waiting)
+    finally:
+        answered.set()
+        failed = await asyncio.gather(*waiting, return_exceptions=True)
+        callbacks.close()
+    assert {str(one) for one in failed} == {"http://silent.example/: no such name"}
+
+
+async def _compose(job: str) -> dict[str, object]:
+    return {"transaction_id": job}
+
+
 @asynccontextmanager
 async def listener(talk: Talk) -> AsyncIterator[tuple[str, asyncio.Event]]:
     """Its address, and an event that says that the caller has closed the connection."""
@@ -87,10 +119,7 @@ async def listener(talk: Talk) -> AsyncIterator[tuple[str, asyncio.Event]]:
 
 
 async def call(address: str, seconds: float = 20.0, rules: CallbackRules = ANYWHERE) -> None:
-    async def compose(job: str) -> dict[str, object]:
-        return {"transaction_id": job}
-
-    callbacks = Callbacks(compose, rules, seconds)
+    callbacks = Callbacks(_compose, rules, seconds)
     job: Any = SimpleNamespace(payload={"job": "1", "callback_url": address})
     try:
         await callbacks(job)
