@@ -245,10 +245,11 @@ def main(arguments: Sequence[str]) -> int:
     return 1 if seen else 0
 
 
-def run(fuzzed: Fuzzed, random: Random, seconds: float, keep: Path) -> tuple[set[str], int]:
+def run(fuzzed: Fuzzed, random: Random, seconds: float, keep: Path, most: int = sys.maxsize) -> tuple[set[str], int]:
+    """`most`: requests and files, if there is time."""
     ended, tried, seen = time.monotonic() + seconds, 0, set[str]()
     files = [good for good in GOOD if not good.reader.startswith("source-records")]
-    while time.monotonic() < ended:
+    while time.monotonic() < ended and tried < most:
         tried += 1
         if random.random() < 0.05:
             good = random.choice(files)
