@@ -208,6 +208,8 @@ class _Rows:
         self._place = self._placed(attributes.get("r"))
 
     def _begin_value(self, _: Attributes) -> None:
+        if self._value is not None:
+            raise FileBroken(f"{self.feed.where}: a cell has two values")
         self._value = self._into = []
 
     def _begin_formula(self, _: Attributes) -> None:
@@ -240,6 +242,8 @@ class _Rows:
             return
         if self._place >= MOST_COLUMNS:
             raise too_large(self.feed.part, self._place + 1, self._last + 1)
+        if self._place in self._row:
+            raise FileBroken(f"{self.feed.where}: column {self._place + 1} of the row has two cells")
         self._row[self._place] = value
 
     def _cell(self) -> Cell | Fault:

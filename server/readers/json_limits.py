@@ -63,11 +63,16 @@ def _number_fault(match: re.Match[bytes]) -> str | None:
 
 
 def repeats_names(document: bytes, value: object) -> bool:
-    """Whether an object in it has a name twice: what was parsed has fewer quotes then than what was read."""
+    """Whether an object in it may have a name twice: what was parsed has fewer quotes then than what was read."""
     try:
-        return document.count(b'"') > orjson.dumps(value).count(b'"')
+        return _quotes(document) > orjson.dumps(value).count(b'"')
     except orjson.JSONEncodeError:
         return False  # too deep, which is refused elsewhere
+
+
+def _quotes(document: bytes) -> int:
+    """Those that are written as codes, too."""
+    return document.count(b'"') + document.count(b"\\u0022")
 
 
 def on_repeated_name(document: bytes, value: object) -> str | None:
@@ -75,6 +80,8 @@ def on_repeated_name(document: bytes, value: object) -> str | None:
     if not repeats_names(document, value):
         return None
     name = _repeated_name(document) if len(document) <= _LOOKED_INTO else None
+    if name is None and b"\\\\u0022" in document:
+        return None
     called = "a name" if name is None else f"the name {shorten(name)}"
     return f"an object has {called} more than once; only the last value is read"
 

@@ -1,5 +1,6 @@
 """The XML parts of a workbook, element by element: in any encoding that XML allows, without DTDs and entities."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO
 from xml.parsers import expat
@@ -8,6 +9,9 @@ from server.readers.base import FileBroken
 
 STEP = 64 << 10
 MOST_DEPTH = 200
+
+# a byte order mark goes before the charset that is declared
+_MARKED = re.compile(rb"""\A(\xef\xbb\xbf<\?xml[^>"']*["'][^>"']*["'][^>"'=]*\sencoding\s*=\s*["'])[A-Za-z0-9._:-]+""")
 
 Attributes = dict[str, str]
 
@@ -52,8 +56,10 @@ class PartParser:
 
     def read(self, stream: IO[bytes]) -> Iterator[int]:
         """Feeds all of it; gives the length of each piece."""
+        first = True
         while data := stream.read(STEP):
-            self.feed(data)
+            self.feed(_MARKED.sub(rb"\1utf-8", data) if first else data)
+            first = False
             yield len(data)
         self.feed(b"", final=True)
 

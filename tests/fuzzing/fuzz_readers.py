@@ -30,6 +30,7 @@ RECORDS = 24
 SECONDS = 1.0  # of CPU, for up to a MiB
 MEMORY = 1 << 30
 MARK = re.compile(r"qzm\d{4}w")
+COMMENT = re.compile("<!--.*?-->|<\\?.*?\\?>", re.DOTALL)  # of XML, which is not read
 TABLES = ("csv-with-name-row", "tsv-with-name-row", "xlsx-with-name-row")
 
 
@@ -198,7 +199,7 @@ def _repeated(block: Block) -> list[str]:
 
 def marks_in(data: bytes, *, packed: bool) -> set[str]:
     if not packed:
-        return set(MARK.findall(data.decode("latin-1")))
+        return set(MARK.findall(COMMENT.sub("", data.decode("latin-1"))))
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as package:
             return set(MARK.findall("".join(package.read(n).decode("latin-1") for n in package.namelist())))

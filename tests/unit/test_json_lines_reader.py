@@ -107,3 +107,13 @@ def test_a_name_that_an_object_has_twice_is_told() -> None:
 def test_a_line_of_an_end_mark_is_passed_over(end: bytes) -> None:
     assert records(b'{"a":1}\n' + end)[0] == {"a": 1}
     assert all(one == {} for one in records(b'{"a":1}\n' + end)[1:])
+
+
+def test_quotes_that_are_written_as_codes_hide_no_repeated_name() -> None:
+    def remarks(data: bytes) -> list[str]:
+        return [one for block in READERS["json-lines"].blocks(io.BytesIO(data), {}) for one in block.remarks]
+
+    assert remarks(rb'{"a":1,"a":2,"b":"\u0022\u0022"}')[0].startswith(
+        "line 1: an object has the name 'a' more than once"
+    )
+    assert remarks(rb'{"a":1,"b":"\u0022\u0022","c":"\\u0022"}') == []

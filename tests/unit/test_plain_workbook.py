@@ -299,7 +299,6 @@ SOME = [row(1, inline("name"), inline("n")), row(2, inline("a"), "><v>1</v></c>"
         archive([SOME[0].replace(' r="1"', "", 1), SOME[1]]),
         archive([SOME[0].replace(' r="A1"', ""), SOME[1]]),
         archive([row(1, ("B", "><v>2</v></c>"), ("A", "><v>1</v></c>"))]),
-        archive([row(1, ("A", "><v>2</v></c>"), ("A", "><v>1</v></c>"))]),
         archive([SOME[0], row(2, ("ZZZ", "><v>1</v></c>"))]),
         archive(SOME, data="<sheetData>{}"),
         archive(SOME, data="<x:sheetData xmlns:x='y'>{}</x:sheetData>"),

@@ -4,7 +4,7 @@ import io
 
 import pytest
 from binary_books import Computed, Error, xls, xlsb
-from workbook_parts import number, ods, ods_cell, ods_row, text, xlsx
+from workbook_parts import number, ods, ods_cell, ods_row, packed, text, xlsx, xlsx_parts
 
 from server.readers import READERS
 from server.readers.base import BadRecord, Block, FileBroken
@@ -211,3 +211,30 @@ def test_an_error_in_a_header_of_a_bulk_load_is_refused(at: int) -> None:
     rows[at][1] = ' t="e"><v>#NAME?</v></c>'
     with pytest.raises(LayoutWrong, match=rf"sheet 'Data', row {at + 1}, column B holds the error #NAME\?"):
         bulk_records(xlsx(*rows))
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        ('<c r="A2"><v>1</v></c><c r="B2"><v>2</v></c><c r="B2"><v>3</v></c>', "column 2 of the row has two cells"),
+        ('<c r="B2"><v>1</v></c><c r="A2"><v>2</v></c><c><v>3</v></c>', "column 2 of the row has two cells"),
+        ('<c r="A2"><v>1</v><v>2</v></c>', "a cell has two values"),
+    ],
+)
+def test_no_value_takes_the_place_of_another(cells: str, said: str) -> None:
+    parts = dict(xlsx_parts([NAMES, [number(1)]]))
+    sheet = parts["xl/worksheets/sheet1.xml"]
+    begin, end = sheet.index('<row r="2"'), sheet.rindex("</row>")
+    parts["xl/worksheets/sheet1.xml"] = f'{sheet[:begin]}<row r="2">{cells}{sheet[end:]}'
+    with pytest.raises(FileBroken, match=said):
+        records(packed(parts))
+
+
+@pytest.mark.parametrize("declared", ["ISO-8859-1", "windows-1252", "UTF-8", "utf-16"])
+def test_a_byte_order_mark_of_a_part_goes_before_its_declaration(declared: str) -> None:
+    parts = xlsx_parts([NAMES, [number(1), text("Zoë")]])
+    marked = {
+        name: ("\ufeff" + f'<?xml version="1.0" encoding="{declared}"?>' + content).encode()
+        for name, content in parts.items()
+    }
+    assert records(packed(marked)) == [{"code": 1, "title": "Zoë"}]
