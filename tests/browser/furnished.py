@@ -157,12 +157,14 @@ def haplo(house: House) -> None:
         return made
 
     good = json.dumps(people(12)).encode()
+    late = people(5)[-1] | {"start": "some day in March"}  # stored without its date, which is a warning
     house.batches["dry-run"] = batch("A first try", good, "dry-run")
     house.batches["complete"] = batch("The real thing", good)
     house.batches["uploading"] = batch("Waits for its file", None, "")
     house.batches["error"] = batch("Cut off on the way", good[:200])
     house.batches["failures"] = batch(LONG, json.dumps(people(90, wrong=3)).encode())
-    for name in ("dry-run", "complete", "error", "failures"):
+    house.batches["warnings"] = batch("Dates as they were typed", json.dumps([*people(4), late]).encode())
+    for name in ("dry-run", "complete", "error", "failures", "warnings"):
         house.ended(house.batches[name])
 
 

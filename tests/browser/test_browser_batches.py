@@ -23,7 +23,7 @@ async def test_a_batch_ends_before_ones_eyes(house: House, visit: Visit) -> None
     await expect(page.locator(".badge").first).to_have_text("uploading")
     await page.evaluate("window.mark = 'the same page'")
     house.client().send_form(f"{STANDARD}/schedule", batch=batch)
-    await expect(page.locator(".badge").first).to_have_text("complete")
+    await expect(page.locator(".badge").first).to_have_text("complete, 3 failed")
     await expect(page.locator("dl.counts .created dd")).to_have_text("10")
     await expect(page.locator("dl.counts .failed dd")).to_have_text("3")
     assert await page.evaluate("window.mark") == "the same page"
@@ -68,7 +68,7 @@ async def test_a_copy_is_made_and_run(house: House, visit: Visit) -> None:
     await expect(page.get_by_role("heading", level=1)).to_have_text("Original (copy)")
     await page.get_by_role("link", name="Dry run").click()
     await page.get_by_role("button", name="Dry run").click()
-    await expect(page.locator(".badge").first).to_have_text("dry-run")
+    await expect(page.locator(".badge").first).to_have_text("dry-run, 3 failed")
     await expect(page.get_by_role("main")).to_contain_text("This application has not been updated with imported data.")
 
 

@@ -27,7 +27,7 @@ async def test_a_dropped_file_is_checked_confirmed_and_imported(house: House, vi
     assert house.site.rows("members") == before, "nothing is imported before it is confirmed"
     await page.get_by_role("button", name="Import 10 records").click()
     await page.evaluate("window.mark = 'the same page'")
-    await expect(page.locator(".badge").first).to_have_text("complete")
+    await expect(page.locator(".badge").first).to_have_text("complete, 3 failed")
     assert await page.evaluate("window.mark") == "the same page"
     assert house.site.rows("members") == before + 10
     await open_failed(page)
@@ -43,7 +43,7 @@ async def test_the_same_without_scripts(house: House, visit: Visit, tmp_path: Pa
     await expect_summary(page)
     await page.get_by_role("button", name="Import 10 records").click()
     await when_ended(house, page, "batches")
-    await expect(page.locator(".badge").first).to_have_text("complete")
+    await expect(page.locator(".badge").first).to_have_text("complete, 3 failed")
     assert house.site.rows("members") == before + 10
     await open_failed(page)
     assert await download(page, tmp_path) == HEADER + BAD
@@ -66,7 +66,7 @@ async def test_an_end_before_the_first_event_is_shown_all_the_same(house: House,
     await page.wait_for_url("**/admin/batches/**")
     await asyncio.to_thread(house.ended, batch_in(page))
     over.set()
-    await expect(page.locator(".badge").first).to_have_text("complete")
+    await expect(page.locator(".badge").first).to_have_text("complete, 3 failed")
 
 
 async def test_an_import_that_is_abandoned_leaves_nothing(house: House, visit: Visit, tmp_path: Path) -> None:
