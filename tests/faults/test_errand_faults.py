@@ -98,28 +98,37 @@ async def test_errands_that_hang_keep_nobody_else(tmp_path: Path) -> None:
 async def test_a_crowd_of_one_kind_leaves_room_for_the_others(tmp_path: Path) -> None:
     """Each goes to a place of its own, all of them hang, and in the end all are done."""
     storage = await asyncio.to_thread(open_storage, tmp_path)
-    go_on = asyncio.Event()
+    crowded, go_on = asyncio.Event(), asyncio.Event()
     done: asyncio.Queue[str] = asyncio.Queue()
-    hanging = []
+    hanging, most = [], []
 
     async def call(job: Job) -> None:
         hanging.append(job.id)
+        most.append(len(hanging))
+        if len(hanging) == MOST_OF_A_KIND:
+            crowded.set()
         await go_on.wait()
+        hanging.remove(job.id)
         done.put_nowait(job.kind)
 
     async def write(job: Job) -> None:
-        assert len(hanging) == MOST_OF_A_KIND
         done.put_nowait(job.kind)
+
+    async def put(kind: str) -> None:
+        new = NewJob(kind=kind, mode=ERRAND, max_attempts=1)
+        await storage.catalog.write(lambda c: storage.queue.put(c, new, NOW))
 
     errands = Errands(storage, moving_clock(), {"call": call, "letter": write})
     try:
-        for kind in ["call"] * 2 * MOST + ["letter"]:
-            new = NewJob(kind=kind, mode=ERRAND, max_attempts=1)
-            await storage.catalog.write(lambda c, new=new: storage.queue.put(c, new, NOW))
+        for _ in range(2 * MOST):
+            await put("call")
         errands.start()
+        await asyncio.wait_for(crowded.wait(), 60)
+        await put("letter")
         assert await asyncio.wait_for(done.get(), 60) == "letter"
         go_on.set()
         assert [await asyncio.wait_for(done.get(), 60) for _ in range(2 * MOST)] == ["call"] * 2 * MOST
+        assert max(most) == MOST_OF_A_KIND
         await errands.stop()
     finally:
         await storage.close()
