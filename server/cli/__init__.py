@@ -28,6 +28,8 @@ COMMANDS = {
     "restore": ("restore", "Make a data directory of a backup, every byte checked."),
 }
 
+_WIDTH = 110  # of help, in every terminal: a narrower one goes on in its next line, and no word is cut
+
 
 class _Commands(TyperGroup):
     """Imports a command when it is about to run, or when a shell completes it; to list them needs no import."""
@@ -49,7 +51,8 @@ def make_app(wanted: str | None) -> typer.Typer:
         cls=_Commands,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        rich_markup_mode=None,  # boxes break and cut words that people copy
+        context_settings={"help_option_names": ["-h", "--help"], "terminal_width": _WIDTH},
     )
     app.callback()(_root)
     for name, (module, summary) in COMMANDS.items():
@@ -89,10 +92,11 @@ def run(arguments: Sequence[str]) -> int:
         return _said("interrupted", 130)
     except Exception as error:
         # imported late: it knows the errors of every room, and most commands end well
-        code: int | None = importlib.import_module("server.cli.failures").exit_code(error)
+        failures = importlib.import_module("server.cli.failures")
+        code: int | None = failures.exit_code(error)
         if code is None:
             raise
-        return _said(str(error), code)
+        return _said(failures.words_of(error), code)
     return 0
 
 

@@ -100,7 +100,7 @@ def results(
     config: Config = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Write such records of a batch as a file of the kind they came in, to be put right and imported again."""
+    """Write records that failed or lost a value as a file of their kind, to be put right."""
     one_of(kind, RESULTS, "--kind")
 
     async def work(engine: Engine) -> None:

@@ -20,6 +20,13 @@ CODES: dict[type[BaseException], int] = {
 }
 
 
+def words_of(error: BaseException) -> str:
+    """An error for people: of a file its name and what is wrong, without the system's number."""
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
 def exit_code(error: BaseException) -> int | None:
     """None for an error that nobody expected: a fault of this program."""
     return next((CODES[kind] for kind in type(error).__mro__ if kind in CODES), None)

@@ -19,11 +19,13 @@ entry = typer.Typer()
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-def duration(text: str) -> timedelta:
+def duration(text: str, flag: str) -> timedelta:
     """90d, 12h, 30m or 4w."""
     found = re.fullmatch(r"([0-9]{1,6})([mhdw])", text)
     if found is None or int(found[1]) == 0:
-        raise typer.BadParameter(f"{text!r} is not a time span; write a number and m, h, d or w, like 90d")
+        raise typer.BadParameter(
+            f"{text!r} is not a time span; write a number and m, h, d or w, like 90d", param_hint=flag
+        )
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
@@ -49,7 +51,7 @@ def create(
 ) -> None:
     """Create a key and print it, alone, on stdout: it cannot be shown again."""
 
-    until = datetime.now(UTC) + duration(expires) if expires else None
+    until = datetime.now(UTC) + duration(expires, "--expires") if expires else None
 
     async def work(engine: Engine) -> None:
         _, secret = await engine.keys.create(name, scope, tenant or (), until)
@@ -93,7 +95,7 @@ def rotate(
 ) -> None:
     """Create a successor with the same rights and print it, alone, on stdout."""
 
-    span = duration(overlap)
+    span = duration(overlap, "--overlap")
 
     async def work(engine: Engine) -> None:
         _, secret = await engine.keys.rotate(id, span)

@@ -17,6 +17,7 @@ from server.cli.visible import one_line, visible
 Row = Mapping[str, object]
 
 _NO_TERMINAL = 1000  # columns: a line for each row, for grep and awk
+_COLUMN = 12  # characters that each column has at least; a narrower terminal goes on in its next line
 
 
 def show_list(rows: Sequence[Row], columns: Sequence[str], *, as_json: bool) -> None:
@@ -31,7 +32,9 @@ def show_list(rows: Sequence[Row], columns: Sequence[str], *, as_json: bool) -> 
         table.add_column(column, overflow="fold")
     for line in cells:
         table.add_row(*map(Text, line))  # a plain text would be read as markup
-    Console(width=None if sys.stdout.isatty() else _NO_TERMINAL).print(table)
+    console = Console(width=None if sys.stdout.isatty() else _NO_TERMINAL)
+    console.width = max(console.width, longest + _COLUMN * len(columns))
+    console.print(table)
 
 
 def show_one(row: Row, *, as_json: bool) -> None:

@@ -21,7 +21,7 @@ def group() -> None:
 
 @entry.command()
 def check(
-    files: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]…")] = None,
+    files: Annotated[list[Path] | None, typer.Argument(metavar="FILE")] = None,
     config: Config = None,
     data_dir: DataDir = None,
 ) -> None:

@@ -18,6 +18,15 @@ from server.cli import COMMANDS, run
 from server.cli.imports import role_of
 from server.engine.keys import SCOPES
 
+HELPED = (
+    ["import"],
+    ["batches", "list"],
+    ["batches", "results"],
+    ["keys", "create"],
+    ["models", "check"],
+    ["processes", "check"],
+    ["records", "export"],
+)
 KEY = re.compile(r"[A-Za-z0-9_-]{44}\n")
 
 
@@ -656,8 +665,37 @@ def test_the_version_is_that_of_the_package(penstock):
 
 
 def test_help_of_a_new_key_lists_the_scopes(penstock):
-    out = " ".join(re.sub(r"[│\s]+", " ", ok(penstock("keys", "create", "-h"))).split())
+    out = ok(penstock("keys", "create", "-h"))
     assert all(scope in out for scope in SCOPES)
+
+
+@pytest.mark.parametrize("columns", ["20", "80", "300"])
+def test_no_terminal_is_too_narrow_for_whole_words(penstock, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    for command in ([], ["batches"], *HELPED):
+        shown = penstock(*command, "-h")[1]
+        assert not re.search(r"-\n|…|[a-z]\.\.\.\n", shown), shown  # broken at a hyphen, or cut
+    for wrong in (["batches", "list", "--api", "nobody's"], ["keys", "create", "x", "--scope", "y", "--expires", "3"]):
+        code, _, err = penstock(*wrong)
+        assert (code, len(err.splitlines()[-1]) > 60) == (2, True)  # the whole sentence in one line
+    assert "--expires: '3' is not a time span" in err
+
+
+@pytest.mark.parametrize("columns", ["20", "80", "300"])
+def test_a_list_shows_every_column_in_every_terminal(used, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    shown = re.sub("\x1b\\[[0-9]*m", " ", shown_by(monkeypatch, "keys", "list").split("\n")[0])
+    assert shown.split() == ["id", "name", "state", "scopes", "tenants", "created", "expires", "last_used"]
+
+
+def test_a_file_that_cannot_be_written_or_read_is_named_as_it_was_given(used, tmp_path):
+    for command, name in (
+        (("backup", "gone/all.tar"), "gone/all.tar: cannot be written: there is no directory "),
+        (("restore", "gone.tar", "--data-dir", "other"), "gone.tar: No such file or directory"),
+        (("records", "export", "people", "--output", "gone/people"), "gone/people: No such file or directory"),
+    ):
+        code, _, err = used(*command)
+        assert (code, err.startswith(f"penstock: {name}")) == (1, True), err
 
 
 @pytest.mark.parametrize(
