@@ -105,6 +105,15 @@ def test_what_is_not_understood_is_told(query: str, message: str) -> None:
     ("query", "message"),
     [
         (" or ".join(["a==1"] * 101), "the query has more than 100 comparisons; ask for fewer at once"),
+        *(
+            (query, "the query has more than 100 comparisons")
+            for query in (
+                f'a all "{"x " * 101}"',
+                f'a any "{"* " * 1000}"',
+                f'b==1 and a any ("{"*?* " * 60}" or "{"é-" * 60}")',
+                f"a==1 sortby {'b ' * 101}",
+            )
+        ),
         ("(" * 51 + "a==1" + ")" * 51, "the query has more than 50 parentheses inside each other"),
         ("a==" + "(" * 2000 + "1" + ")" * 2000, "the query has more than 50 parentheses inside each other"),
     ],
@@ -112,3 +121,10 @@ def test_what_is_not_understood_is_told(query: str, message: str) -> None:
 def test_a_query_has_bounds(query: str, message: str) -> None:
     with pytest.raises(QueryInvalid, match=message):
         parse(query)
+
+
+def test_the_words_of_a_phrase_are_one_comparison() -> None:
+    words = "x " * 500
+    assert parse(f'a="{words}" and b all "{"y " * 99}"').condition == Both(
+        Comparison("a", "=", words), Comparison("b", "all", "y " * 99)
+    )

@@ -3,6 +3,7 @@
 What a field is called is not checked: a field that nothing has matches nothing and sorts nothing.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, NoReturn, TypeGuard
 
@@ -69,6 +70,9 @@ _PLAIN = {"masked", "string", "word"}  # what is done anyway
 _DIRECTIONS = {"sort.ascending": False, "sort.descending": True}
 
 
+_WORDS = re.compile(r"[\w*?]+").findall
+
+
 class QueryInvalid(Refused):
     """A query that is no CQL, or that asks for what is not there."""
 
@@ -88,9 +92,26 @@ def parse(query: str) -> Search:
         tree = _PARSER.parse(query)
     except UnexpectedInput as error:
         raise _misread(query, error) from None
-    if sum(1 for _ in tree.find_pred(lambda found: found.data in ("comparison", "bare"))) > MOST_TERMS:
+    _check_count(sum(1 for _ in tree.find_pred(lambda found: found.data in ("comparison", "bare"))))
+    _check_count(sum(1 for _ in tree.find_data("key")))
+    condition = _condition(tree.children[0], None, 0)
+    _check_count(_compared(condition))
+    return Search(condition, tuple(_sort_keys(tree)))
+
+
+def _check_count(comparisons: int) -> None:
+    if comparisons > MOST_TERMS:
         raise QueryInvalid(f"the query has more than {MOST_TERMS} comparisons; ask for fewer at once")
-    return Search(_condition(tree.children[0], None, 0), tuple(_sort_keys(tree)))
+
+
+def _compared(condition: Condition) -> int:
+    """How many comparisons it takes: of `all` and `any` each word is one."""
+    match condition:
+        case Comparison(relation="all" | "any"):
+            return len(_WORDS(condition.term))
+        case Both(left, right) | Either(left, right) | Without(left, right):
+            return _compared(left) + _compared(right)
+    return 1
 
 
 def _misread(query: str, error: UnexpectedInput) -> QueryInvalid:
