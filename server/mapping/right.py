@@ -53,4 +53,4 @@ def _date(type_: str, pattern: object) -> str:
     if not isinstance(pattern, str) or pattern == ISO_8601:
         example = "2026-01-31" if type_ == "date" else "2026-01-31T10:15:00Z"
         return f'a date such as {example}; where dates are written otherwise, name it: "format": "dd/MM/yyyy"'
-    return f"a date as {pattern} has it"
+    return f"a date in the form {pattern}"
