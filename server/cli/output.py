@@ -1,6 +1,7 @@
 """What commands print: results on stdout, remarks on stderr."""
 
 import dataclasses
+import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from server.cli.visible import one_line, visible
 Row = Mapping[str, object]
 
 _NO_TERMINAL = 1000  # columns: a line for each row, for grep and awk
+_HEIGHT = 25  # lines: without it the width of a simple terminal would be taken for 80
 _COLUMN = 12  # characters that each column has at least; a narrower terminal goes on in its next line
 
 
@@ -32,9 +34,9 @@ def show_list(rows: Sequence[Row], columns: Sequence[str], *, as_json: bool) -> 
         table.add_column(column, overflow="fold")
     for line in cells:
         table.add_row(*map(Text, line))  # a plain text would be read as markup
-    console = Console(width=None if sys.stdout.isatty() else _NO_TERMINAL)
-    console.width = max(console.width, longest + _COLUMN * len(columns))
-    console.print(table)
+    known = shutil.get_terminal_size().columns if sys.stdout.isatty() else _NO_TERMINAL
+    width = max(known, longest + _COLUMN * len(columns))
+    Console(width=width, height=_HEIGHT).print(table)
 
 
 def show_one(row: Row, *, as_json: bool) -> None:

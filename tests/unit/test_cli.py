@@ -682,7 +682,9 @@ def test_no_terminal_is_too_narrow_for_whole_words(penstock, monkeypatch, column
 
 
 @pytest.mark.parametrize("columns", ["20", "80", "300"])
-def test_a_list_shows_every_column_in_every_terminal(used, monkeypatch, columns):
+@pytest.mark.parametrize("terminal", ["dumb", "xterm"])
+def test_a_list_shows_every_column_in_every_terminal(used, monkeypatch, columns, terminal):
+    monkeypatch.setenv("TERM", terminal)
     monkeypatch.setenv("COLUMNS", columns)
     shown = re.sub("\x1b\\[[0-9]*m", " ", shown_by(monkeypatch, "keys", "list").split("\n")[0])
     assert shown.split() == ["id", "name", "state", "scopes", "tenants", "created", "expires", "last_used"]
