@@ -1,8 +1,8 @@
 """Dates: patterns in the notation of Java's SimpleDateFormat, compiled once to a function from text to ISO 8601 in UTC.
 
-As there: text after the date is ignored, blanks before a field too, and the count of a letter matters only where two
-numbers touch. A field takes what it can and gives nothing back, so a text is read once by every pattern. Unlike
-there: a month 13 is refused, not rolled over. The pattern `ISO 8601` is ours.
+As there: text after the date is ignored (unless the whole text is asked for), blanks before a field too, and the count
+of a letter matters only where two numbers touch. A field takes what it can and gives nothing back, so a text is read
+once by every pattern. Unlike there: a month 13 is refused, not rolled over. The pattern `ISO 8601` is ours.
 """
 
 import re
@@ -13,6 +13,7 @@ from functools import lru_cache
 DateParser = Callable[[str], str | None]
 
 ISO_8601 = "ISO 8601"
+WHOLE_TEXT = "wholeText"  # of an instruction: its dates are not followed by other text
 LONGEST_PATTERN = 200  # characters
 _KEPT = 4096  # texts and what they were read as
 _LONGEST_KEPT = 64  # characters
@@ -45,14 +46,18 @@ _LIMITS: Mapping[str, tuple[int, int]] = {
     "h": (1, 12), "m": (0, 59), "s": (0, 59), "S": (0, 999), "u": (1, 7),
 }  # fmt: skip
 _LETTERS = frozenset(_NUMERIC + "aGELzZX")
+_NOTHING_BEHIND = r"(?:[ T]00?:00(?::00(?:\.0{1,9})?)?Z?)?\s*\Z"
 _TOKEN = re.compile(r"'(?:[^']|'')*'|([A-Za-z])\1*|[^A-Za-z']", re.DOTALL)
 
 
-def date_parser(pattern: str) -> DateParser:
-    """Raises ValueError with the reason where the pattern cannot be used."""
+def date_parser(pattern: str, *, whole: bool = False) -> DateParser:
+    """Raises ValueError with the reason where the pattern cannot be used.
+
+    `whole`: a text that goes on behind the date is none, but for blanks and a time of midnight.
+    """
     if len(pattern) > LONGEST_PATTERN:
         raise ValueError(f"it is longer than {LONGEST_PATTERN} characters")
-    return _remembering(_parse_iso if pattern == ISO_8601 else _compiled(pattern))
+    return _remembering(_parse_iso if pattern == ISO_8601 else _compiled(pattern, whole))
 
 
 def _remembering(parse: DateParser) -> DateParser:
@@ -65,10 +70,10 @@ def _remembering(parse: DateParser) -> DateParser:
     return remembered
 
 
-def _compiled(pattern: str) -> DateParser:
+def _compiled(pattern: str, whole: bool) -> DateParser:
     tokens = _tokens(pattern)
     expression, letters = _expression(tokens)
-    match = re.compile(expression, re.IGNORECASE | re.ASCII).match
+    match = re.compile(expression + (_NOTHING_BEHIND if whole else ""), re.IGNORECASE | re.ASCII).match
     if letters == ["y", "M", "d"]:
         return _plain_date(match)
     return _any_date(match, letters)

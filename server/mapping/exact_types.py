@@ -38,7 +38,7 @@ def _day_written(pattern: object) -> Callable[[str], str | None]:
     if not isinstance(pattern, str):
         raise SetupProblem(f"Invalid date format for {{src}}: {js_text(pattern)} (it must be a text)")
     try:
-        parse = date_parser(pattern)
+        parse = date_parser(pattern, whole=True)
     except ValueError as reason:
         raise SetupProblem(f"Invalid date format for {{src}}: {pattern} ({reason})") from reason
     return lambda text: _iso_day(parse(text) or "")

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from server.mapping.control import ON_BAD_VALUE
-from server.mapping.dates import ISO_8601
+from server.mapping.dates import ISO_8601, WHOLE_TEXT
 from server.mapping.decimal_marks import NUMBERS
 from server.mapping.document import Fields, choices, quoted
 from server.mapping.model import Destination, Model, Name
@@ -200,7 +200,7 @@ def _set(column: Column, plan: Plan) -> list[Instruction]:
 def _field(column: Column, destination: str, plan: Plan, source: str | None = None) -> Instruction:
     instruction: Instruction = {"source": source or column.source, "destination": destination, "name": column.name.name}
     if column.name.type == "datetime":
-        instruction["dateFormat"] = ISO_8601
+        instruction |= {WHOLE_TEXT: True} if "dateFormat" in column.options else {"dateFormat": ISO_8601}
     if column.name.type == "ref" and "refMapping" not in column.options:
         instruction["filters"] = ["haplo:to-string", "haplo:string-to-ref"]
     if column.name.type == "boolean":

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from server.cells import DateCell
-from server.mapping.dates import ISO_8601, date_parser
+from server.mapping.dates import ISO_8601, WHOLE_TEXT, date_parser
 from server.mapping.exact_types import IN_KEY, day_type, decimal_type
 from server.mapping.filters import Filters
 from server.mapping.javascript import INVALID, NOTHING, identical, is_skipped, is_truthy, js_text
@@ -286,7 +286,7 @@ def _datetime(action: Mapping[str, object]) -> Flat:
     if not isinstance(pattern, str):
         raise SetupProblem("Date format not specified for {src}")
     try:
-        parse = date_parser(pattern)
+        parse = date_parser(pattern, whole=action.get(WHOLE_TEXT) is True)
     except ValueError as reason:
         raise SetupProblem(f"Invalid date format for {{src}}: {pattern} ({reason})") from reason
     of_cell, of_text = date_parser(ISO_8601), _of_text(lambda text: parse(text) or INVALID)

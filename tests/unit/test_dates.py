@@ -134,3 +134,16 @@ def test_a_pattern_that_is_too_long_is_refused():
 def test_patterns_that_cannot_be_used(pattern):
     with pytest.raises(ValueError, match=r"is not supported|is not closed"):
         date_parser(pattern)
+
+
+@pytest.mark.parametrize(
+    "rest", ["", " ", "\t\n", " 00:00", " 0:00", "T00:00:00", " 00:00:00.000", "T00:00:00Z", " 00:00  "]
+)
+def test_a_whole_text_may_end_in_blanks_and_midnight(rest: str) -> None:
+    assert date_parser("dd/MM/yyyy", whole=True)("31/01/2026" + rest) == "2026-01-31T00:00:00Z"
+
+
+@pytest.mark.parametrize("rest", [" 14:30", "/7", " or later", "T00:00:01", " 00:00 x", "Z"])
+def test_a_whole_text_does_not_go_on_behind_the_date(rest: str) -> None:
+    assert date_parser("dd/MM/yyyy", whole=True)("31/01/2026" + rest) is None
+    assert date_parser("dd/MM/yyyy")("31/01/2026" + rest) == "2026-01-31T00:00:00Z"

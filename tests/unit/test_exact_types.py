@@ -52,6 +52,9 @@ def test_a_day(value: object, stored: object) -> None:
         ("dd/MM/yyyy HH:mm", "29/02/2024 00:00", "2024-02-29"),
         ("dd/MM/yyyy HH:mm", "29/02/2024 10:00", INVALID),
         ("dd/MM/yyyy", "2024-02-29", INVALID),
+        ("dd/MM/yyyy", "29/02/2024 10:00", INVALID),
+        ("dd/MM/yyyy", "29/02/2024 00:00", "2024-02-29"),
+        ("dd/MM/yyyy", "29/02/2024 or later", INVALID),
         ("dd/MM/yyyy", DateCell("2024-02-29"), "2024-02-29"),
     ],
 )
@@ -122,3 +125,10 @@ def test_whole_decimals_of_a_key(value: object, stored: str) -> None:
 def test_other_decimals_keep_their_digits() -> None:
     assert stored_as("net", "1.10") == "1.10"
     assert name_of(parse_model(MODEL, "shop.json"), "day").kind == "text"
+
+
+@pytest.mark.parametrize(("whole", "stored"), [(True, INVALID), (False, "2024-02-29T00:00:00Z")])
+def test_a_moment_of_a_process_loses_no_time_behind_its_date(whole: bool, stored: object) -> None:
+    flat = FLAT_TYPES["datetime"]({"dateFormat": "dd/MM/yyyy", "wholeText": whole})
+    assert flat.plain("29/02/2024 10:00") == stored
+    assert flat.plain("29/02/2024 00:00") == "2024-02-29T00:00:00Z"

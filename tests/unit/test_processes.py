@@ -249,7 +249,7 @@ def test_options_of_the_reader_and_of_columns():
     assert control["files"] == {"DEFAULT": read}
     assert control["instructions"][1:] == [
         {"source": "E", "destination": "profile", "name": "email", "filters": ["haplo:to-lower-case"]},
-        {"source": "B", "destination": "profile", "name": "born", "dateFormat": "dd/MM/yy"},
+        {"source": "B", "destination": "profile", "name": "born", "dateFormat": "dd/MM/yy", "wholeText": True},
     ]
 
 
