@@ -93,7 +93,7 @@ class Smtp(Section):
     host: str | None = Field(default=None, description="the mail server; without one no mail is sent")
     port: int = Field(default=25, ge=1, le=65535, description="the mail server's port")
     sender: str = Field(default="penstock@localhost", alias="from", description="the address mail comes from")
-    user: str | None = Field(default=None, description="who logs in at the mail server; without one nobody does")
+    user: str | None = Field(default=None, description="who logs in at the mail server; without one there is no login")
     password: str | None = Field(default=None, description="the password of that user")
     tls: Literal["none", "starttls", "tls"] = Field(default="none", description="none, starttls, or tls from the start")
     timeout_seconds: Seconds = Field(default=30, le=120, description="how long the mail server may take")

@@ -122,7 +122,7 @@ class BatchActionPages:
     async def _too_late(self, request: web.Request, name: str, batch: Batch) -> web.StreamResponse:
         action = ACTIONS[name]
         needed = " or ".join(repr(state) for state in action.states)
-        problem = f"The batch is in the state {batch.state!r} now, and this needs {needed}: somebody was quicker."
+        problem = f"The batch is in the state {batch.state!r} now, and this needs {needed}: another person was quicker."
         if batch.state in action.states:
             problem = "This cannot be done with a batch of this kind."
         elif batch.state == "uploading":

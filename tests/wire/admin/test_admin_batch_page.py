@@ -138,7 +138,7 @@ async def test_of_two_who_press_at_once_one_is_told(site: Signed) -> None:
     answers = await asyncio.gather(*(site.post(f"{path}/import") for _ in range(2)))
     assert sorted(answer.status for answer in answers) == [303, 409]
     (told,) = [answer for answer in answers if answer.status == 409]
-    assert "somebody was quicker" in told.text
+    assert "another person was quicker" in told.text
     assert told.links["Back to the batch"] == path
 
 

@@ -151,7 +151,7 @@ async def test_a_process_shows_its_control_file_here_too(shared: Signed) -> None
     batch = await shared.engine.batches.create("haplo-standard", process="people", comment="x")
     page = await shared.get(f"/admin/control-files/{batch.control}")
     assert page.status == 200
-    assert "a process: nobody sent it" in page.text
+    assert "a process; it was not sent" in page.text
 
 
 async def test_a_long_document_is_shown_around_its_mistakes(shared: Signed) -> None:

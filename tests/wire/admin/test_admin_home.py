@@ -93,7 +93,7 @@ async def test_what_waits_is_counted_and_the_oldest_is_timed(tmp_path: Path, imp
     clock = MovedClock()
     async with open_admin(tmp_path / "data", imports, jobs_run=False, clock=clock) as house:
         site = await house.signed()
-        assert "0 imports Nobody waits." in (await site.get("/admin/")).text
+        assert "0 imports Nothing waits." in (await site.get("/admin/")).text
         for _ in range(2):
             batch = await site.batch(ADA)
             await site.engine.batches.schedule(batch.api, batch.identifier, "import")

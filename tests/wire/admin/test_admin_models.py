@@ -137,7 +137,7 @@ async def test_who_changes_what_somebody_else_changed_meanwhile_is_told(site: Si
     site.house.imports.joinpath("models/my-books.json").write_text(BOOKS.replace("what it is called", "theirs"))
     told = await save(site, BOOKS.replace("what it is called", "mine"), replaces=fields["replaces"])
     assert told.status == 400
-    assert "was changed by somebody else meanwhile" in told.text
+    assert "was changed by another person meanwhile" in told.text
     assert "theirs" in site.house.imports.joinpath("models/my-books.json").read_text()
 
 
