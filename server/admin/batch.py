@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import get_args
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import orjson
 from aiohttp import hdrs, web
@@ -19,6 +19,7 @@ from server.engine.copying import COPIED_FROM, copies_of
 from server.engine.errors import BatchFileNotFound, NotFound
 from server.engine.ledger import ERRAND
 from server.engine.transaction_states import Part, RowState, State
+from server.web import downloads
 
 LINES = 200
 FIRST_LINES = 20
@@ -145,11 +146,8 @@ class BatchPages:
 
 
 def attachment(name: str) -> dict[str, str]:
-    """Headers of a download that gets this name, whatever is in it (RFC 6266)."""
-    plain = "".join(sign if sign.isascii() and sign.isprintable() and sign not in '"\\/%' else "_" for sign in name)
-    encoded = quote(name.encode("utf-8", "replace"), safe="")
-    named = f"attachment; filename=\"{plain or 'file'}\"; filename*=UTF-8''{encoded or 'file'}"
-    return DOWNLOAD | {hdrs.CONTENT_DISPOSITION: named}
+    """Headers of a download that gets this name, whatever is in it."""
+    return DOWNLOAD | {hdrs.CONTENT_DISPOSITION: downloads.attachment(name)}
 
 
 def _link(path: str, query: dict[str, str]) -> str:

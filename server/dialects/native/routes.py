@@ -20,6 +20,7 @@ from server.engine.engine import Engine
 from server.engine.errors import BatchNotFound
 from server.web.auth import Gate
 from server.web.described import OCTETS, Operation
+from server.web.downloads import attachment
 
 SCOPE = "native"
 MOST_LOG_LINES = 1000  # in the document of a batch; its job has them all, page by page
@@ -98,7 +99,7 @@ class BatchApi:
         file, path = await self._engine.batches.stored(request.match_info["batch"], number)
         headers = {
             hdrs.CONTENT_TYPE: OCTETS,
-            hdrs.CONTENT_DISPOSITION: wire.attachment(file.filename or file.name),
+            hdrs.CONTENT_DISPOSITION: attachment(file.filename or file.name),
             "X-Content-Type-Options": "nosniff",
         }
         return web.FileResponse(path, headers=headers)

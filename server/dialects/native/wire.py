@@ -5,7 +5,7 @@ from base64 import b64encode
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import orjson
 
@@ -26,7 +26,6 @@ LAST_NUMBER = 2**53
 
 _DIGITS = re.compile("[0-9]{1,16}", re.ASCII).fullmatch
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]").search
-_UNSAFE_IN_NAME = re.compile(r"[^ !#-\[\]-~]|[%*/]")
 
 
 def key_in_headers(headers: Mapping[str, str]) -> str | None:
@@ -213,9 +212,3 @@ def event(news: News) -> Document:
 def place(at: datetime) -> str:
     """The id of an event: how far whoever has it has come."""
     return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def attachment(filename: str) -> str:
-    """A Content-Disposition with the name in its own letters, and for old programs in ASCII."""
-    plain = _UNSAFE_IN_NAME.sub("_", filename)
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='', errors='replace')}"
