@@ -190,7 +190,7 @@ class Dispatcher:
             return Verdict("failed", str(error))
         except WorkerDied as error:
             await worker.close()
-            return Verdict("retry", str(error))
+            return Verdict("retry" if worker.has_begun else "later", str(error))
         except OSError as error:  # it was gone before it had the order
             await worker.close()
             return Verdict("later", f"the worker process could not be reached: {error}")

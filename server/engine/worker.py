@@ -1,7 +1,8 @@
 """A slot's worker process, seen from both ends: spawned, long-lived, low in priority, capped in memory.
 
-The parent sends orders and may ask for a stop at the next checkpoint; the child answers each order with one verdict
-and, while it works, with pulses. A child whose parent is gone ends at once: the parent's successor takes the job over.
+The parent sends orders and may ask for a stop at the next checkpoint. The child says that it has begun an order, then
+pulses while it works, and in the end one verdict. A child whose parent is gone ends at once: the parent's successor
+takes the job over.
 """
 
 import asyncio
@@ -44,6 +45,11 @@ class Order:
     owner: str
     models: Mapping[str, Model]
     chunk_records: int
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The child has the order in hand: from here on its end may be the job's fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +104,7 @@ class Worker:
         self._process: BaseProcess | None = None
         self._connection: Connection | None = None
         self._answers: asyncio.Queue[Pulse | Verdict | None] = asyncio.Queue()
+        self.has_begun = False  # with the order that was sent last
 
     @property
     def pid(self) -> int | None:
@@ -117,6 +124,7 @@ class Worker:
     async def send(self, order: Order) -> None:
         await self.start()
         assert self._connection is not None
+        self.has_begun = False
         self._connection.send(order)
 
     async def answer(self, seconds: float) -> Pulse | Verdict:
@@ -149,7 +157,11 @@ class Worker:
     def _receive(self) -> None:
         assert self._connection is not None
         try:
-            self._answers.put_nowait(self._connection.recv())
+            answer = self._connection.recv()
+            if isinstance(answer, Begun):
+                self.has_begun = True
+            else:
+                self._answers.put_nowait(answer)
         except (EOFError, OSError):
             asyncio.get_running_loop().remove_reader(self._connection.fileno())
             self._answers.put_nowait(None)
@@ -173,10 +185,11 @@ def serve_orders(connection: Connection, config: WorkerConfig, perform: Perform)
     signals = Signals(stop, lambda read: _say(connection, Pulse(read)))
     while True:
         order = orders.get()
+        _say(connection, Begun())
         _say(connection, perform(order, signals))
 
 
-def _say(connection: Connection, answer: Pulse | Verdict) -> None:
+def _say(connection: Connection, answer: Begun | Pulse | Verdict) -> None:
     try:
         connection.send(answer)
     except OSError:

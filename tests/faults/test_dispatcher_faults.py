@@ -3,8 +3,11 @@
 import asyncio
 import json
 import multiprocessing
+import os
+import signal
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ import structlog
 from server.engine.clock import utc_now
 from server.engine.dispatcher import Dispatcher, JobLimits
 from server.engine.engine import Engine
+from server.engine.worker import Worker, WorkerConfig, serve_orders
 from storage.errors import StorageError
 from storage.opening import Storage, open_storage
 from storage.queues.base import Job, JobQueue
@@ -185,6 +189,26 @@ async def test_a_stop_while_the_worker_starts_is_heard_by_it(house: House, when:
         await successor.stop()
     assert (job.state, job.attempts, job.counts.created) == ("done", 1, 3)
     assert await house.notes() == ["one", "two", "three"]
+
+
+@pytest.mark.parametrize("moment", ["before it has begun", "once it has begun"])
+async def test_only_a_worker_that_has_begun_speaks_against_the_job_by_its_end(house: House, moment: str) -> None:
+    """Killed while it starts, it has not even read its order."""
+    worker = Worker(WorkerConfig(house.storage.data_dir), _begins if moment == "once it has begun" else _dies_early)
+    dispatcher = house.dispatcher(house.storage.queue)
+    job = await house.storage.queue.claim("a slot", utc_now(), LONG)
+    assert job is not None
+    verdict = await dispatcher._verdict(worker, job, "a slot")
+    assert verdict.kind == ("retry" if moment == "once it has begun" else "later")
+    assert verdict.message == "the worker process was ended by signal SIGKILL"
+
+
+def _dies_early(connection: Connection, config: WorkerConfig) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _begins(connection: Connection, config: WorkerConfig) -> None:
+    serve_orders(connection, config, lambda order, signals: os.kill(os.getpid(), signal.SIGKILL))  # type: ignore[func-returns-value,arg-type,return-value]
 
 
 async def test_a_start_forgets_the_checkpoints_of_ended_jobs_and_of_no_others(house: House) -> None:
