@@ -47,7 +47,7 @@ async def claim(store: OpenQueue, owner: str = "a", now: datetime = NOW, **value
 
 
 async def time_passes(store: OpenQueue, seconds: float = LEASE) -> None:
-    """Somebody looks now and then, and takes nothing."""
+    """A claimer looks now and then, and takes nothing."""
     await claim(store, modes=("none",))
     while seconds > 0:
         store.steady.seconds += min(seconds, STEP)
@@ -242,7 +242,7 @@ async def test_extend_moves_the_lease_as_long_as_nobody_else_has_the_job(store: 
     await time_passes(store, LEASE - STEP)
     assert await claim(store, "b") is None
     await time_passes(store, STEP)
-    assert await store.queue.extend(job.id, "a", PAST_LEASE + timedelta(seconds=9), LEASE), "late, but nobody took it"
+    assert await store.queue.extend(job.id, "a", PAST_LEASE + timedelta(seconds=9), LEASE), "late, but no other took it"
     await time_passes(store)
     assert await claim(store, "b") == job.id
     assert not await store.queue.extend(job.id, "a", NOW, LEASE)

@@ -98,7 +98,7 @@ class Workers(RuleBasedStateMachine):
         return [job for job in waiting if self.due[job] <= self.now] + orphans
 
     def free(self, job: str, lease: int) -> None:
-        """The job is going to somebody else: nobody alive may have it under a lease."""
+        """The job is going to another: nobody alive may have it under a lease."""
         assert job not in self.ended
         if job in self.held:
             owner, heard = self.held[job]

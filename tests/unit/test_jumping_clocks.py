@@ -23,7 +23,7 @@ BOTH_WAYS = pytest.mark.parametrize("jump", JUMPS, ids=str)
 
 @dataclass
 class Clocks:
-    """The time of day, which somebody may set, and the steady clock beside it."""
+    """The time of day, which may be set, and the steady clock beside it."""
 
     day: datetime = field(default_factory=lambda: datetime(2025, 3, 1, 9, 30, tzinfo=UTC))
     seconds: float = 100.0
