@@ -117,7 +117,7 @@ class Run:
         plain = mapper.flat is not None and not self._detailed
         size = self._chunk_records if plain else max(1, self._chunk_records // 5)
         check = None if mapper.reads is None else _name_check(mapper.reads, source)
-        first, silent = number, start == START
+        first, silent = number, start == START and source.weight is not None  # what a processor makes is no file
         if start == START:
             self._session.begin_file(Origin(number, self._batch, source.name, source.title))
         with source.open() as file:
