@@ -12,13 +12,13 @@ import os
 import resource
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Literal
+from typing import Any, Literal
 
 from server.logs import LogFormat
 from server.mapping.model import Model
@@ -115,7 +115,7 @@ class Worker:
             await self.close()
             ours, theirs = _SPAWN.Pipe()
             self._process = _SPAWN.Process(target=self._entry, args=(theirs, self._config), daemon=True)
-            await asyncio.to_thread(self._process.start)
+            await _to_its_end(asyncio.to_thread(self._process.start))
             theirs.close()
             self._connection = ours
             self._answers = asyncio.Queue()
@@ -148,11 +148,11 @@ class Worker:
             asyncio.get_running_loop().remove_reader(self._connection.fileno())
             self._connection.close()
             self._connection = None
-        if self._process is not None:
-            self._process.kill()
-            await asyncio.to_thread(self._process.join)
-            self._process.close()
-            self._process = None
+        process, self._process = self._process, None
+        if process is not None and process.pid is not None:  # else it could not be started
+            process.kill()
+            await asyncio.to_thread(process.join)
+            process.close()
 
     def _receive(self) -> None:
         assert self._connection is not None
@@ -220,3 +220,13 @@ def _settle_in(config: WorkerConfig) -> None:
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
     resource.setrlimit(resource.RLIMIT_AS, (config.memory_bytes, config.memory_bytes))
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Waits for work in a thread even when it is cancelled: a child that is half started cannot be ended."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise

@@ -69,6 +69,7 @@ def test_stdout_that_nobody_reads_ends_no_server(site: Site) -> None:
 
 def test_signals_that_tools_send_to_everybody_end_nothing(site: Site) -> None:
     server = site.serve()
+    _load(site, server, 0)  # from then on the worker is at work, and has said which signals it takes
     worker = server.worker()
     for pid in (server.process.pid, worker):
         for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE):
@@ -76,11 +77,15 @@ def test_signals_that_tools_send_to_everybody_end_nothing(site: Site) -> None:
     os.kill(worker, signal.SIGHUP)
     os.kill(server.process.pid, signal.SIGHUP)
     server.log.wait("definitions read again")
-    batch = begin(server)
-    upload(server, batch, entries(0, 10))
-    schedule(server, batch)
-    wait_for("the import", lambda: site.rows("entries") == 10)
+    _load(site, server, 10)
     assert server.worker() == worker
+
+
+def _load(site: Site, server: Server, there: int) -> None:
+    batch = begin(server)
+    upload(server, batch, entries(there, 10))
+    schedule(server, batch)
+    wait_for("the import", lambda: site.rows("entries") == there + 10)
 
 
 def test_the_log_begins_with_what_is_in_force_and_ends_with_the_stop(site: Site) -> None:
