@@ -146,7 +146,7 @@ class BatchPages:
 
 
 def attachment(name: str) -> dict[str, str]:
-    """Headers of a download that gets this name, whatever is in it."""
+    """Returns the headers of a download with this name; any character may be in it."""
     return DOWNLOAD | {hdrs.CONTENT_DISPOSITION: downloads.attachment(name)}
 
 

@@ -165,7 +165,7 @@ def remarks_on(row: NameRow, columns: Sequence[str]) -> Iterator[str]:
 
 
 def remarks_on_documents(read: ReadNames, row: NameRow, records: int) -> Iterator[str]:
-    """What the log says of records without a name row: one that is missed is told where another may stand for it."""
+    """What the log says of records without a name row: a missed name, where another may stand for it."""
     unread = [name for name in row.names if name not in read.all]
     if row.missed and unread:
         yield (
