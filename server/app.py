@@ -13,20 +13,20 @@ from server.admin.site import Facts, Site
 from server.dialects import BY_SESSION, DIALECTS, MakeDialect
 from server.engine.engine import Engine
 from server.metrics import Metrics
-from server.metrics.described import DESCRIBED as METRICS
+from server.metrics.openapi import DESCRIBED as METRICS
 from server.settings import SettingsWrong
 from server.web.access_log import AccessLog, access_logger, protocol_logger
 from server.web.auth import Gate, KeyGate, OpenGate, Throttle
 from server.web.body import expect_later
-from server.web.connections import Runner
 from server.web.dialect import Dialect, speaker
 from server.web.docs import Docs
 from server.web.errors import catch_errors
-from server.web.local import only_local
-from server.web.open_files import most_connections, raise_open_files
-from server.web.prefixed import prefixed
-from server.web.proxies import Network, Proxies, path_of
+from server.web.loopback_guard import only_local
 from server.web.sign_in import SessionGate, SignIn
+from server.web.transport.connections import Runner
+from server.web.transport.open_files import most_connections, raise_open_files
+from server.web.transport.path_prefix import prefixed
+from server.web.transport.proxies import Network, Proxies, path_of
 
 try:
     import uvloop

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from itertools import count
 
-from server.mapping.compile import compile_control
-from server.mapping.model import Destination, Model, Name, safe_column
+from server.mapping.model.model import Destination, Model, Name, safe_column
+from server.mapping.program.compile import compile_control
 
 
 @dataclass

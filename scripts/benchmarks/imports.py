@@ -24,9 +24,9 @@ from rich.console import Console
 from rich.table import Table
 
 from scripts.benchmarks.import_peers import COLUMNS, PEERS
-from server.engine.batches import Plan
-from server.engine.dispatcher import JobLimits
+from server.engine.batches.batches import Plan
 from server.engine.engine import Engine, open_engine
+from server.engine.execution.dispatcher import JobLimits
 
 READ = {"jsonl": "json-lines", "csv": "csv-with-name-row"}
 MODEL = {

@@ -28,10 +28,10 @@ from rich.console import Console
 from rich.table import Table
 
 from scripts.benchmarks.imports import peak_memory, workers
-from server.engine.callers import Caller
-from server.engine.dispatcher import JobLimits
+from server.engine.access.callers import Caller
 from server.engine.engine import Engine, open_engine
-from server.engine.upload_definitions import JobProfile, NewFile
+from server.engine.execution.dispatcher import JobLimits
+from server.engine.vendors.folio.upload_definitions import JobProfile, NewFile
 
 CALLER = Caller("bench")
 COLUMNS = ("job", "tenant", "order", "format", "leader", "control_number", "title", "parsed", "raw")

@@ -11,8 +11,8 @@ import aiofiles
 import uvloop
 from aiohttp import web
 
-from server.engine.receiving import UploadLimits
-from server.engine.uploads import Uploads
+from server.engine.uploads.flow import UploadLimits
+from server.engine.uploads.uploads import Uploads
 from server.web import body
 from storage.blobs.local import LocalBlobs
 

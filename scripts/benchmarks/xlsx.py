@@ -21,7 +21,7 @@ from rich.table import Table
 
 from scripts.benchmarks.imports import peak_memory, workers
 from server.engine.engine import Engine, open_engine
-from server.engine.transactions import LoadRequest
+from server.engine.vendors.voss.transactions import LoadRequest
 from storage.catalog.base import Key
 
 COLUMNS = ("name", "email", "city", "age", "active", "note")

@@ -17,7 +17,7 @@ from server.admin.notices import NOTICES
 from server.admin.rendering import Templates
 from server.engine.engine import Engine
 from server.engine.errors import AccessRefused, EngineError, RequestInvalid
-from server.engine.uploads import Form, SmallForm
+from server.engine.uploads.uploads import Form, SmallForm
 from server.web.body import read_form, receive_form
 from server.web.errors import answer_to, retry_after
 from server.web.sign_in import READING, TWELVE_HOURS, SignIn, Visitor, same_token

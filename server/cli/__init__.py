@@ -9,23 +9,23 @@ from typing import Annotated, Any, cast
 import typer
 from typer.core import TyperGroup
 
-from server.cli.visible import visible
+from server.cli.terminal_text import visible
 
-# command -> module and what `penstock --help` says of it
+# command -> module, its name there, and what `penstock --help` says of it
 COMMANDS = {
-    "init": ("init", "Write penstock.toml and imports/ with a worked example."),
-    "serve": ("serve", "Answer the import APIs."),
-    "keys": ("keys", "Create, list, revoke and rotate API keys."),
-    "models": ("models", "Check model files."),
-    "control": ("control", "Check control files."),
-    "processes": ("processes", "Check import processes."),
-    "import": ("imports", "Import files with an import process."),
-    "batches": ("batches", "List and show batches."),
-    "jobs": ("jobs", "List, show and cancel jobs; read their logs."),
-    "records": ("records", "List tables and export what was imported."),
-    "fsck": ("fsck", "Check every blob, row and reference."),
-    "backup": ("backup", "Write everything into one file, while servers go on."),
-    "restore": ("restore", "Make a data directory of a backup, every byte checked."),
+    "init": ("init", "entry", "Write penstock.toml and imports/ with a worked example."),
+    "serve": ("serve", "entry", "Answer the import APIs."),
+    "keys": ("keys", "entry", "Create, list, revoke and rotate API keys."),
+    "models": ("checks", "models", "Check model files."),
+    "control": ("checks", "control", "Check control files."),
+    "processes": ("checks", "processes", "Check import processes."),
+    "import": ("imports", "entry", "Import files with an import process."),
+    "batches": ("batches", "entry", "List and show batches."),
+    "jobs": ("jobs", "entry", "List, show and cancel jobs; read their logs."),
+    "records": ("records", "entry", "List tables and export what was imported."),
+    "fsck": ("fsck", "entry", "Check every blob, row and reference."),
+    "backup": ("backup", "backup", "Write everything into one file, while servers go on."),
+    "restore": ("backup", "restore", "Make a data directory of a backup, every byte checked."),
 }
 
 _WIDTH = 110  # of help, in every terminal: a narrower one goes on in its next line, and no word is cut
@@ -55,13 +55,17 @@ def make_app(wanted: str | None) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"], "terminal_width": _WIDTH},
     )
     app.callback()(_root)
-    for name, (module, summary) in COMMANDS.items():
-        entry = importlib.import_module(f"server.cli.{module}").entry if name == wanted else _not_wanted
+    for name, (module, attribute, summary) in COMMANDS.items():
+        entry = _imported(module, attribute) if name == wanted else _not_wanted
         if isinstance(entry, typer.Typer):
             app.add_typer(entry, name=name, help=summary, no_args_is_help=True)
         else:
             app.command(name, help=summary)(entry)
     return app
+
+
+def _imported(module: str, attribute: str) -> Any:
+    return getattr(importlib.import_module(f"server.cli.commands.{module}"), attribute)
 
 
 def _show_version(wanted: bool) -> None:
@@ -92,7 +96,7 @@ def run(arguments: Sequence[str]) -> int:
         return _said("interrupted", 130)
     except Exception as error:
         # imported late: it knows the errors of every room, and most commands end well
-        failures = importlib.import_module("server.cli.failures")
+        failures = importlib.import_module("server.cli.exit_codes")
         code: int | None = failures.exit_code(error)
         if code is None:
             raise

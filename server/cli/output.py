@@ -13,7 +13,7 @@ from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progres
 from rich.table import Table
 from rich.text import Text
 
-from server.cli.visible import one_line, visible
+from server.cli.terminal_text import one_line, visible
 
 Row = Mapping[str, object]
 

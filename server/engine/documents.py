@@ -3,8 +3,8 @@
 import dataclasses
 from typing import get_args
 
+from server.engine.batches.lifecycle import ERRAND, IMPORTS
 from server.engine.engine import Engine
-from server.engine.ledger import ERRAND, IMPORTS
 from storage.catalog.base import Batch as Batch
 from storage.catalog.base import BatchFile, Level
 from storage.catalog.base import BatchState as BatchState

@@ -7,48 +7,49 @@ from pathlib import Path
 
 import structlog
 
-from server.engine import source_records
-from server.engine.authoring import Authoring
-from server.engine.batches import Batches
-from server.engine.browsing import Browsing
-from server.engine.callbacks import KIND as CALLBACK
-from server.engine.callbacks import CallbackRules, Callbacks
-from server.engine.catalogue import Catalogue
-from server.engine.checking import STRANGE, Finding, check, is_known
+from server.engine.access.keys import Keys
+from server.engine.access.sessions import Sessions
+from server.engine.batches.batches import Batches
+from server.engine.batches.copying import Copying
+from server.engine.batches.failure_causes import Failures
+from server.engine.batches.job_events import Feed
+from server.engine.batches.jobs import Jobs
+from server.engine.batches.listing import Browsing
+from server.engine.batches.schedules import Schedules
 from server.engine.clock import Clock, utc_now
-from server.engine.control_files import ControlFiles
-from server.engine.copying import Copying
-from server.engine.definitions import Definitions
-from server.engine.dispatcher import Dispatcher, JobLimits
-from server.engine.errands import Errands
+from server.engine.corrections.corrections import Reissue
+from server.engine.definitions.authoring import Authoring
+from server.engine.definitions.control_files import ControlFiles
+from server.engine.definitions.definitions import Definitions
 from server.engine.events import Events
-from server.engine.failures import Failures
-from server.engine.feed import Feed
-from server.engine.figures import Figures
-from server.engine.file_extensions import FileExtensions
-from server.engine.holdings import Holdings
-from server.engine.inspection import Inspection
-from server.engine.job_executions import JobExecutions
-from server.engine.jobs import Jobs
-from server.engine.keys import Keys
-from server.engine.leftovers import Leftovers
-from server.engine.mail import KIND as MAIL
-from server.engine.mail import Mail, MailServer
-from server.engine.overview import Overview
-from server.engine.proposals import LET_GO, Proposals
-from server.engine.pushes import Pushes
-from server.engine.queue_rows import QueueRow, rows_of
-from server.engine.readiness import Readiness
-from server.engine.receiving import UploadLimits
-from server.engine.record_pages import Records
-from server.engine.reissue import Reissue
-from server.engine.schedules import Schedules
-from server.engine.sessions import Sessions
-from server.engine.staged_uploads import StagedUploads
-from server.engine.summaries import Summaries
-from server.engine.transactions import TransactionRules, Transactions
-from server.engine.upload_definitions import DefinitionRules, UploadDefinitions
-from server.engine.uploads import Uploads
+from server.engine.execution.dispatcher import Dispatcher, JobLimits
+from server.engine.follow_ups.callbacks import KIND as CALLBACK
+from server.engine.follow_ups.callbacks import CallbackRules, Callbacks
+from server.engine.follow_ups.follow_ups import Errands
+from server.engine.follow_ups.mail import KIND as MAIL
+from server.engine.follow_ups.mail import Mail, MailServer
+from server.engine.operations.data_directory import Holdings
+from server.engine.operations.fsck import STRANGE, Finding, check, is_known
+from server.engine.operations.fsck_process import Inspection
+from server.engine.operations.overview import Overview
+from server.engine.operations.readiness import Readiness
+from server.engine.operations.storage_metrics import Figures
+from server.engine.records.browse import Catalogue
+from server.engine.records.pages import Records
+from server.engine.review.proposals import LET_GO, Proposals
+from server.engine.review.summaries import Summaries
+from server.engine.uploads.flow import UploadLimits
+from server.engine.uploads.unreferenced import Leftovers
+from server.engine.uploads.uploads import Uploads
+from server.engine.vendors.folio import source_records
+from server.engine.vendors.folio.file_extensions import FileExtensions
+from server.engine.vendors.folio.job_executions import JobExecutions
+from server.engine.vendors.folio.staged_uploads import StagedUploads
+from server.engine.vendors.folio.upload_definitions import DefinitionRules, UploadDefinitions
+from server.engine.vendors.haplo.pushes import Pushes
+from server.engine.vendors.learningbuilder.queue_rows import QueueRow, rows_of
+from server.engine.vendors.voss.transactions import TransactionRules, Transactions
+from server.engine.worker_process import lifecycle_of, main
 from storage.backup import Progress, read_backup, write_backup
 from storage.catalog.base import Batch
 from storage.catalog.sql import secrets
@@ -83,6 +84,7 @@ class Engine:
         self._clock = clock
         self._limits = jobs or JobLimits()
         self._dispatcher: Dispatcher | None = None
+        self._lifecycle = lifecycle_of(storage.queue)
         self._leftovers = Leftovers(storage.catalog, storage.blobs, refers_to)
         self.definitions = Definitions(imports, built_in=(source_records.MODEL,))
         self.keys = Keys(storage.catalog, clock, everybody=no_auth)
@@ -91,7 +93,7 @@ class Engine:
         self.batches = Batches(
             storage.catalog, storage.queue, storage.blobs, self.definitions, clock, self._limits.attempts
         )
-        self.jobs = Jobs(storage.catalog, storage.queue, clock)
+        self.jobs = Jobs(storage.catalog, self._lifecycle, clock)
         self._build_for_imports(transactions or TransactionRules(), mail)
         self._build_for_uploads_in_steps(definitions or DefinitionRules())
         self._build_for_pages()
@@ -101,7 +103,9 @@ class Engine:
         """Runs of every kind, and what follows them."""
         storage, clock = self._storage, self._clock
         self.pushes = Pushes(self.batches, self.jobs)
-        self.transactions = Transactions(storage.catalog, storage.queue, self.jobs, clock, loads, self._limits.attempts)
+        self.transactions = Transactions(
+            storage.catalog, self._lifecycle, self.jobs, clock, loads, self._limits.attempts
+        )
         self._callbacks = Callbacks(self.transactions.told, CallbackRules(loads.callbacks == "anywhere"))
         mails = Mail(self.batches, self.jobs, mail)
         places = {MAIL: mails.place, CALLBACK: self._callbacks.place}
@@ -179,7 +183,14 @@ class Engine:
 
     def start_dispatcher(self) -> None:
         self._dispatcher = Dispatcher(
-            self._storage, self.definitions, self._limits, self._clock, self.jobs.ended, self.events
+            self._storage,
+            self.definitions,
+            self._limits,
+            self._clock,
+            worker=main,
+            lifecycle=self._lifecycle,
+            ended=self.jobs.ended,
+            events=self.events,
         )
         self._dispatcher.start()
         self.errands.start()

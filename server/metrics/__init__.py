@@ -14,8 +14,8 @@ from prometheus_client.registry import Collector
 
 from server.engine.engine import Engine
 from server.engine.errors import AccessRefused, EngineError, KeyForbidden, KeyThrottled
-from server.engine.figures import DiskFigures, JobFigures
-from server.engine.outstanding import Outstanding
+from server.engine.operations.single_flight import Outstanding
+from server.engine.operations.storage_metrics import DiskFigures, JobFigures
 from server.metrics.activity import Activity
 from server.metrics.families import Snapshot, families
 from server.metrics.health import rendered

@@ -7,8 +7,8 @@ from itertools import product
 from time import monotonic
 from typing import get_args
 
+from server.engine.batches.lifecycle import IMPORTS
 from server.engine.events import Counts, Event, JobBegun, JobLeft, JobRead, UploadEnded, UploadResult
-from server.engine.ledger import IMPORTS
 
 STATUSES = ("created", "updated", "unchanged", "deleted", "failed", "skipped")
 WITH_WARNINGS = "with_warnings"  # of those stored

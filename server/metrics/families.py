@@ -10,7 +10,7 @@ from typing import TypeVar
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from server.engine.figures import DiskFigures, JobFigures
+from server.engine.operations.storage_metrics import DiskFigures, JobFigures
 from server.metrics.activity import WITH_WARNINGS
 from server.metrics.requests import BOUNDS, Sort, Timing
 

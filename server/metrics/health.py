@@ -6,7 +6,7 @@ from dataclasses import asdict
 import orjson
 from aiohttp import hdrs, web
 
-from server.engine.readiness import Problem, State
+from server.engine.operations.readiness import Problem, State
 
 READY, NOT_READY = 200, 503
 

@@ -3,16 +3,16 @@
 from collections.abc import Mapping
 
 from server.readers.base import Reader
-from server.readers.delimited_reader import csv_reader, tsv_reader
-from server.readers.edifact_reader import EdifactReader
-from server.readers.json_lines_reader import JsonLinesReader
-from server.readers.json_reader import JsonReader
-from server.readers.marc_json_reader import MarcJsonReader
-from server.readers.marc_reader import MarcReader
-from server.readers.marcxml_reader import MarcXmlReader
-from server.readers.source_records import EDIFACT, MARC, MARC_JSON, MARC_XML, ChunkRecords, SourceRecords
-from server.readers.xlsx_reader import XlsxReader
-from server.readers.xml_reader import XmlReader, bind_attributes, bind_text_of_children
+from server.readers.json.json_lines_reader import JsonLinesReader
+from server.readers.json.json_reader import JsonReader
+from server.readers.library.edifact_reader import EdifactReader
+from server.readers.library.marc_json_reader import MarcJsonReader
+from server.readers.library.marc_reader import MarcReader
+from server.readers.library.marcxml_reader import MarcXmlReader
+from server.readers.library.source_records import EDIFACT, MARC, MARC_JSON, MARC_XML, ChunkRecords, SourceRecords
+from server.readers.text.delimited_reader import csv_reader, tsv_reader
+from server.readers.workbooks.xlsx_reader import XlsxReader
+from server.readers.xml.xml_reader import XmlReader, bind_attributes, bind_text_of_children
 
 READERS: Mapping[str, Reader] = {
     "json": JsonReader(),

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from server.readers.likely_charset import HEAD as HEAD
-from server.readers.likely_charset import charset_of, decoded
+from server.readers.text.likely_charset import HEAD as HEAD
+from server.readers.text.likely_charset import charset_of, decoded
 
 _WORKBOOKS = ("xlsx", "xlsm", "xlsb", "ods")
 _IN_WORKBOOKS = (b"xl/", b"xl\\", b"opendocument.spreadsheet")

@@ -12,8 +12,8 @@ from typing import NamedTuple, Protocol
 
 from aiohttp import web
 
+from server.engine.access.keys import Key
 from server.engine.errors import KeyMissing, KeyThrottled, KeyUnknown
-from server.engine.keys import Key
 from server.web.access_log import KEY_ID
 
 

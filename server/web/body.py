@@ -9,8 +9,8 @@ from aiohttp.http import HttpVersion11
 
 from server.engine import json_shape
 from server.engine.errors import UploadIncomplete, UploadMalformed
-from server.engine.receiving import ByteSource
-from server.engine.uploads import Form, SmallForm, Upload, Uploads
+from server.engine.uploads.flow import ByteSource
+from server.engine.uploads.uploads import Form, SmallForm, Upload, Uploads
 
 INFLATE_STEP = 1024 * 1024
 _WINDOW = {"gzip": 31, "x-gzip": 31, "deflate": 15}

@@ -6,7 +6,7 @@ from typing import Protocol
 from aiohttp import web
 
 from server.engine.errors import EngineError
-from server.web.described import Description
+from server.web.description.api_description import Description
 
 
 class Dialect(Protocol):

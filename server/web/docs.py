@@ -12,10 +12,10 @@ from aiohttp import hdrs, web
 
 from server.engine.errors import AccessRefused, EngineError, KeyForbidden, KeyMissing, KeyThrottled
 from server.web.auth import Gate, basic_credentials, bearer_token
-from server.web.described import Description
+from server.web.description.api_description import Description
+from server.web.description.openapi import document
 from server.web.errors import Answer, answer_to
 from server.web.links import prefix_of
-from server.web.openapi import document
 
 SCOPE = "native"
 DOCUMENT, PAGE, ASSETS = "/openapi.json", "/docs", "/docs/assets"

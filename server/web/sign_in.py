@@ -15,9 +15,9 @@ from aiohttp import hdrs, web
 from aiohttp_session import Session
 from aiohttp_session.cookie_storage import EncryptedCookieStorage
 
+from server.engine.access.keys import Key
 from server.engine.engine import Engine
 from server.engine.errors import KeyUnknown
-from server.engine.keys import Key
 from server.web.access_log import KEY_ID
 from server.web.auth import Gate
 from server.web.links import is_over_tls, prefix_of

@@ -18,7 +18,7 @@ from schemathesis.checks import not_a_server_error, response_schema_conformance,
 from schemathesis.specs.openapi.checks import content_type_conformance, response_headers_conformance
 
 from server.dialects import DIALECTS
-from server.metrics.described import DESCRIBED as METRICS
+from server.metrics.openapi import DESCRIBED as METRICS
 
 EXAMPLES = 12  # of each kind, for each operation
 STREAMS = {"/api/v1/events"}  # has tests of its own

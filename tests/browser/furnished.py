@@ -17,8 +17,8 @@ from client import Client, Sent, Visitor, by_password
 from definitions import MODELS, PROCESSES
 from running import Server, Site, wait_for
 
-from server.cli.init import write_example
-from server.engine.keys import SCOPES
+from server.cli.commands.init import write_example
+from server.engine.access.keys import SCOPES
 
 BATCH = "/api/haplo-data-import-batch"
 STANDARD = "/api/haplo-data-import-standard-api"

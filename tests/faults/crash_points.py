@@ -21,10 +21,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from server.engine.ledger import abandon
-from server.engine.perform import Performer
-from server.engine.worker import Order, Signals
-from server.mapping.model import Model, parse_model
+from server.engine.execution.job_journal import abandon
+from server.engine.execution.job_runner import Performer
+from server.engine.execution.worker import Order, Signals
+from server.mapping.model.model import Model, parse_model
 from storage.catalog.base import Catalog
 from storage.opening import open_catalog, open_storage
 from storage.queues import jobs

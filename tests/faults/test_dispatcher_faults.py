@@ -15,9 +15,9 @@ import pytest
 import structlog
 
 from server.engine.clock import utc_now
-from server.engine.dispatcher import Dispatcher, JobLimits
 from server.engine.engine import Engine
-from server.engine.worker import Worker, WorkerConfig, serve_orders
+from server.engine.execution.dispatcher import Dispatcher, JobLimits
+from server.engine.execution.worker import Worker, WorkerConfig, serve_orders
 from storage.errors import StorageError
 from storage.opening import Storage, open_storage
 from storage.queues.base import Job, JobQueue

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import structlog
 
+from server.engine.batches.lifecycle import ERRAND
 from server.engine.clock import utc_now
-from server.engine.errands import MOST, MOST_OF_A_KIND, ErrandFailed, ErrandRefused, Errands
-from server.engine.ledger import ERRAND
+from server.engine.follow_ups.follow_ups import MOST, MOST_OF_A_KIND, ErrandFailed, ErrandRefused, Errands
 from storage.errors import StorageFull
 from storage.opening import open_storage
 from storage.queues import jobs

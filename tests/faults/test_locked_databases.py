@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from server.engine.clock import utc_now
-from server.engine.dispatcher import Dispatcher, JobLimits
 from server.engine.engine import Engine
-from server.engine.perform import Opening, Performer
-from server.engine.worker import Order, Signals, Verdict, WorkerSilent
-from server.mapping.model import parse_model
+from server.engine.execution.dispatcher import Dispatcher, JobLimits
+from server.engine.execution.job_runner import Opening, Performer
+from server.engine.execution.worker import Order, Signals, Verdict, WorkerSilent
+from server.mapping.model.model import parse_model
 from storage.database import Database
 from storage.errors import DatabaseBusy, DatabaseFailed, StatementRefused, StorageBusy
 from storage.opening import Patience, Storage, open_storage
@@ -246,7 +246,7 @@ async def test_what_is_put_off_uses_up_no_attempts(house: House, monkeypatch: py
         return verdicts.pop() if verdicts else await real(self, *arguments)
 
     monkeypatch.setattr(Dispatcher, "_verdict", verdict)
-    monkeypatch.setattr("server.engine.dispatcher._MOST_DOUBLINGS", 0)
+    monkeypatch.setattr("server.engine.execution.dispatcher._MOST_DOUBLINGS", 0)
     job = await ended(house, JobLimits(retry_seconds=0.01, attempts=1))
     assert verdicts == []
     assert (job.state, job.attempts, job.counts.created) == ("done", 1, 10)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from crash_points import NOW
 
-from server.engine.batches import Plan
+from server.engine.batches.batches import Plan
 from server.engine.engine import open_engine
 
 PROGRAM = Path(__file__).with_name("crash_points.py")

@@ -9,8 +9,8 @@ import threading
 import pytest
 
 from server.engine.errors import DiskFull, UploadIncomplete, UploadTooLarge, UploadTooSlow
-from server.engine.receiving import STEP, UploadLimits
-from server.engine.uploads import Uploads
+from server.engine.uploads.flow import STEP, UploadLimits
+from server.engine.uploads.uploads import Uploads
 from storage.blobs.local import LocalBlobs
 from storage.digest import digest_of
 from storage.errors import StorageFull

@@ -27,7 +27,7 @@ from fuzzing.fuzz_readers import GOOD, Good, marc, workbook
 from fuzzing.mutating import mutated
 from running import Site
 
-from server.cli.init import write_example
+from server.cli.commands.init import write_example
 
 SECONDS = 5.0
 MEMORY_KIB = 600 << 10  # of the server's process

@@ -14,8 +14,17 @@ from sqlalchemy import Connection, column, insert, select, table, text
 from sqlalchemy.types import String
 
 from server.dialects.folio.cql import QueryInvalid, parse
-from server.engine.searches import Both, Comparison, Condition, Either, Everything, Search, SortKey, Without
-from storage.catalog.sql.searching import order_by, where
+from server.engine.vendors.folio.searches import (
+    Both,
+    Comparison,
+    Condition,
+    Either,
+    Everything,
+    Search,
+    SortKey,
+    Without,
+)
+from storage.catalog.cql.searching import order_by, where
 from storage.database import Database
 
 NAMES = ["", "a", "A", "á", "B a", "ab", "a b", "a.b", "10", "9", "é", "e\u0301", "x\ny", None]

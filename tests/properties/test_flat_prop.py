@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mapping_world import World, destination, job, model, name
 
-from server.mapping.compile import compile_control
-from server.mapping.control import parse_control
-from server.mapping.flat import plan
-from server.mapping.model import Types
+from server.mapping.language.control import parse_control
+from server.mapping.model.model import Types
+from server.mapping.program.compile import compile_control
+from server.mapping.program.fast_path import plan
 
 HOSTILE = st.sampled_from(
     [

@@ -4,10 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mapping_world import RecordScope, World, destination, model, name
 
-from server.mapping.compile import compile_control
-from server.mapping.control import parse_control
-from server.mapping.flat import plan
-from server.mapping.javascript import is_skipped
+from server.mapping.language.control import parse_control
+from server.mapping.program.compile import compile_control
+from server.mapping.program.fast_path import plan
+from server.mapping.values.javascript import is_skipped
 
 TYPES = {
     "t": "text", "i": "integer", "n": "number", "b": "boolean", "d": "datetime", "e": "email-address", "u": "url",

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from python_multipart.multipart import MultipartParser
 
 from server.engine.errors import UploadFailed
-from server.engine.multipart import FormParser, plain_name
+from server.engine.uploads.multipart import FormParser, plain_name
 
 BOUNDARY = b"X-bound"
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mapping_world import World, destination, job, model, name
 
-from server.mapping.model import Types
-from server.mapping.scope import RunFault
+from server.mapping.model.model import Types
+from server.mapping.model.scope import RunFault
 
 PERSON = destination(
     "person", name("title"), name("who", "person-name"), name("email", "email-address"), name("age", "integer"),

@@ -18,8 +18,8 @@ from pymarc.marc8_mapping import CODESETS
 
 from server.readers import READERS
 from server.readers.base import BadRecord, FileBroken
-from server.readers.json_reader import _Array
-from server.readers.marc8 import Marc8Fault, marc8_text
+from server.readers.json.json_reader import _Array
+from server.readers.library.marc8 import Marc8Fault, marc8_text
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 SCALARS = (

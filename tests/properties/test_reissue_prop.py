@@ -13,9 +13,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from server.engine.reissue import XLSX
-from server.engine.reissue_forms import FORMS, Failed, Input
-from server.engine.reissue_workbooks import table_rows, table_sheets, workbook
+from server.engine.corrections.corrections import XLSX
+from server.engine.corrections.formats import FORMS, Failed, Input
+from server.engine.corrections.workbooks import table_rows, table_sheets, workbook
 from server.readers import READERS
 from server.readers.base import BadRecord, FileBroken
 

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mapping_world import RecordScope, World
 
-from server.mapping.dates import date_parser
-from server.mapping.filters import FILTERS, Filters
-from server.mapping.javascript import NOTHING, identical, is_skipped, is_truthy, js_text
-from server.mapping.model import Destination, Model, Name, Types
-from server.mapping.values import FLAT_TYPES, INVALID, TYPES, Setup, converter
+from server.mapping.model.model import Destination, Model, Name, Types
+from server.mapping.values.dates import date_parser
+from server.mapping.values.filters import FILTERS, Filters
+from server.mapping.values.javascript import NOTHING, identical, is_skipped, is_truthy, js_text
+from server.mapping.values.values import FLAT_TYPES, INVALID, TYPES, Setup, converter
 
 NAMES = {n: Name(n, column=n) for n in ("title", "code", "user", "mail")}
 PEOPLE = Destination(

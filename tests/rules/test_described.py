@@ -10,9 +10,9 @@ from jsonschema_rs import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from server.dialects import DIALECTS
-from server.metrics.described import DESCRIBED as METRICS
-from server.web.described import Operation
-from server.web.openapi import document, name_of
+from server.metrics.openapi import DESCRIBED as METRICS
+from server.web.description.api_description import Operation
+from server.web.description.openapi import document, name_of
 
 DESCRIBED = [*(make(None, None).described for make in DIALECTS), METRICS]  # type: ignore[arg-type]
 DOCUMENT = document(DESCRIBED, version="0", server="/")

@@ -10,7 +10,7 @@ from prometheus_client import ProcessCollector
 
 from server.cli import COMMANDS, make_app
 from server.dialects import DIALECTS
-from server.engine.keys import SCOPES
+from server.engine.access.keys import SCOPES
 from server.metrics import Metrics
 from server.metrics.families import Snapshot, families
 from server.settings import Settings, section_fields

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from server.engine.errors import DiskFull, LineInvalid, UploadIncomplete, UploadTooSlow
 from server.engine.events import Event, Events, JobBegun, JobLeft, JobRead, UploadEnded, upload_result
-from server.engine.outstanding import Outstanding
+from server.engine.operations.single_flight import Outstanding
 from server.metrics.activity import STATUSES, Activity
 from storage.queues.base import Counts, Job
 

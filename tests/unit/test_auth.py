@@ -9,8 +9,8 @@ from aiohttp.test_utils import make_mocked_request
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.engine.access.keys import Key
 from server.engine.errors import AccessRefused, KeyThrottled, KeyUnknown
-from server.engine.keys import Key
 from server.web.auth import Basic, KeyGate, Throttle, basic_credentials, bearer_token, header_key
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mapping_world import RecordScope, World, destination, model, name
 
-from server.mapping.bulk import BulkInvalid, Place, compile_bulk, row_id, row_pkid
+from server.mapping.program.bulk import BulkInvalid, Place, compile_bulk, row_id, row_pkid
 
 USERS = model(
     destination("user", name("username", required=True), name("age", "integer"), key=("username",), table="users",

@@ -7,7 +7,7 @@ import openpyxl
 import pytest
 
 from server.readers.base import BadRecord, FileBroken, Position
-from server.readers.bulk_reader import MOST_BLOCKS, BlockReader, BulkBook, LayoutWrong, find_blocks, parse_search
+from server.readers.bulk.bulk_reader import MOST_BLOCKS, BlockReader, BulkBook, LayoutWrong, find_blocks, parse_search
 
 
 def book_of(*rows, title="S"):
@@ -119,7 +119,7 @@ def test_a_false_cell_is_a_value():
 def test_blocks_are_found_wherever_the_sheet_is_cut(step):
     block = ("entity:data/{}", ("Its Name",), ("name",), ("x",), ("#y",), (" e",), ("z",))
     rows = [row for n in range(5) for row in (block[0].format(f"T{n}"), *block[1:])]
-    with patch("server.readers.plain_sheet.STEP", step), BulkBook(book_of(*rows)) as book:
+    with patch("server.readers.workbooks.fast_sheet.STEP", step), BulkBook(book_of(*rows)) as book:
         found = find_blocks(book)
         assert [(one.block.entity, one.block.names, one.block.first) for one in found] == [
             (f"data/T{n}", ("name",), 7 * n + 4) for n in range(5)

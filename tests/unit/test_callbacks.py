@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from server.engine.callbacks import CallbackRules, Callbacks, check_callback_address
-from server.engine.errands import MOST, ErrandFailed, ErrandRefused
 from server.engine.errors import RequestInvalid
+from server.engine.follow_ups.callbacks import CallbackRules, Callbacks, check_callback_address
+from server.engine.follow_ups.follow_ups import MOST, ErrandFailed, ErrandRefused
 
 PUBLIC, ANYWHERE = CallbackRules(), CallbackRules(anywhere=True)
 SOON = 0.3

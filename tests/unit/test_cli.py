@@ -15,8 +15,8 @@ import pytest
 import structlog
 
 from server.cli import COMMANDS, run
-from server.cli.imports import role_of
-from server.engine.keys import SCOPES
+from server.cli.commands.imports import role_of
+from server.engine.access.keys import SCOPES
 
 HELPED = (
     ["import"],

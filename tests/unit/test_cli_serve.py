@@ -12,8 +12,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from server.engine.dispatcher import JobLimits
-from server.engine.receiving import UploadLimits
+from server.engine.execution.dispatcher import JobLimits
+from server.engine.uploads.flow import UploadLimits
 from server.settings import section_fields
 
 

@@ -1,7 +1,7 @@
 """Where a control file sends what it reads."""
 
-from server.mapping.flows import Flow, flows
-from server.mapping.model import parse_model
+from server.mapping.language.flows import Flow, flows
+from server.mapping.model.model import parse_model
 
 PEOPLE = parse_model(
     {

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from server.mapping.columns import match_columns, sources_of
-from server.mapping.model import parse_model
+from server.mapping.language.columns import match_columns, sources_of
+from server.mapping.model.model import parse_model
 
 MODEL = parse_model(
     {

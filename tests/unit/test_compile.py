@@ -3,12 +3,12 @@
 import pytest
 from mapping_world import World, changed, destination, field_of, job, model, name, new
 
-from server.mapping.compile import compile_control
-from server.mapping.control import parse_control
-from server.mapping.evaluate import NOTHING_READ
-from server.mapping.javascript import js_text
-from server.mapping.model import Types
-from server.mapping.scope import RunFault
+from server.mapping.language.control import parse_control
+from server.mapping.model.model import Types
+from server.mapping.model.scope import RunFault
+from server.mapping.program.compile import compile_control
+from server.mapping.record.evaluation import NOTHING_READ
+from server.mapping.values.javascript import js_text
 
 TITLE_HINT = (
     "To set defaults for dc:attribute:title, see example of if-has-value instruction at "

@@ -3,9 +3,9 @@
 import pytest
 from mapping_world import RecordScope, destination, field_of, model, name, new
 
-from server.engine.definitions import tables_of
-from server.mapping.compile import compile_control
-from server.mapping.model import Types
+from server.engine.definitions.definitions import tables_of
+from server.mapping.model.model import Types
+from server.mapping.program.compile import compile_control
 from storage.records.base import Checkpoint
 from storage.records.sqlite import SqliteRecords
 

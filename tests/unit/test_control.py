@@ -2,9 +2,9 @@
 
 import pytest
 
-from server.mapping.control import ACTIONS, parse_control, validate
-from server.mapping.model import Destination, Model, Name
-from server.mapping.scope import RunFault
+from server.mapping.language.control import ACTIONS, parse_control, validate
+from server.mapping.model.model import Destination, Model, Name
+from server.mapping.model.scope import RunFault
 
 MODELS = {"m": Model("m", {})}
 READERS = {

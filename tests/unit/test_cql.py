@@ -3,7 +3,7 @@
 import pytest
 
 from server.dialects.folio.cql import QueryInvalid, parse
-from server.engine.searches import (
+from server.engine.vendors.folio.searches import (
     Both,
     Comparison,
     Condition,

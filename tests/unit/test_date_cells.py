@@ -3,8 +3,8 @@
 import pytest
 
 from server.cells import DateCell
-from server.mapping.setup import Flat
-from server.mapping.values import FLAT_TYPES, INVALID
+from server.mapping.values.setup import Flat
+from server.mapping.values.values import FLAT_TYPES, INVALID
 
 
 def flat(type_: str, **options: object) -> Flat:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from server.mapping.dates import ISO_8601, date_parser
+from server.mapping.values.dates import ISO_8601, date_parser
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import pytest
 
 from server.readers import READERS
 from server.readers.base import BadRecord, Block, FileBroken
-from server.readers.charsets import is_linewise, python_codec
-from server.readers.delimited_reader import ROW_LINES
-from server.readers.lines import LINE_CAP
+from server.readers.text.charsets import is_linewise, python_codec
+from server.readers.text.delimited_reader import ROW_LINES
+from server.readers.text.lines import LINE_CAP
 
 
 def blocks(name: str, data: bytes, **options: object) -> list[Block]:

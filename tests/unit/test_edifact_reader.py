@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from server.readers import READERS, edifact_reader
+from server.readers import READERS
 from server.readers.base import BadRecord, FileBroken
+from server.readers.library import edifact_reader
 
 READER = READERS["edifact"]
 

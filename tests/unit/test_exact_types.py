@@ -4,9 +4,9 @@ import pytest
 from mapping_world import RecordScope, World
 
 from server.cells import DateCell
-from server.mapping.model import Model, Name, parse_model
-from server.mapping.setup import SetupProblem
-from server.mapping.values import FLAT_TYPES, INVALID, NOTHING, Setup, converter
+from server.mapping.model.model import Model, Name, parse_model
+from server.mapping.values.setup import SetupProblem
+from server.mapping.values.values import FLAT_TYPES, INVALID, NOTHING, Setup, converter
 
 MODEL = {
     "name": "shop",

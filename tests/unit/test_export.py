@@ -2,8 +2,8 @@
 
 import pytest
 
-from server.mapping.export import make_export
-from server.mapping.model import Destination, Model, Name
+from server.mapping.model.model import Destination, Model, Name
+from server.mapping.record.export import make_export
 
 
 def model(*names, depends=None, kind="object", qualifiers=(), table="things"):

@@ -8,7 +8,7 @@ from typing import Any
 import openpyxl
 import pytest
 
-from server.engine.extent import Extent
+from server.engine.execution.progress import Extent
 from server.readers import READERS
 
 ROWS = [{"code": f"c{number:06}", "name": "n" * (number % 50)} for number in range(20_000)]

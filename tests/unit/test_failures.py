@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
-from server.engine.failures import ALL, STRETCH, Failures, id_of, masked
+from server.engine.batches.failure_causes import ALL, STRETCH, Failures, id_of, masked
 from storage.catalog.base import NewBatch, Outcome
 from storage.catalog.sql import batches, journal
 from storage.opening import open_storage

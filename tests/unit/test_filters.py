@@ -5,11 +5,11 @@ from importlib.metadata import EntryPoint
 import pytest
 from mapping_world import RecordScope, World
 
-from server.mapping import filters as filters_module
-from server.mapping.filters import Filters, available
-from server.mapping.javascript import NOTHING
-from server.mapping.model import Destination, Model, Name
-from server.mapping.refs import Ref
+from server.mapping.model.model import Destination, Model, Name
+from server.mapping.values import filters as filters_module
+from server.mapping.values.filters import Filters, available
+from server.mapping.values.javascript import NOTHING
+from server.mapping.values.refs import Ref
 
 PEOPLE = Destination(
     "person",

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 import pytest
 from mapping_world import destination, model, name
 
-from server.mapping.control import parse_control
-from server.mapping.flat import plan
-from server.mapping.model import Types
+from server.mapping.language.control import parse_control
+from server.mapping.model.model import Types
+from server.mapping.program.fast_path import plan
 
 THING = destination(
     "thing", name("code"), name("size", "integer"), name("many", multivalue=True), name("day", "datetime"),

@@ -3,11 +3,11 @@
 import pytest
 from mapping_world import Job, World, changed, destination, field_of, model, name, new
 
-from server.mapping.compile import compile_control
-from server.mapping.control import parse_control, validate
-from server.mapping.flat import plan
-from server.mapping.row_control import row_control
-from server.mapping.values import TYPES
+from server.mapping.language.control import parse_control, validate
+from server.mapping.language.row_control import row_control
+from server.mapping.program.compile import compile_control
+from server.mapping.program.fast_path import plan
+from server.mapping.values.values import TYPES
 
 PERSON = destination(
     "person",

@@ -3,7 +3,7 @@
 import pytest
 from mapping_world import World, changed, destination, field_of, job, model, name, new
 
-from server.mapping.model import Types
+from server.mapping.model.model import Types
 
 PERSON = destination(
     "person", name("title"), name("age", "integer"), name("email", "email-address"), name("who", "person-name"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.mapping.javascript import NOTHING, identical, is_skipped, is_truthy, js_text, shown
+from server.mapping.values.javascript import NOTHING, identical, is_skipped, is_truthy, js_text, shown
 
 
 @pytest.mark.parametrize(

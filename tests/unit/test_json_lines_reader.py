@@ -6,7 +6,7 @@ import pytest
 
 from server.readers import READERS
 from server.readers.base import BadRecord, FileBroken
-from server.readers.lines import LINE_CAP
+from server.readers.text.lines import LINE_CAP
 
 READER = READERS["json-lines"]
 

@@ -9,8 +9,10 @@ from types import SimpleNamespace
 import orjson
 import pytest
 
-from server.readers import READERS, json_limits, json_reader
+from server.readers import READERS
 from server.readers.base import BadRecord, Block, FileBroken
+from server.readers.json import json_reader
+from server.readers.json import limits as json_limits
 
 READER = READERS["json"]
 

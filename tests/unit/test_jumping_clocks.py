@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from server.engine.access.keys import REMEMBERED, Keys
+from server.engine.access.sessions import Sessions
 from server.engine.errors import KeyUnknown
-from server.engine.keys import REMEMBERED, Keys
-from server.engine.leftovers import Leftovers
-from server.engine.sessions import Sessions
-from server.engine.staged_uploads import StagedUploads
-from server.engine.uploads import Uploads
-from storage.catalog.sql import staging
+from server.engine.uploads.unreferenced import Leftovers
+from server.engine.uploads.uploads import Uploads
+from server.engine.vendors.folio.staged_uploads import StagedUploads
+from storage.catalog.folio import staging
 from storage.opening import Storage, open_storage, refers_to
 
 JUMPS = [timedelta(hours=1), timedelta(days=365), -timedelta(hours=1), -timedelta(days=365)]

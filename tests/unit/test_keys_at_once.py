@@ -3,8 +3,8 @@
 import asyncio
 from pathlib import Path
 
+from server.engine.access.keys import Keys
 from server.engine.clock import utc_now
-from server.engine.keys import Keys
 from storage.opening import open_catalog
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, text
 
-from server.engine.leftovers import Leftovers
+from server.engine.uploads.unreferenced import Leftovers
 from storage.opening import Storage, open_storage
 
 

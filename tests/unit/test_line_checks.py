@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from server.engine.errors import BodyEmpty, LineInvalid
 from server.engine.json_shape import MOST_VALUES
-from server.engine.line_checks import LineChecks
+from server.engine.uploads.json_lines import LineChecks
 from server.readers.base import BadRecord
-from server.readers.json_lines_reader import JsonLinesReader
-from server.readers.lines import LINE_CAP
+from server.readers.json.json_lines_reader import JsonLinesReader
+from server.readers.text.lines import LINE_CAP
 
 
 def checked(*pieces):

@@ -3,9 +3,9 @@
 import pytest
 from mapping_world import changed, destination, field_of, job, model, name, new
 
-from server.mapping.compile import compile_control
-from server.mapping.processes import parse_process
-from server.mapping.scope import Loss
+from server.mapping.language.processes import parse_process
+from server.mapping.model.scope import Loss
+from server.mapping.program.compile import compile_control
 
 THING = destination(
     "thing",

@@ -15,8 +15,8 @@ from own_certificates import certified
 
 from server.engine.clock import utc_now
 from server.engine.engine import open_engine
-from server.engine.mail import ATTEMPTS, MailServer, mail_at_end
-from server.engine.receiving import UploadLimits
+from server.engine.follow_ups.mail import ATTEMPTS, MailServer, mail_at_end
+from server.engine.uploads.flow import UploadLimits
 
 MODEL = {
     "name": "m",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.mapping.model import ModelInvalid, check_tables, parse_model, safe_column
+from server.mapping.model.model import ModelInvalid, check_tables, parse_model, safe_column
 
 PROFILE = {
     "name": "profile",

@@ -4,9 +4,9 @@ import unicodedata
 
 import pytest
 
-from server.engine.name_check import NameCheck
-from server.mapping.name_rows import NameRow, plain_name, read_names, remarks_on
-from server.mapping.scope import RunFault
+from server.engine.execution.column_names import NameCheck
+from server.mapping.language.name_rows import NameRow, plain_name, read_names, remarks_on
+from server.mapping.model.scope import RunFault
 from server.readers.base import START, Block, RowRecords, table_block
 
 

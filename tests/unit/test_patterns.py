@@ -16,12 +16,12 @@ from unittest.mock import patch
 import pytest
 from patterns import PROJECT, Found, as_javascript, found_in, kinds_in, made_at_run_time, modules
 
-from server.mapping.dates import date_parser
-from server.mapping.phones import export_form
+from server.mapping.values.dates import date_parser
+from server.mapping.values.phones import export_form
 from server.readers import READERS
-from server.readers.edifact_reader import envelopes
-from server.readers.plain_sheet import Reading, sheet_pieces
-from storage.catalog.sql import patterns as searched
+from server.readers.library.edifact_reader import envelopes
+from server.readers.workbooks.fast_sheet import Reading, sheet_pieces
+from storage.catalog.cql import patterns as searched
 
 CHECKER = PROJECT / ".venv" / "recheck"
 LONG = 20_000  # characters
@@ -41,18 +41,18 @@ class Made:
 
 
 MADE = {
-    "server.mapping.dates._compiled": Made(
+    "server.mapping.values.dates._compiled": Made(
         "match", lambda: [date_parser(p) for p in ("yyyy-MM-dd'T'HH:mm:ss.SSSX", "Xd" * 8, "EEE, d MMM yy h a z")]
     ),
-    "server.mapping.phones._without_trunk": Made(
+    "server.mapping.values.phones._without_trunk": Made(
         "sub", lambda: [export_form("(0) 20 7946 0000", 44), export_form("1 (212) 555 0100", 1)]
     ),
-    "server.readers.edifact_segments": Made("match", lambda: list(READERS["edifact"].blocks(io.BytesIO(EDIFACT), {}))),
-    "server.readers.edifact_reader": Made("sub", lambda: list(envelopes(io.BytesIO(EDIFACT)))),
-    "server.readers.plain_sheet._row_pattern": Made(
+    "server.readers.library.edifact_segments": Made("match", lambda: list(READERS["edifact"].blocks(io.BytesIO(EDIFACT), {}))),
+    "server.readers.library.edifact_reader": Made("sub", lambda: list(envelopes(io.BytesIO(EDIFACT)))),
+    "server.readers.workbooks.fast_sheet._row_pattern": Made(
         "findall", lambda: list(sheet_pieces(io.BytesIO(SHEET), Reading((), frozenset()))), tail="</row>"
     ),
-    "storage.catalog.sql.patterns": Made(
+    "storage.catalog.cql.patterns": Made(
         "search",
         lambda: [
             re.compile(pattern)
@@ -68,15 +68,15 @@ MADE = {
 
 # By time alone: JavaScript has no way to write that a group gives nothing back, or the checker finds no answer.
 TIMED = {
-    "server.engine.failures._VALUE",
-    "server.mapping.dates._compiled",
-    "server.readers.edifact_segments",
-    "server.readers.json_limits._NUMBERS",
-    "server.readers.json_reader._BETWEEN",
-    "server.readers.json_reader._INSIDE",
-    "server.readers.json_reader._SEPARATOR",
-    "server.readers.plain_sheet._row_pattern",
-    "storage.catalog.sql.patterns",
+    "server.engine.batches.failure_causes._VALUE",
+    "server.mapping.values.dates._compiled",
+    "server.readers.library.edifact_segments",
+    "server.readers.json.limits._NUMBERS",
+    "server.readers.json.json_reader._BETWEEN",
+    "server.readers.json.json_reader._INSIDE",
+    "server.readers.json.json_reader._SEPARATOR",
+    "server.readers.workbooks.fast_sheet._row_pattern",
+    "storage.catalog.cql.patterns",
 }
 
 
@@ -228,7 +228,7 @@ def test_every_pattern_that_is_made_at_run_time_is_known() -> None:
 
 def test_patterns_are_found_where_they_are_kept() -> None:
     places = {one.place for one in everything()}
-    assert {"server.readers.sniff._FIRST_CHILD", "server.mapping.values._SCHEME"} <= places
+    assert {"server.readers.sniff._FIRST_CHILD", "server.mapping.values.values._SCHEME"} <= places
     assert len(places) > 80
 
 

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from workbook_parts import number, text, xlsx
 
-from server.engine import processors
+from server.engine.definitions import record_processors as processors
 from server.engine.engine import Engine, open_engine
-from server.engine.perform import Performer
-from server.engine.worker import Order, Signals, Verdict
-from server.mapping.model import Model, parse_model
+from server.engine.execution.job_runner import Performer
+from server.engine.execution.worker import Order, Signals, Verdict
+from server.mapping.model.model import Model, parse_model
 from storage.opening import open_storage
 from storage.queues import jobs
 

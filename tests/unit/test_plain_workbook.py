@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.cells import DateCell
-from server.readers import plain_sheet, plain_text
 from server.readers.base import FileBroken
 from server.readers.cell_faults import FaultyRow
-from server.readers.library_workbook import LibraryWorkbook
-from server.readers.workbook import open_workbook
-from server.readers.xlsx_package import Parts, XlsxPackage
+from server.readers.workbooks import cell_text as plain_text
+from server.readers.workbooks import fast_sheet as plain_sheet
+from server.readers.workbooks.calamine_workbook import LibraryWorkbook
+from server.readers.workbooks.workbook import open_workbook
+from server.readers.workbooks.xlsx_package import Parts, XlsxPackage
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 LINK = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -160,7 +161,7 @@ def read_by_patterns(content, sheet="Data"):
     def refuse(*_):
         raise AssertionError("the sheet was left to the other reader")
 
-    with patch("server.readers.workbook.XlsxPackage", refuse):
+    with patch("server.readers.workbooks.workbook.XlsxPackage", refuse):
         return as_read(content, sheet)
 
 
@@ -261,7 +262,7 @@ def test_other_rows_are_read_as_the_library_reads_them(rows):
 @settings(max_examples=150, deadline=None)
 def test_both_ways_to_read_find_the_same(rows, step):
     content = archive(rows, texts=SHARED)
-    with patch.object(plain_sheet, "STEP", step), patch("server.readers.part_events.STEP", step):
+    with patch.object(plain_sheet, "STEP", step), patch("server.readers.workbooks.part_events.STEP", step):
         assert as_read(content) == as_events_are_read(content)
 
 
@@ -411,7 +412,7 @@ def test_a_sheet_that_is_too_much_to_keep_is_read_again():
     rows = [row(n, inline(f"text {n}"), "><v>5</v></c>") for n in range(1, 500)]
     content = archive(rows, sheets=("Data", "More"))
     whole = as_the_library_reads(content)
-    small = patch.multiple("server.readers.workbook", KEPT_BYTES=40_000)
+    small = patch.multiple("server.readers.workbooks.workbook", KEPT_BYTES=40_000)
     with small, patch.object(plain_sheet, "STEP", 1000), open_workbook(content) as book:
         for sheet in ("Data", "More", "Data"):
             assert dense(book.pieces(sheet)) == whole

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.mapping.control import mistakes, validate
-from server.mapping.model import ModelInvalid, parse_model
-from server.mapping.positions import as_where, positions
-from server.mapping.processes import ProcessInvalid, parse_process
-from server.mapping.rehearsal import rehearse
+from server.mapping.language.control import mistakes, validate
+from server.mapping.language.processes import ProcessInvalid, parse_process
+from server.mapping.model.model import ModelInvalid, parse_model
+from server.mapping.model.positions import as_where, positions
+from server.mapping.program.rehearsal import rehearse
 
 PEOPLE = parse_model(
     {

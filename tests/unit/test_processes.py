@@ -3,10 +3,10 @@
 import pytest
 from mapping_world import RecordScope, World
 
-from server.mapping.compile import compile_control
-from server.mapping.control import validate
-from server.mapping.model import parse_model
-from server.mapping.processes import ProcessInvalid, Push, check_processes, parse_process
+from server.mapping.language.control import validate
+from server.mapping.language.processes import ProcessInvalid, Push, check_processes, parse_process
+from server.mapping.model.model import parse_model
+from server.mapping.program.compile import compile_control
 
 MODEL = parse_model(
     {

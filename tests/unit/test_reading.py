@@ -2,12 +2,12 @@
 
 import pytest
 
-from server.engine.definitions import control_read_as
+from server.engine.definitions.definitions import control_read_as
 from server.engine.errors import RequestInvalid
-from server.engine.fitting import misfit
-from server.mapping.model import parse_model
-from server.mapping.processes import ProcessInvalid, parse_process
-from server.mapping.reading import ReadingWrong, choices_of, chosen, differences, read_as
+from server.engine.execution.file_fit import misfit
+from server.mapping.language.processes import ProcessInvalid, parse_process
+from server.mapping.language.reading import ReadingWrong, choices_of, chosen, differences, read_as
+from server.mapping.model.model import parse_model
 
 MODEL = parse_model(
     {

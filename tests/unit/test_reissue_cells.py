@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from server.cells import DateCell
-from server.engine.reissue_workbooks import table_sheets, workbook
+from server.engine.corrections.workbooks import table_sheets, workbook
 from server.readers import READERS
 from server.readers.base import BadRecord
 

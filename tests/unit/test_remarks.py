@@ -10,9 +10,9 @@ from typing import Any, BinaryIO
 import pytest
 from test_perform import END, MODEL, NOW, START, Ended, Site, control, field
 
-from server.engine.account import REMARK_CAP, TOO_MANY_REMARKS, TOO_MANY_WARNINGS, WARNING_CAP, Account
 from server.engine.engine import open_engine
-from server.engine.worker import Verdict
+from server.engine.execution.tally import REMARK_CAP, TOO_MANY_REMARKS, TOO_MANY_WARNINGS, WARNING_CAP, Account
+from server.engine.execution.worker import Verdict
 from server.readers import READERS
 from server.readers.base import START as BEGINNING
 from server.readers.base import Block, Position

@@ -2,10 +2,10 @@
 
 import pytest
 
-from server.engine.room import MOST_COLUMNS, check_room
-from server.mapping.control import MOST_OPEN_NAMES
-from server.mapping.model import Destination, Model
-from server.mapping.scope import RunFault
+from server.engine.execution.table_width import MOST_COLUMNS, check_room
+from server.mapping.language.control import MOST_OPEN_NAMES
+from server.mapping.model.model import Destination, Model
+from server.mapping.model.scope import RunFault
 from storage.records.base import Column, Table
 
 

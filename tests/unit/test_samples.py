@@ -5,9 +5,9 @@ from collections.abc import Mapping
 
 import orjson
 
-from server.engine.samples import LOOKED_AT, MOST_COLUMNS, Samples, digest_of, text_of
-from server.mapping.model import Model, parse_model
-from server.mapping.scope import Change
+from server.engine.execution.samples import LOOKED_AT, MOST_COLUMNS, Samples, digest_of, text_of
+from server.mapping.model.model import Model, parse_model
+from server.mapping.model.scope import Change
 from server.readers.base import BadRecord, Block, Position, table_block
 from storage.records.base import Row, Written
 

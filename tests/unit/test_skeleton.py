@@ -2,8 +2,8 @@
 
 from mapping_world import destination, job, model, name
 
-from server.mapping.control import validate
-from server.mapping.skeleton import generate_skeleton
+from server.mapping.language.control import validate
+from server.mapping.language.skeleton import generate_skeleton
 
 PERSON = destination(
     "person", name("title", "person-name"), name("born", "datetime"), name("tags", multivalue=True),

@@ -7,9 +7,9 @@ import orjson
 import pytest
 from pymarc import Field, Indicators, Record, Subfield
 
-from server.engine.source_records import MODEL, control_file, reader_for
-from server.mapping.control import parse_control
-from server.mapping.flat import plan
+from server.engine.vendors.folio.source_records import MODEL, control_file, reader_for
+from server.mapping.language.control import parse_control
+from server.mapping.program.fast_path import plan
 from server.readers import READERS
 from server.readers.base import BadRecord
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import structlog
 
-from server.engine.checking import check
 from server.engine.clock import utc_now
 from server.engine.engine import Engine
+from server.engine.operations.fsck import check
 from storage.opening import Storage, open_storage
 from storage.queues.base import NewJob
 from storage.records.base import Checkpoint, Column, Table

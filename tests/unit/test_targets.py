@@ -4,7 +4,7 @@ import orjson
 import pytest
 from mapping_world import World, changed, destination, field_of, job, model, name, new
 
-from server.mapping.model import Name
+from server.mapping.model.model import Name
 
 OBJECT = destination("o", name("one"), name("many", multivalue=True), name("n", "integer"))
 DICTIONARY = destination("d", name("one"), name("many", multivalue=True), kind="dictionary")

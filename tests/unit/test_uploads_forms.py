@@ -14,9 +14,9 @@ from server.engine.errors import (
     UploadMalformed,
     UploadTooLarge,
 )
-from server.engine.multipart import boundary_of, part_of, plain_name
-from server.engine.receiving import UploadLimits
-from server.engine.uploads import Uploads
+from server.engine.uploads.flow import UploadLimits
+from server.engine.uploads.multipart import boundary_of, part_of, plain_name
+from server.engine.uploads.uploads import Uploads
 from storage.blobs.local import LocalBlobs
 from storage.digest import digest_of
 
@@ -356,6 +356,6 @@ async def test_a_field_may_need_three_bytes_for_each_of_its_own(uploads):
 
 
 async def test_what_is_too_long_is_not_decoded_first(uploads):
-    never = patch("server.engine.uploads.parse_qsl", side_effect=AssertionError)
+    never = patch("server.engine.uploads.uploads.parse_qsl", side_effect=AssertionError)
     with never, pytest.raises(PartTooLarge, match="the form field 'é' is larger than 50 bytes"):
         await uploads.read_form(body_in(b"%C3%A9=" + b"%" * 1000), "application/x-www-form-urlencoded")

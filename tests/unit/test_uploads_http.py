@@ -9,8 +9,8 @@ import pytest
 from aiohttp import web
 
 from server.engine.errors import EngineError, UploadIncomplete, UploadTooLarge
-from server.engine.receiving import UploadLimits
-from server.engine.uploads import Uploads
+from server.engine.uploads.flow import UploadLimits
+from server.engine.uploads.uploads import Uploads
 from server.web import body
 from storage.blobs.local import LocalBlobs
 from storage.digest import digest_of

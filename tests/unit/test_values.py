@@ -3,9 +3,19 @@
 import pytest
 from mapping_world import RecordScope, World
 
-from server.mapping.filters import FILTERS, Filters, available
-from server.mapping.model import TYPE_KINDS, Destination, Model, Name, Types
-from server.mapping.values import FLAT_TYPES, INVALID, NOTHING, TYPES, Ref, Setup, complaint, converter, display_text
+from server.mapping.model.model import TYPE_KINDS, Destination, Model, Name, Types
+from server.mapping.values.filters import FILTERS, Filters, available
+from server.mapping.values.values import (
+    FLAT_TYPES,
+    INVALID,
+    NOTHING,
+    TYPES,
+    Ref,
+    Setup,
+    complaint,
+    converter,
+    display_text,
+)
 
 PEOPLE = Destination(
     "person",

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from test_perform import END, MODEL, NOW, START, Ended, Site, control, field
 
+from server.engine.batches.failure_causes import Kind, warning_text
 from server.engine.documents import state_in_words
 from server.engine.engine import open_engine
-from server.engine.failures import Kind, warning_text
-from server.engine.run import MOST_WARNINGS
-from server.engine.worker import Verdict
+from server.engine.execution.run import MOST_WARNINGS
+from server.engine.execution.worker import Verdict
 
 NEW = {"action": "new", "destination": "thing"}
 NAMED = [NEW, field("code"), field("name"), field("size")]

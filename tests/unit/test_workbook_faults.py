@@ -8,8 +8,8 @@ from workbook_parts import number, ods, ods_cell, ods_row, packed, text, xlsx, x
 
 from server.readers import READERS
 from server.readers.base import BadRecord, Block, FileBroken
-from server.readers.bulk_reader import BlockReader, BulkBook, LayoutWrong, find_blocks
-from server.readers.xlsx_reader import READ_COLUMNS
+from server.readers.bulk.bulk_reader import BlockReader, BulkBook, LayoutWrong, find_blocks
+from server.readers.workbooks.xlsx_reader import READ_COLUMNS
 
 READER = READERS["xlsx-with-name-row"]
 ERRORS = ["#N/A", "#REF!", "#DIV/0!", "#VALUE!", "#NAME?", "#NUM!", "#NULL!", "#SPILL!", "#CALC!", "#GETTING_DATA"]

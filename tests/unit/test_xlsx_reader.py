@@ -12,7 +12,7 @@ import pytest
 
 from server.readers import READERS
 from server.readers.base import BadRecord, Block, FileBroken
-from server.readers.workbook import open_workbook
+from server.readers.workbooks.workbook import open_workbook
 
 READER = READERS["xlsx-with-name-row"]
 EMPTY_SHEET = re.compile(rb"<sheetData\s*/>|<sheetData>.*</sheetData>", re.DOTALL)

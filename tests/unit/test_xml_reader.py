@@ -7,7 +7,7 @@ import pytest
 
 from server.readers import READERS
 from server.readers.base import BadRecord, Block, FileBroken
-from server.readers.xml_feed import MAX_DEPTH
+from server.readers.xml.feed import MAX_DEPTH
 
 CHILDREN, ATTRIBUTES, MARC = "xml-text-of-children", "xml-attributes", "marc-xml"
 
@@ -93,7 +93,7 @@ def test_a_broken_file_says_where_and_why(name: str, data: bytes, reason: str) -
 
 
 def test_an_element_over_the_cap_ends_the_reading(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("server.readers.xml_feed.RECORD_CAP", 500_000)
+    monkeypatch.setattr("server.readers.xml.feed.RECORD_CAP", 500_000)
     records(CHILDREN, b"<r>" + b"<a><n>1</n></a>" * 100_000 + b"</r>")
     with pytest.raises(FileBroken, match="Line 2: an element that begins here is longer than 500,000 bytes"):
         records(CHILDREN, b"<r>\n<a><n>" + b"x" * 2_000_000 + b"</n></a></r>")

@@ -11,7 +11,7 @@ import pytest_asyncio
 import structlog
 from replay import House, MakeHouse, Maker, open_house
 
-from server.engine.receiving import UploadLimits
+from server.engine.uploads.flow import UploadLimits
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from server.app import make_app, make_runner
 from server.engine.engine import Engine, open_engine
-from server.engine.receiving import UploadLimits
+from server.engine.uploads.flow import UploadLimits
 from storage.records.base import Row
 
 BOUNDARY = "----penstock-test-boundary"

@@ -10,8 +10,8 @@ import pytest
 from aiohttp import web
 
 from server.app import new_event_loop
-from server.web.connections import Runner
-from server.web.proxies import Proxies
+from server.web.transport.connections import Runner
+from server.web.transport.proxies import Proxies
 
 MOST = 16
 HERE, THERE = "127.0.0.1", "127.0.0.2"

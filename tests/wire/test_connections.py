@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from replay import House, MakeHouse, Maker, basic
 
-from server.engine.receiving import UploadLimits
+from server.engine.uploads.flow import UploadLimits
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

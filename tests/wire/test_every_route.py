@@ -23,9 +23,9 @@ from cryptography.fernet import Fernet
 
 from server.admin.site import Facts
 from server.app import make_app, make_runner
+from server.engine.access.keys import SCOPES
 from server.engine.engine import Engine, open_engine
-from server.engine.keys import SCOPES
-from server.engine.receiving import UploadLimits
+from server.engine.uploads.flow import UploadLimits
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

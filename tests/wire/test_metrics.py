@@ -10,7 +10,7 @@ from replay import House, Maker, basic
 from watched import API, ROWS, Scrape, as_files, imported, scrape
 
 from server.engine.events import Event, JobBegun, JobLeft, UploadEnded
-from server.engine.figures import Figures
+from server.engine.operations.storage_metrics import Figures
 from storage.errors import DatabaseFailed
 
 

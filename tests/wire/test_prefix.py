@@ -19,7 +19,7 @@ from replay import basic
 
 from server.app import make_app, make_runner
 from server.engine.engine import Engine, open_engine
-from server.engine.receiving import UploadLimits
+from server.engine.uploads.flow import UploadLimits
 from server.settings import SettingsWrong
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

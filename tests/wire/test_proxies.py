@@ -7,7 +7,7 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from server.web.links import prefix_of, site_of
-from server.web.proxies import Proxies
+from server.web.transport.proxies import Proxies
 
 OWN, INNER, CLIENT, LIAR = "127.0.0.1", "10.0.0.7", "203.0.113.5", "198.51.100.9"
 TRUSTED = Proxies((ip_network("127.0.0.0/8"), ip_network("10.0.0.0/8"), ip_network("::1/128")))

@@ -4,15 +4,10 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from server.dialects.folio.auth import ACTION, Desk, LoginApi
-from server.dialects.folio.definitions import DefinitionApi
-from server.dialects.folio.described import DESCRIBED
+from server.dialects.folio.auth import ACTION, Desk
 from server.dialects.folio.errors import TABLE, VALIDATION
-from server.dialects.folio.extensions import ExtensionApi
-from server.dialects.folio.job_logs import JobLogApi
-from server.dialects.folio.jobs import JobApi
-from server.dialects.folio.later import LaterApi
-from server.dialects.folio.parts import PartApi
+from server.dialects.folio.openapi.uploads import DESCRIBED
+from server.dialects.folio.routes import PREFIXES, apis
 from server.engine.engine import Engine
 from server.engine.errors import AccessRefused, EngineError, KeyThrottled
 from server.web.auth import Gate
@@ -21,16 +16,15 @@ from server.web.errors import answer_to
 
 class Folio:
     name = "folio"
-    prefixes = ("/data-import", *LoginApi.prefixes, *JobApi.prefixes, *JobLogApi.prefixes)
+    prefixes = PREFIXES
     described = DESCRIBED
 
     def __init__(self, engine: Engine, gate: Gate) -> None:
         desk = Desk(engine, gate)
-        self._apis = (DefinitionApi(desk), LaterApi(desk), ExtensionApi(desk), PartApi(desk), LoginApi(desk))
-        self._jobs = (JobApi(desk), JobLogApi(desk))
+        self._apis = apis(desk)
 
     def routes(self) -> Iterable[web.RouteDef]:
-        for api in (*self._apis, *self._jobs):
+        for api in self._apis:
             yield from api.routes()
 
     def refuse(self, request: web.Request, error: EngineError) -> web.Response:

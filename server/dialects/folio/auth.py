@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 import orjson
 from aiohttp import web
 
-from server.dialects.folio import wire
 from server.dialects.folio.errors import HeaderWrong
-from server.engine.callers import Caller
+from server.dialects.folio.wire import uploads as wire
+from server.engine.access.callers import Caller
+from server.engine.access.keys import Key
+from server.engine.access.sessions import Login, is_session, user_id
 from server.engine.engine import Engine
 from server.engine.errors import KeyForbidden, KeyMissing, KeyUnknown
-from server.engine.keys import Key
-from server.engine.sessions import Login, is_session, user_id
 from server.web.auth import Gate, header_key
 from server.web.body import expect_later, read_bytes
 from server.web.links import is_over_tls

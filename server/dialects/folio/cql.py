@@ -11,7 +11,7 @@ from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from server.engine.errors import Refused
-from server.engine.searches import (
+from server.engine.vendors.folio.searches import (
     Both,
     Comparison,
     Condition,

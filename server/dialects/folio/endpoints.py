@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from server.dialects.folio import wire
 from server.dialects.folio.auth import ACTION, Desk
 from server.dialects.folio.errors import HeaderWrong
-from server.engine.callers import Caller
+from server.dialects.folio.wire import uploads as wire
+from server.engine.access.callers import Caller
 from server.web.body import expect_later, read_bytes
 
 JSON = "application/json"

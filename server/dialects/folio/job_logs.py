@@ -4,12 +4,13 @@ from collections.abc import Iterable, Sequence
 
 from aiohttp import web
 
-from server.dialects.folio import jobs_wire, wire
 from server.dialects.folio.auth import Desk
 from server.dialects.folio.endpoints import Endpoints, answer
-from server.engine.callers import Caller
+from server.dialects.folio.wire import job_executions as jobs_wire
+from server.dialects.folio.wire import uploads as wire
+from server.engine.access.callers import Caller
 from server.engine.errors import JobExecutionNotFound
-from server.engine.job_executions import JobExecutions, Row
+from server.engine.vendors.folio.job_executions import JobExecutions, Row
 
 PREFIX = "/metadata-provider"
 EXECUTIONS = PREFIX + "/jobExecutions"

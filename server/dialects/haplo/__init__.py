@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from server.dialects.haplo import push, wire
-from server.dialects.haplo.described import DESCRIBED
 from server.dialects.haplo.errors import TABLE, PushForbidden
+from server.dialects.haplo.openapi import DESCRIBED
 from server.dialects.haplo.push import PushApi
 from server.dialects.haplo.routes import BatchApi, StandardApi
 from server.engine.engine import Engine

@@ -7,7 +7,7 @@ from aiohttp import web
 from server.dialects.haplo import wire
 from server.dialects.haplo.errors import PushForbidden, PushRefused
 from server.engine.engine import Engine
-from server.mapping.processes import Process, Push
+from server.mapping.language.processes import Process, Push
 from server.web.auth import Gate
 from server.web.body import expect_later, receive_octets
 

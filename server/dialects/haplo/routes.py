@@ -8,10 +8,10 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from server.dialects.haplo import wire
+from server.engine.access.keys import Key
 from server.engine.engine import Engine
 from server.engine.errors import KeyMissing, PartMissing, UploadTooLarge
-from server.engine.keys import Key
-from server.engine.uploads import Form, SmallForm
+from server.engine.uploads.uploads import Form, SmallForm
 from server.web.auth import Gate
 from server.web.body import body_of, declared_size, expect_later, receive_form
 

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple, Protocol
 from xml.etree import ElementTree
 
 from server.engine.errors import RequestInvalid
-from server.engine.pushes import Change
+from server.engine.vendors.haplo.pushes import Change
 from server.web.auth import basic_credentials, header_key
 
 FAILED_VALIDATION = "Bad request (failed validation)"

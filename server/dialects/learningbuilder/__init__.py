@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from aiohttp import hdrs, web
 
 from server.dialects.learningbuilder import wire
-from server.dialects.learningbuilder.described import DESCRIBED
 from server.dialects.learningbuilder.errors import Refusal, body_of, failure_of, refusal_of
+from server.dialects.learningbuilder.openapi import DESCRIBED
 from server.dialects.learningbuilder.routes import PREFIX, QueueApi
 from server.engine.engine import Engine
 from server.engine.errors import EngineError

@@ -6,9 +6,9 @@ from aiohttp import web
 
 from server.dialects.learningbuilder import wire
 from server.engine.engine import Engine
-from server.engine.mail import mail_at_end
-from server.engine.pages import batch_page
-from server.engine.queue_rows import ROWS
+from server.engine.follow_ups.links import batch_page
+from server.engine.follow_ups.mail import mail_at_end
+from server.engine.vendors.learningbuilder.queue_rows import ROWS
 from server.web.auth import Gate, scheme_key
 from server.web.body import expect_later, receive_lines
 from server.web.links import site_of

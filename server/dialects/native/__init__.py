@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from aiohttp import hdrs, web
 
 from server.dialects.native import errors
-from server.dialects.native.described import DESCRIBED, PREFIX
 from server.dialects.native.events import EventApi
+from server.dialects.native.openapi import DESCRIBED, PREFIX
 from server.dialects.native.routes import BatchApi, DefinitionApi, Desk, JobApi, RecordApi, answer
 from server.engine.engine import Engine
 from server.engine.errors import EngineError

@@ -9,6 +9,7 @@ EngineError
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
+from server.engine.batches.job_events import FeedClosed, FeedFull
 from server.engine.errors import (
     AccessRefused,
     BatchFileNotFound,
@@ -23,8 +24,7 @@ from server.engine.errors import (
     Refused,
     RequestInvalid,
 )
-from server.engine.feed import FeedClosed, FeedFull
-from server.engine.record_pages import RowNotFound, TableNotFound
+from server.engine.records.pages import RowNotFound, TableNotFound
 
 _SHOWN = 80
 

@@ -7,11 +7,11 @@ from contextlib import suppress
 from aiohttp import hdrs, web
 from aiohttp_sse import EventSourceResponse
 
-from server.dialects.native import described, wire
+from server.dialects.native import openapi, wire
 from server.dialects.native.routes import Desk
-from server.engine.feed import News
+from server.engine.batches.job_events import News
 from server.web.access_log import KEY_ID
-from server.web.connections import has_left
+from server.web.transport.connections import has_left
 
 HEARTBEAT_SECONDS = 15
 LONGEST_SECONDS = 15 * 60  # then the client comes back, and its key is looked at again
@@ -24,7 +24,7 @@ class EventApi:
         self._desk = desk
 
     def routes(self) -> Iterable[web.RouteDef]:
-        yield self._desk.get(described.EVENTS, self.follow, head=False)  # a stream has no end to know of
+        yield self._desk.get(openapi.EVENTS, self.follow, head=False)  # a stream has no end to know of
 
     async def follow(self, request: web.Request, query: wire.Query) -> web.StreamResponse:
         job, last = query.text("job"), request.headers.get(hdrs.LAST_EVENT_ID, "").strip()

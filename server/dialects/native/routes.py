@@ -1,12 +1,12 @@
-"""The native API: parse, one engine call, render. Paths and parameters are those of `described`."""
+"""The native API: parse, one engine call, render. Paths and parameters are those of `openapi`."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from aiohttp import hdrs, web
 
-from server.dialects.native import described, wire
+from server.dialects.native import openapi, wire
 from server.dialects.native.errors import ParameterWrong
-from server.engine.browsing import Wanted
+from server.engine.batches.listing import Wanted
 from server.engine.documents import (
     BATCH_STATES,
     JOB_STATES,
@@ -19,7 +19,7 @@ from server.engine.documents import (
 from server.engine.engine import Engine
 from server.engine.errors import BatchNotFound
 from server.web.auth import Gate
-from server.web.described import OCTETS, Operation
+from server.web.description.api_description import OCTETS, Operation
 from server.web.downloads import attachment
 
 SCOPE = "native"
@@ -68,9 +68,9 @@ class BatchApi:
         self._engine = desk.engine
 
     def routes(self) -> Iterable[web.RouteDef]:
-        yield self._desk.get(described.BATCHES, self.list)
-        yield self._desk.get(described.BATCH, self.show)
-        yield self._desk.get(described.FILE, self.file)
+        yield self._desk.get(openapi.BATCHES, self.list)
+        yield self._desk.get(openapi.BATCH, self.show)
+        yield self._desk.get(openapi.FILE, self.file)
 
     async def list(self, request: web.Request, query: wire.Query) -> web.Response:
         wanted = Wanted(
@@ -122,10 +122,10 @@ class JobApi:
         self._engine = desk.engine
 
     def routes(self) -> Iterable[web.RouteDef]:
-        yield self._desk.get(described.JOBS, self.list)
-        yield self._desk.get(described.JOB, self.show)
-        yield self._desk.get(described.LOG, self.log)
-        yield self._desk.get(described.OUTCOMES, self.outcomes)
+        yield self._desk.get(openapi.JOBS, self.list)
+        yield self._desk.get(openapi.JOB, self.show)
+        yield self._desk.get(openapi.LOG, self.log)
+        yield self._desk.get(openapi.OUTCOMES, self.outcomes)
 
     async def list(self, request: web.Request, query: wire.Query) -> web.Response:
         limit = query.limit()
@@ -189,9 +189,9 @@ class RecordApi:
         self._engine = desk.engine
 
     def routes(self) -> Iterable[web.RouteDef]:
-        yield self._desk.get(described.TABLES, self.tables)
-        yield self._desk.get(described.ROWS, self.rows)
-        yield self._desk.get(described.ROW, self.row)
+        yield self._desk.get(openapi.TABLES, self.tables)
+        yield self._desk.get(openapi.ROWS, self.rows)
+        yield self._desk.get(openapi.ROW, self.row)
 
     async def tables(self, request: web.Request, query: wire.Query) -> web.Response:
         return answer({"tables": [wire.table(each) for each in await self._engine.records.tables()]})
@@ -213,9 +213,9 @@ class DefinitionApi:
         self._engine = desk.engine
 
     def routes(self) -> Iterable[web.RouteDef]:
-        yield self._desk.get(described.PROCESSES, self.processes)
-        yield self._desk.get(described.PROCESS, self.process)
-        yield self._desk.get(described.MODELS, self.models)
+        yield self._desk.get(openapi.PROCESSES, self.processes)
+        yield self._desk.get(openapi.PROCESS, self.process)
+        yield self._desk.get(openapi.MODELS, self.models)
 
     async def processes(self, request: web.Request, query: wire.Query) -> web.Response:
         found = self._engine.definitions.processes.values()

@@ -10,11 +10,11 @@ from urllib.parse import urlencode
 import orjson
 
 from server.dialects.native.errors import ParameterRepeated, ParameterUnknown, ParameterWrong
+from server.engine.batches.job_events import News
 from server.engine.documents import Document, Job, LogLine, Outcome, job_document
-from server.engine.feed import News
-from server.engine.record_pages import StoredRow, TableShape
-from server.mapping.model import Model
-from server.mapping.processes import Process
+from server.engine.records.pages import StoredRow, TableShape
+from server.mapping.language.processes import Process
+from server.mapping.model.model import Model
 from server.web.auth import basic_credentials, bearer_token
 
 Word = TypeVar("Word", bound=str)

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from server.dialects.voss import wire
-from server.dialects.voss.described import DESCRIBED
 from server.dialects.voss.errors import LoadFailed, fault_of
+from server.dialects.voss.openapi import DESCRIBED
 from server.dialects.voss.routes import DataApi, LoadApi, TransactionApi, answer
 from server.engine.engine import Engine
 from server.engine.errors import EngineError

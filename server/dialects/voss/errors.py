@@ -20,7 +20,7 @@ from server.engine.errors import (
     UploadTooLarge,
     UploadTooSlow,
 )
-from server.engine.transaction_states import (
+from server.engine.vendors.voss.transaction_states import (
     BulkLoadNotFound,
     HierarchyForbidden,
     HierarchyUnknown,

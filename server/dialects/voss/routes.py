@@ -7,11 +7,11 @@ from aiohttp import web
 
 from server.dialects.voss import wire
 from server.dialects.voss.errors import LoadFailed, NotAWorkbook
+from server.engine.access.keys import Key
 from server.engine.engine import Engine
 from server.engine.errors import PartMissing
-from server.engine.keys import Key
-from server.engine.transaction_states import Found, RowState
-from server.engine.transactions import LoadRequest, Transactions
+from server.engine.vendors.voss.transaction_states import Found, RowState
+from server.engine.vendors.voss.transactions import LoadRequest, Transactions
 from server.web.auth import Gate
 from server.web.body import expect_later, read_bytes, receive_form
 from server.web.links import prefix_of

@@ -9,9 +9,9 @@ from typing import Any
 
 import orjson
 
-from server.engine.bulk import node_pkid
 from server.engine.errors import RequestInvalid
-from server.engine.transaction_states import (
+from server.engine.vendors.voss.bulk_plan import node_pkid
+from server.engine.vendors.voss.transaction_states import (
     BulkLoad,
     Found,
     LogLine,

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, insert, select
 
-from storage.catalog.definitions import Session
+from storage.catalog.folio.rows import Session
 from storage.catalog.tables import sessions
 from storage.schema import columns_of, one
 

@@ -16,9 +16,9 @@ from aiohttp import web
 
 from server.admin.site import Facts
 from server.app import make_app, make_runner
-from server.engine.dispatcher import JobLimits
 from server.engine.engine import Engine, open_engine
-from server.engine.receiving import UploadLimits
+from server.engine.execution.dispatcher import JobLimits
+from server.engine.uploads.flow import UploadLimits
 from storage.catalog.base import Batch
 from storage.queues.base import Job
 

@@ -12,8 +12,8 @@ import openpyxl
 import pytest
 from admin_house import Signed
 
-from server.engine.failures import id_of, masked
-from server.engine.source_records import control_file
+from server.engine.batches.failure_causes import id_of, masked
+from server.engine.vendors.folio.source_records import control_file
 from storage.catalog.base import Batch, Outcome
 
 MARC = b"00050     2200037   4500245001200000\x1e01\x1faTitle..\x1e\x1d"
@@ -323,7 +323,7 @@ async def test_records_stored_with_warnings_are_shown_by_cause_and_given_back(si
 
 
 async def test_failed_records_are_paged(site: Signed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("server.admin.failed.PAGE", 3)
+    monkeypatch.setattr("server.admin.batches.failed.PAGE", 3)
     batch = await imported(site, of_people("json-lines")(""), {"data0": b"{}\n{x\n" * 5}, "people.jsonl")
     cause = (await causes_of(site, batch)).causes[0].id
     for query, wanted in (("", 10), (f"?cause={cause}", 5)):
@@ -338,7 +338,7 @@ async def test_failed_records_are_paged(site: Signed, monkeypatch: pytest.Monkey
 
 
 async def test_a_search_for_a_cause_says_how_far_it_looked(site: Signed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("server.engine.failures.ALL", 4)
+    monkeypatch.setattr("server.engine.batches.failure_causes.ALL", 4)
     batch = await imported(site, of_people("json-lines")(""), {"data0": b"{x\n" * 5 + b"{}\n"}, "people.jsonl")
     rare = (await failures(site, batch))[-1]
     cause = id_of(masked(rare.message or ""))

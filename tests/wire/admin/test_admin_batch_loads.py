@@ -6,7 +6,7 @@ import openpyxl
 from admin_house import Signed
 from test_admin_batch_failed import downloaded, failures, told
 
-from server.engine.transactions import LoadRequest
+from server.engine.vendors.voss.transactions import LoadRequest
 from storage.catalog.base import Batch
 
 HEAD = ("# Comment", "# Action", "# Search Fields", "name", "code")

@@ -161,7 +161,7 @@ async def test_a_scheduled_batch_can_be_cancelled_once(site: Signed) -> None:
 
 
 async def test_the_log_is_searched_and_paged(site: Signed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("server.admin.batch.LINES", 3)
+    monkeypatch.setattr("server.admin.batches.batch.LINES", 3)
     batch = await site.imported(*[ODD | {"email": f"{n}@example.org"} for n in range(8)], GOOD)
     path = f"/admin/batches/{batch.identifier}/log"
     seen = []
@@ -180,7 +180,7 @@ async def test_the_log_is_searched_and_paged(site: Signed, monkeypatch: pytest.M
 
 
 async def test_a_search_of_a_long_log_says_how_far_it_looked(site: Signed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("server.engine.browsing.LOG_WINDOW", 4)
+    monkeypatch.setattr("server.engine.batches.listing.LOG_WINDOW", 4)
     batch = await site.imported(*[ODD | {"email": f"{n}@example.org"} for n in range(8)])
     page = await site.get(f"/admin/batches/{batch.identifier}/log?text=record+6")
     assert "0 of them are like that" in page.text

@@ -87,7 +87,7 @@ async def test_a_filter_that_means_nothing_is_a_clear_answer(site: Signed, query
 
 
 async def test_pages_keep_the_filters_and_miss_nothing(site: Signed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("server.admin.batches.PAGE", 2)
+    monkeypatch.setattr("server.admin.batches.listing.PAGE", 2)
     made = [
         (await site.engine.batches.create("cli", process="people", comment=f"Number {n} & co")).identifier
         for n in range(5)

@@ -9,8 +9,8 @@ from admin_house import MovedClock, Signed, open_admin
 
 from server.engine.clock import utc_now
 from server.engine.events import Events, JobLeft, JobRead
-from server.engine.overview import Paces
-from server.engine.receiving import UploadLimits
+from server.engine.operations.overview import Paces
+from server.engine.uploads.flow import UploadLimits
 from storage.queues.base import Counts, FinalState, Job
 
 ADA, BOB = {"email": "ada@example.org"}, {"email": "bob@example.org"}

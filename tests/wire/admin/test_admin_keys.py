@@ -7,8 +7,8 @@ from admin_house import AdminHouse, Signed
 from admin_pages import Page
 from replay import basic
 
-from server.admin.keys import OPENS
-from server.engine.keys import SCOPES, Key
+from server.admin.operations.keys import OPENS
+from server.engine.access.keys import SCOPES, Key
 
 FAR = date.today() + timedelta(days=400)
 

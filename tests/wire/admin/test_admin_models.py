@@ -9,7 +9,7 @@ import orjson
 from admin_house import Signed
 from aiohttp import FormData
 
-from server.mapping.skeleton import generate_skeleton
+from server.mapping.language.skeleton import generate_skeleton
 
 BOOKS = """{
   "name": "my/books: ü",

@@ -16,10 +16,10 @@ from admin_house import AdminHouse, Signed, open_admin
 from admin_pages import Page
 from openpyxl import Workbook
 
-from server.engine.perform import Performer
-from server.engine.proposals import Proposal
-from server.engine.receiving import UploadLimits
-from server.engine.worker import Order, Signals
+from server.engine.execution.job_runner import Performer
+from server.engine.execution.worker import Order, Signals
+from server.engine.review.proposals import Proposal
+from server.engine.uploads.flow import UploadLimits
 from storage.opening import open_storage
 from storage.records.base import Row
 

@@ -9,7 +9,7 @@ import pytest
 from admin_house import AdminHouse, MovedClock, Signed, open_admin
 from replay import basic
 
-from server.engine.transactions import LoadRequest
+from server.engine.vendors.voss.transactions import LoadRequest
 from storage.queues.base import NewJob
 
 DUE = datetime(2099, 6, 20, 22, 30, tzinfo=UTC)

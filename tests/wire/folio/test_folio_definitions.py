@@ -7,7 +7,7 @@ import pytest
 from folio_client import JSON, LATER, PROFILE, USER, V1, Client
 from replay import House
 
-from server.engine.upload_definitions import DefinitionRules
+from server.engine.vendors.folio.upload_definitions import DefinitionRules
 
 OTHER_USER = "77777777-1caf-4470-9ad1-d533f6360bdd"
 

@@ -7,7 +7,7 @@ import pytest
 from folio_client import LATER, Client
 from replay import House
 
-from server.engine.staged_uploads import StagedUploads
+from server.engine.vendors.folio.staged_uploads import StagedUploads
 
 PATH = "/data-import/fileExtensions"
 DEFAULTS = {

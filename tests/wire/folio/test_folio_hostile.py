@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from folio_client import LATER, PROFILE, V1, Client
 
-from server.engine.upload_definitions import MOST_FILES
+from server.engine.vendors.folio.upload_definitions import MOST_FILES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 JOBS = "/change-manager/jobExecutions"

@@ -21,7 +21,7 @@ from test_haplo_cases import (
     to_standard,
 )
 
-from server.engine.receiving import UploadLimits
+from server.engine.uploads.flow import UploadLimits
 
 LIMITS = UploadLimits(
     max_upload_bytes=100_000, max_small_body_bytes=50_000, max_field_bytes=2_000, max_form_parts=10, min_free_bytes=0

@@ -7,7 +7,7 @@ import pytest
 from server.dialects.haplo import wire
 from server.dialects.haplo.errors import TABLE
 from server.engine.errors import RequestInvalid
-from server.engine.pushes import Change
+from server.engine.vendors.haplo.pushes import Change
 from server.web.errors import answer_to
 
 REPLY = wire.PushReply(

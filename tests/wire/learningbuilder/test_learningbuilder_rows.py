@@ -9,7 +9,7 @@ import pytest
 from members import PATH, create, created, lines, messages, path
 from replay import Ask, House, MakeHouse
 
-from server.engine.receiving import UploadLimits
+from server.engine.uploads.flow import UploadLimits
 
 
 async def members(house: House) -> list[dict[str, object]]:

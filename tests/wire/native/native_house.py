@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 from replay import House
 
-from server.engine.batches import Plan
+from server.engine.batches.batches import Plan
 
 MODEL = {
     "name": "example:people",

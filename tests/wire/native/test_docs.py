@@ -7,7 +7,7 @@ from native_house import bearer
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from replay import House, basic
 
-from server.web import docs
+from server.web.description import docs
 
 
 async def fetched(house: House, path: str, **headers: str) -> tuple[int, bytes, dict[str, str]]:

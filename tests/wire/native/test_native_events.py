@@ -11,9 +11,9 @@ from native_house import PATH, bearer, get, imported, next_event, refused, sched
 from replay import House, MakeHouse
 
 from server.dialects.native import events
-from server.engine import feed
-from server.engine.batches import Plan
-from server.engine.receiving import UploadLimits
+from server.engine.batches import job_events as feed
+from server.engine.batches.batches import Plan
+from server.engine.uploads.flow import UploadLimits
 from storage.errors import StorageError
 
 ADA, BOB = {"email": "ada@example.org", "name": "Ada"}, {"email": "bob@example.org", "name": "Bob"}

@@ -8,9 +8,9 @@ import pytest
 from native_house import CONTROL, PATH, bearer, get, imported, opened, pages, refused, scheduled
 from replay import Ask, House, basic
 
-from server.engine import record_pages
-from server.engine.batches import Plan
+from server.engine.batches.batches import Plan
 from server.engine.documents import batch_document
+from server.engine.records import pages as record_pages
 
 ADA, BOB = {"email": "ada@example.org", "name": "Ada"}, {"email": "bob@example.org", "name": "Bob"}
 NOBODY = {"name": "Nobody"}

@@ -16,10 +16,10 @@ from replay import basic
 
 from server.app import make_app, make_runner
 from server.dialects.voss import Voss
-from server.engine.dispatcher import JobLimits
 from server.engine.engine import Engine, open_engine
-from server.engine.receiving import UploadLimits
-from server.engine.transactions import TransactionRules
+from server.engine.execution.dispatcher import JobLimits
+from server.engine.uploads.flow import UploadLimits
+from server.engine.vendors.voss.transactions import TransactionRules
 
 LOAD = "/api/tool/BulkLoad/?hierarchy=sys&method=bulkload_spreadsheet&format=json"
 COUNTRIES = ("entity:data/Countries,hierarchy:sys", ("country_name", "iso_code"))

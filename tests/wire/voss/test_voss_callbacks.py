@@ -14,7 +14,7 @@ from aiohttp import web
 from bulk_house import BulkHouse, MovedClock, countries, open_bulk_house
 from own_certificates import certified
 
-from server.engine.transactions import TransactionRules
+from server.engine.vendors.voss.transactions import TransactionRules
 from storage.queues.base import Job
 
 ONE = countries(("Germany", "DE"))

@@ -8,7 +8,8 @@ from bulk_house import LOAD, BulkHouse, countries
 from replay import basic
 
 from server.dialects.voss.errors import TABLE, fault_of
-from server.engine import errors, transaction_states
+from server.engine import errors
+from server.engine.vendors.voss import transaction_states
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 NOWHERE = "/api/tool/BulkLoad/?method=bulkload_spreadsheet"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from bulk_house import LOAD, BulkHouse, MovedClock, countries, open_bulk_house
 
-from server.engine.transactions import TransactionRules
+from server.engine.vendors.voss.transactions import TransactionRules
 
 ONE = countries(("Germany", "DE"))
 

@@ -1,0 +1,110 @@
+"""Records of a batch that failed, or lost a value: by cause, page by page, and as a file to be put right."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator
+from functools import partial
+from urllib.parse import urlencode
+
+import structlog
+from aiohttp import hdrs, web
+
+from server.admin.batches.batch import attachment
+from server.admin.batches.listing import number, path_of
+from server.admin.site import Site
+from server.engine.batches.failure_causes import ALL, Kind, number_of
+from server.engine.batches.listing import Batch
+from server.engine.corrections.corrections import Offer, RecordsLost
+from server.engine.errors import BatchFileNotFound
+
+PAGE = 50
+STEP = 256 << 10  # bytes made in one visit to a thread
+
+_log = structlog.get_logger(__name__)
+
+
+class FailedPages:
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._engine = site.engine
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        yield web.get("/admin/batches/{id}/failed", partial(self._list, kind="failed"))
+        yield web.get("/admin/batches/{id}/failed/download", partial(self._download, kind="failed"))
+        yield web.get("/admin/batches/{id}/warnings", partial(self._list, kind="warnings"))
+        yield web.get("/admin/batches/{id}/warnings/download", partial(self._download, kind="warnings"))
+
+    async def _list(self, request: web.Request, *, kind: Kind) -> web.StreamResponse:
+        batch = await self._engine.batches.get(None, request.match_info["id"])
+        cause = request.query.get("cause") or None
+        after = number(request.query.get("after"))
+        if batch.job is None:
+            return await self._site.page(request, "failed.html", batch=batch, job=None, kind=kind)
+        job = await self._engine.jobs.get(batch.job)
+        behind = -1 if after is None else after
+        found = await self._engine.failures.page(job, kind=kind, cause=cause, after=behind, limit=PAGE)
+        causes = await self._engine.failures.causes(job, kind)
+        here, filters = path_of(batch.identifier, f"/{kind}"), {"cause": cause} if cause else {}
+        offers = self._engine.reissue.offers
+        return await self._site.page(
+            request,
+            "failed.html",
+            batch=batch,
+            job=job,
+            kind=kind,
+            found=found,
+            causes=causes,
+            chosen=next((one for one in causes.causes if one.id == cause), None),
+            cause=cause,
+            offers=await asyncio.to_thread(offers, batch, kind) if number_of(job, kind) else (),
+            most=ALL,
+            first=f"{here}?{urlencode(filters)}" if after is not None else None,
+            older=None if found.further is None else f"{here}?{urlencode(filters | {'after': str(found.further)})}",
+        )
+
+    async def _download(self, request: web.Request, *, kind: Kind) -> web.StreamResponse:
+        batch = await self._engine.batches.get(None, request.match_info["id"])
+        offer = await self._offer(batch, request.query.get("file"), kind)
+        pieces = _steps(await asyncio.to_thread(self._engine.reissue.pieces, batch, offer.role, kind))
+        first = await anext(pieces, b"")  # what goes wrong at once is still a page
+        headers = attachment(offer.filename) | {hdrs.CONTENT_TYPE: "application/octet-stream"}
+        response = web.StreamResponse(headers=headers)
+        await response.prepare(request)
+        if request.method == hdrs.METH_HEAD:
+            return response
+        try:
+            await response.write(first)
+            async for piece in pieces:
+                await response.write(piece)
+            await response.write_eof()
+        except RecordsLost as error:
+            _log.warning("a download was broken off", batch=batch.identifier, reason=str(error))
+            if request.transport is not None:
+                request.transport.abort()  # an end that looks like one would pass for the whole file
+        except ConnectionError:
+            return response  # nobody is listening any more
+        return response
+
+    async def _offer(self, batch: Batch, role: str | None, kind: Kind) -> Offer:
+        """Of the role, or the only one there is."""
+        offers = await asyncio.to_thread(self._engine.reissue.offers, batch, kind)
+        found = [offer for offer in offers if role is None or offer.role == role]
+        if len(found) != 1:
+            raise BatchFileNotFound(role or "none was named, and there are several")
+        return found[0]
+
+
+async def _steps(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """In larger pieces, each made in a thread."""
+    while taken := await asyncio.to_thread(_take, pieces):
+        yield taken
+
+
+def _take(pieces: Iterator[bytes]) -> bytes:
+    taken: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        taken.append(piece)
+        size += len(piece)
+        if size >= STEP:
+            break
+    return b"".join(taken)

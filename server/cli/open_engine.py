@@ -1,0 +1,113 @@
+"""From flags to an open engine, and from errors to exit codes."""
+
+import asyncio
+import logging
+import shlex
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import typer
+
+from server.engine.engine import Engine, open_engine
+from server.engine.execution.dispatcher import JobLimits
+from server.engine.follow_ups.mail import MailServer
+from server.engine.uploads.flow import UploadLimits
+from server.engine.vendors.folio.upload_definitions import DefinitionRules
+from server.engine.vendors.voss.transactions import TransactionRules
+from server.logs import configure_logs
+from server.settings import Settings, read_settings
+
+Work = Callable[[Engine], Awaitable[None]]
+
+HOLDS = ("catalog.db", "records.db", "blobs")  # by which a data directory is known
+
+
+class WorkFailed(Exception):
+    """A command could not do its work; the message is for the person who typed it."""
+
+
+def one_of(value: str, known: Collection[str], flag: str) -> None:
+    if value not in known:
+        raise typer.BadParameter(f"{value!r} is unknown; known are: {', '.join(known)}", param_hint=flag)
+
+
+async def known_process(engine: Engine, id: str) -> None:
+    """Raises WorkFailed with the ids there are, where the imports folder has no process of this id."""
+    await asyncio.to_thread(engine.definitions.reload)
+    there = engine.definitions.processes
+    if id not in there:
+        folder = engine.definitions.folder
+        raise WorkFailed(f"Import process not found: {id}; {folder} has: {', '.join(sorted(there)) or 'none'}")
+
+
+def settings_for(
+    config: Path | None, data_dir: Path | None = None, flags: dict[str, dict[str, object]] | None = None
+) -> Settings:
+    """The settings in force for a command; flags that were not given do not count."""
+    given = {
+        section: {key: value for key, value in keys.items() if value is not None}
+        for section, keys in (flags or {}).items()
+    }
+    if data_dir is not None:
+        given["storage"] = {"data_dir": data_dir}
+    return read_settings(config, given)
+
+
+def engine_for(settings: Settings, *, no_auth: bool = False) -> AbstractAsyncContextManager[Engine]:
+    return open_engine(
+        settings.storage.data_dir,
+        imports=settings.imports.dir,
+        uploads=UploadLimits(**settings.limits.model_dump()),
+        jobs=JobLimits(**settings.jobs.model_dump()),
+        definitions=_definition_rules(settings),
+        transactions=TransactionRules(**settings.voss.model_dump()),
+        mail=None if settings.smtp.host is None else MailServer(**settings.smtp.model_dump()),
+        public_url=None if settings.server.public_url is None else str(settings.server.public_url),
+        no_auth=no_auth,
+    )
+
+
+def _definition_rules(settings: Settings) -> DefinitionRules:
+    url = settings.server.public_url
+    return DefinitionRules(**settings.folio.model_dump(), public_url=None if url is None else str(url))
+
+
+def same_flags(config: Path | None, data_dir: Path | None) -> str:
+    """What a hint adds to a command, so that it works on the same settings and data."""
+    given = {"--config": config, "--data-dir": data_dir}
+    return "".join(f" {flag} {shlex.quote(str(path))}" for flag, path in given.items() if path is not None)
+
+
+def with_engine(config: Path | None, data_dir: Path | None, work: Work, *, making: bool = False) -> None:
+    """Does the work on an engine opened for it; a server on the same data may run beside it.
+
+    Only a command that is `making` something makes the data directory where there is none.
+    """
+    settings = settings_for(config, data_dir)
+    if not making:
+        _refuse_absent(settings.storage.data_dir)
+    configure_logs(settings.server.log_format, logging.WARNING)
+    asyncio.run(_with_engine(settings, work))
+
+
+def reading(config: Path | None, data_dir: Path | None, read: Callable[[Engine], None]) -> None:
+    """For work that blocks, with the definitions of the imports folder: it runs in a thread beside the loop."""
+
+    async def work(engine: Engine) -> None:
+        await asyncio.to_thread(engine.definitions.load)
+        await asyncio.to_thread(read, engine)
+
+    with_engine(config, data_dir, work)
+
+
+def _refuse_absent(folder: Path) -> None:
+    if not folder.is_dir():
+        raise WorkFailed(f"{folder}: there is no such directory; say where the data is with --data-dir or --config")
+    if not any((folder / part).exists() for part in HOLDS):
+        raise WorkFailed(f"{folder}: is no data directory of Penstock: it has none of {', '.join(HOLDS)}")
+
+
+async def _with_engine(settings: Settings, work: Work) -> None:
+    async with engine_for(settings) as engine:
+        await work(engine)

@@ -1,0 +1,105 @@
+"""Job executions: made, fed with records, changed, cancelled, deleted (FOLIO: change-manager, job profiles)."""
+
+import asyncio
+from collections.abc import Iterable
+
+from aiohttp import web
+
+from server.dialects.folio.auth import Desk
+from server.dialects.folio.endpoints import JSON, Endpoints, answer, nothing
+from server.dialects.folio.wire import job_executions as jobs_wire
+from server.dialects.folio.wire import uploads as wire
+from server.engine.access.callers import Caller
+from server.engine.errors import JobExecutionNotFound
+from server.engine.vendors.folio.job_executions import LARGEST_CHUNK, JobExecutions
+from server.web.body import read_bytes
+
+JOBS = "/change-manager/jobExecutions"
+ONE = JOBS + "/{job}"
+PROFILES = "/data-import-profiles/jobProfiles"
+
+
+class JobApi:
+    prefixes = ("/change-manager", "/data-import-profiles")
+
+    def __init__(self, desk: Desk) -> None:
+        self._endpoints = Endpoints(desk)
+        self._engine = desk.engine
+
+    @property
+    def _jobs(self) -> JobExecutions:
+        return self._engine.job_executions
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        route = self._endpoints.route
+        yield route("POST", JOBS, self.create, "create job execution", takes=JSON)
+        yield route("DELETE", JOBS, self.delete, "delete job executions", takes=JSON)
+        yield route("GET", ONE, self.get, "get job execution")
+        yield route("PUT", ONE, self.update, "update job execution", takes=JSON)
+        yield route("GET", ONE + "/children", self.children, "list job executions")
+        yield route("PUT", ONE + "/status", self.set_status, "update job execution", takes=JSON)
+        yield route("PUT", ONE + "/jobProfile", self.set_profile, "update job execution", takes=JSON)
+        yield route("POST", ONE + "/records", self.add_records, "add records", takes=JSON)
+        yield route("DELETE", ONE + "/records", self.cancel, "cancel job execution")
+        yield route("GET", PROFILES, self.profiles, "list job profiles")
+        yield route("GET", PROFILES + "/{profile}", self.profile, "get job profile")
+
+    async def create(self, request: web.Request, caller: Caller) -> web.Response:
+        new = jobs_wire.new_job(await self._endpoints.body(request))
+        made = await self._jobs.create(
+            Caller(caller.tenant, new.user),
+            source_type=new.source_type,
+            names=new.names,
+            parent=new.parent,
+            profile=new.profile,
+        )
+        return answer(jobs_wire.made(made), 201)
+
+    async def delete(self, request: web.Request, caller: Caller) -> web.Response:
+        ids = jobs_wire.ids(await self._endpoints.body(request))
+        return answer(jobs_wire.deleted(ids, await self._jobs.delete(caller.tenant, ids)))
+
+    async def get(self, request: web.Request, caller: Caller) -> web.Response:
+        return answer(jobs_wire.job(await self._jobs.get(caller.tenant, request.match_info["job"])))
+
+    async def update(self, request: web.Request, caller: Caller) -> web.Response:
+        change = jobs_wire.job_update(await self._endpoints.body(request))
+        return answer(jobs_wire.job(await self._jobs.update(caller.tenant, request.match_info["job"], change)))
+
+    async def children(self, request: web.Request, caller: Caller) -> web.Response:
+        offset, limit = jobs_wire.window(request.query, usual=wire.MOST)
+        found, total = await self._jobs.children(caller.tenant, request.match_info["job"], offset, limit)
+        return answer(jobs_wire.jobs(found, total))
+
+    async def set_status(self, request: web.Request, caller: Caller) -> web.Response:
+        change = jobs_wire.new_status(await self._endpoints.body(request))
+        return answer(jobs_wire.job(await self._jobs.update(caller.tenant, request.match_info["job"], change)))
+
+    async def set_profile(self, request: web.Request, caller: Caller) -> web.Response:
+        profile = jobs_wire.profile(await self._endpoints.body(request))
+        return answer(jobs_wire.job(await self._jobs.set_profile(caller.tenant, request.match_info["job"], profile)))
+
+    async def add_records(self, request: web.Request, caller: Caller) -> web.Response:
+        body = await read_bytes(self._engine.uploads, request, max_bytes=LARGEST_CHUNK)
+        posted = await asyncio.to_thread(jobs_wire.records, body)  # many records take the parser a while
+        await self._jobs.add_records(caller.tenant, request.match_info["job"], posted)
+        return nothing()
+
+    async def cancel(self, request: web.Request, caller: Caller) -> web.Response:
+        await self._jobs.cancel(caller.tenant, request.match_info["job"])
+        return nothing()
+
+    async def profiles(self, request: web.Request, caller: Caller) -> web.Response:
+        offset, limit = jobs_wire.window(request.query)
+        page = jobs_wire.PROFILES[offset : offset + limit]
+        return answer(wire.listed("jobProfiles", page, len(jobs_wire.PROFILES)))
+
+    async def profile(self, request: web.Request, caller: Caller) -> web.Response:
+        for profile in jobs_wire.PROFILES:
+            if profile["id"] == request.match_info["profile"]:
+                return answer(profile)
+        raise ProfileNotFound(request.match_info["profile"])
+
+
+class ProfileNotFound(JobExecutionNotFound):
+    kind = "Job profile"

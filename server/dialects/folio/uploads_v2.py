@@ -1,0 +1,122 @@
+"""Upload definitions under the names they got later, with what was added to them."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from aiohttp import web
+
+from server.dialects.folio.auth import Desk
+from server.dialects.folio.endpoints import JSON, OCTETS, Endpoints, answer, nothing
+from server.dialects.folio.uploads_v1 import asked
+from server.dialects.folio.wire import job_executions as jobs_wire
+from server.dialects.folio.wire import uploads as wire
+from server.engine.access.callers import Caller
+from server.engine.errors import UploadFailed
+from server.engine.vendors.folio.searches import Both, Comparison, Search
+from server.engine.vendors.folio.upload_definitions import UploadDefinition, UploadDefinitions
+from server.web.body import receive_octets
+
+PREFIX = "/data-import/uploadDefinitions"
+ONE = PREFIX + "/{definition}"
+FILE = ONE + "/files/{file}"
+
+
+class LaterApi:
+    def __init__(self, desk: Desk) -> None:
+        self._endpoints = Endpoints(desk)
+        self._engine = desk.engine
+
+    @property
+    def _definitions(self) -> UploadDefinitions:
+        return self._engine.upload_definitions
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        route = self._endpoints.route
+        yield route("POST", PREFIX, self.create, "create definition", takes=JSON)
+        yield route("GET", PREFIX, self.list, "list definition")
+        yield route("GET", ONE, self.get, "get definition")
+        yield route("PUT", ONE, self.replace, "update definition", takes=JSON)
+        yield route("DELETE", ONE, self.delete, "delete definition")
+        yield route("POST", ONE + "/files", self.add_file, "create file definition", takes=JSON)
+        yield route("POST", FILE, self.upload, "upload file", takes=OCTETS)
+        yield route("DELETE", FILE, self.remove_file, "delete file definition")
+        yield route("POST", FILE + "/assembleStorageFile", self.assemble, "assemble file", takes=JSON)
+        yield route("POST", ONE + "/processFiles", self.process, "process files", takes=JSON)
+
+    async def create(self, request: web.Request, caller: Caller) -> web.Response:
+        wire.check_language(request.query)
+        files = wire.new_files(await self._endpoints.body(request), wire.LATER_DEFINITION)
+        return _created(await self._definitions.create(caller, files, check=self._engine.file_extensions.refused))
+
+    async def list(self, request: web.Request, caller: Caller) -> web.Response:
+        wire.check_language(request.query)
+        offset, limit = wire.page(request.query)
+        found, total = await self._definitions.find(caller.tenant, _own(request.query, caller), offset, limit)
+        return answer(wire.listed("uploadDefinitions", [wire.later_definition(one) for one in found], total))
+
+    async def get(self, request: web.Request, caller: Caller) -> web.Response:
+        return _answer(await self._definitions.get(caller.tenant, request.match_info["definition"]))
+
+    async def replace(self, request: web.Request, caller: Caller) -> web.Response:
+        change = wire.replacement(await self._endpoints.body(request), wire.LATER_DEFINITION, keeps_files=True)
+        definition = request.match_info["definition"]
+        return _answer(await self._definitions.replace(caller, definition, change, process=False))
+
+    async def delete(self, request: web.Request, caller: Caller) -> web.Response:
+        await self._definitions.delete(caller.tenant, request.match_info["definition"])
+        return nothing()
+
+    async def add_file(self, request: web.Request, caller: Caller) -> web.Response:
+        new = wire.new_file(await self._endpoints.body(request), wire.LATER_FILE)
+        check = self._engine.file_extensions.refused
+        return _created(
+            await self._definitions.add_file(caller, request.match_info["definition"], new.file, check=check)
+        )
+
+    async def upload(self, request: web.Request, caller: Caller) -> web.Response:
+        definition, file = request.match_info["definition"], request.match_info["file"]
+        await self._definitions.awaited(caller.tenant, definition, file)
+        try:
+            upload = await receive_octets(self._engine.uploads, request, publish=True)
+        except UploadFailed:
+            await self._definitions.fail_file(caller.tenant, definition, file)
+            raise
+        return _answer(await self._definitions.load_file(caller, definition, file, upload))
+
+    async def remove_file(self, request: web.Request, caller: Caller) -> web.Response:
+        names = request.match_info
+        await self._definitions.remove_file(caller.tenant, names["definition"], names["file"])
+        return nothing()
+
+    async def assemble(self, request: web.Request, caller: Caller) -> web.Response:
+        """The parts become the file; they go once it is there."""
+        definition, file = request.match_info["definition"], request.match_info["file"]
+        wanted = wire.assembly(await self._endpoints.body(request))
+        await self._definitions.awaited(caller.tenant, definition, file)
+        staged = await self._engine.staged_uploads.get(caller.tenant, wanted.upload, wanted.key)
+        upload = await self._engine.staged_uploads.assemble(staged, wanted.tags)
+        await self._definitions.load_file(caller, definition, file, upload)
+        await self._engine.staged_uploads.forget(staged)
+        return nothing()
+
+    async def process(self, request: web.Request, caller: Caller) -> web.Response:
+        profile = wire.profile(await self._endpoints.body(request))
+        jobs_wire.known_profile(profile.id)
+        await self._definitions.process(caller, request.match_info["definition"], profile)
+        return nothing()
+
+
+def _own(query: wire.Parameters, caller: Caller) -> Search:
+    """A user who searches sees only drafts of their own."""
+    search = asked(query)
+    if caller.user is None or not query.get("query", "").strip():
+        return search
+    return replace(search, condition=Both(Comparison("metadata.createdByUserId", "==", caller.user), search.condition))
+
+
+def _created(definition: UploadDefinition) -> web.Response:
+    return answer(wire.later_definition(definition), 201, location=f"{PREFIX}/{definition.id}")
+
+
+def _answer(definition: UploadDefinition) -> web.Response:
+    return answer(wire.later_definition(definition))

@@ -1,0 +1,192 @@
+"""What the Haplo APIs say of their operations."""
+
+import json as plain_json
+from collections.abc import Mapping
+
+from server.dialects.haplo import wire
+from server.dialects.haplo.errors import INVALID_KEY
+from server.dialects.haplo.operation_names import NAMES
+from server.dialects.haplo.push import PREFIX as PUSH
+from server.dialects.haplo.routes import BatchApi, StandardApi
+from server.web.description.api_description import (
+    BYTES,
+    COUNT,
+    FLAG,
+    JSON,
+    MULTIPART,
+    OCTETS,
+    TEXT,
+    URLENCODED,
+    Answer,
+    Answers,
+    Body,
+    Content,
+    Description,
+    Operation,
+    Schema,
+    always,
+    choice,
+    in_path,
+    json,
+    listed,
+    plain,
+    record,
+    ref,
+)
+
+_DIGEST: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+_A_DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+_A_BATCH = "q5y0c1sz0xg2p3bd6v3rj8mwfk"
+_A_CONTROL = plain_json.dumps(
+    {
+        "dataImportControlFileVersion": 0,
+        "model": "example:people",
+        "files": {"data0": {"read": "json"}},
+        "instructions": [
+            {"action": "new", "destination": "profile"},
+            {"source": "email", "destination": "profile", "name": "email"},
+        ],
+    }
+)
+_WORDS: Schema = {"type": "string", "maxLength": wire.LONGEST_NAME}
+
+_WITH_BODY: Answers = {
+    408: Answer("The body came too slowly.", plain("the client sent nothing for 60 seconds")),
+    413: Answer("The body is too large.", plain("the body is larger than 68719476736 bytes")),
+    507: Answer("The disk is too full.", plain("not enough disk space")),
+}
+_REFUSED = Answer(
+    "The key is missing or wrong, or was wrong too often.", json(ref("HaploRefusal"), plain_json.loads(INVALID_KEY))
+)
+_IN_QUERY = "Each parameter may also stand in the query string; the body wins."
+
+
+def _form(fields: Mapping[str, Schema], example: Mapping[str, object], *optional: str) -> Body:
+    """Fields in either kind of form; a file only in one."""
+    needed = {name: schema for name, schema in fields.items() if name not in optional}
+    schema = record(needed, {name: fields[name] for name in optional}, more=True)
+    media = (MULTIPART,) if "file" in fields else (URLENCODED, MULTIPART)
+    return Body(tuple(Content(each, schema, example) for each in media), description=_IN_QUERY)
+
+
+def _post(path: str, summary: str, body: Body, done: Answer, refused: str) -> Operation:
+    answers = {200: done, 400: Answer("The request is refused.", plain(refused)), 403: _REFUSED, **_WITH_BODY}
+    return Operation("POST", path, summary, answers, body=body)
+
+
+def _text(description: str, schema: Schema, example: str) -> Answer:
+    return Answer(description, (Content("text/plain", schema, example),))
+
+
+def _operations(prefix: str, source: str, of_source: str, example: str) -> tuple[Operation, ...]:
+    """What both batch APIs have; `source` is what a batch is made for."""
+    return (
+        _post(
+            f"{prefix}/batch",
+            f"Make a batch for {of_source}",
+            _form({"comment": TEXT, source: TEXT}, {"comment": "People, March", source: example}, "comment"),
+            _text("The identifier of the batch.", TEXT, _A_BATCH),
+            wire.FAILED_VALIDATION,
+        ),
+        _post(
+            f"{prefix}/file",
+            "Add a file to a batch",
+            _form(
+                {"batch": TEXT, "name": _WORDS, "file": BYTES},
+                {"batch": _A_BATCH, "name": "data0", "file": '[{"email": "ada@example.org"}]'},
+            ),
+            _text("The SHA-256 of the file.", _DIGEST, _A_DIGEST),
+            f"Batch {_A_BATCH} is not in the 'uploading' state",
+        ),
+        _post(
+            f"{prefix}/schedule",
+            "Start the import of a batch, or a dry run",
+            _form(
+                {"batch": TEXT, "mode": choice(("import", "dry-run", ""))},
+                {"batch": _A_BATCH, "mode": "dry-run"},
+                "mode",
+            ),
+            _text("It will run.", always(wire.SCHEDULED), wire.SCHEDULED),
+            f"Batch not found: {_A_BATCH}",
+        ),
+    )
+
+
+_CONTROL = _post(
+    f"{BatchApi.prefix}/control",
+    "Upload a control file",
+    _form({"comment": TEXT, "file": BYTES}, {"comment": "People", "file": _A_CONTROL}, "comment"),
+    _text("The SHA-256 of the control file, by which batches name it.", _DIGEST, _A_DIGEST),
+    wire.control_problems(["No instructions found"]),
+)
+
+
+def _reply(description: str, example: str) -> Answer:
+    """In the format that the definition of the API asks for."""
+    xml = Content("application/xml", TEXT, '<response result="success" applied="1" failures="0" errorCount="0" />')
+    return Answer(description, (Content(JSON, ref("HaploPushReply"), _reply_example(example)), xml))
+
+
+def _reply_example(result: str) -> object:
+    return plain_json.loads(wire.push_json(wire.PushReply(result)))
+
+
+_PUSH = Operation(
+    "POST",
+    f"{PUSH}/{{url}}",
+    "Push one file, and hear what became of each record",
+    {
+        200: _reply("Every record was applied.", "success"),
+        400: _reply("A record failed, or the push was refused.", "failure"),
+        403: Answer(
+            "The key is missing or wrong, was wrong too often, or may not push to this address.",
+            (
+                Content(
+                    JSON, {"anyOf": [ref("HaploRefusal"), ref("HaploPushReply")]}, _reply_example("not authorised")
+                ),
+                Content("application/xml", TEXT),
+            ),
+        ),
+        408: _reply("The body came too slowly.", "error"),
+        413: _reply("The body is too large.", "error"),
+        507: _reply("The disk is too full.", "error"),
+    },
+    (in_path("url", "What a process has as `url` of its `push`.", "members"),),
+    Body((Content(OCTETS, BYTES, '[{"email": "ada@example.org"}]'),), description="The file, of whatever type."),
+    description="Answered once the import has ended. Other methods are answered too, with 400.",
+)
+_CHANGED = record({"kind": TEXT, "destination": TEXT, "ref": TEXT, "new": FLAG})
+
+DESCRIBED = Description(
+    "haplo",
+    "Haplo's import APIs: batches with uploaded control files, batches of configured processes, and pushes.",
+    (
+        _CONTROL,
+        *_operations(BatchApi.prefix, "control", "a control file that was uploaded", _A_DIGEST),
+        *_operations(StandardApi.prefix, "kind", "an import process", "people-feed"),
+        _PUSH,
+    ),
+    {
+        "haplo": {
+            "type": "http",
+            "scheme": "basic",
+            "description": f"The user is `{wire.USER}`, the password a key of scope `haplo-batch`, `haplo-standard` or "
+            "`haplo-push`. In an urlencoded form the field `_ak` may hold the key instead.",
+        },
+        "haplo-header": {"type": "apiKey", "in": "header", "name": "X-ONEIS-Key", "description": "The same key."},
+    },
+    {
+        "HaploRefusal": record({"success": always(False), "kind": TEXT, "error": record({"message": TEXT})}),
+        "HaploPushReply": record(
+            {
+                "result": choice(wire.PUSH_STATUS),
+                "applied": COUNT,
+                "failures": COUNT,
+                "errorCount": COUNT,
+                "errors": listed(TEXT),
+                "actions": listed(record({"changed": listed(_CHANGED), "record": TEXT})),
+            }
+        ),
+    },
+    names=NAMES,
+)

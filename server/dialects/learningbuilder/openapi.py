@@ -1,0 +1,123 @@
+"""What LearningBuilder's API says of its operation."""
+
+import json as plain_json
+
+from server.dialects.learningbuilder import wire
+from server.dialects.learningbuilder.errors import REFUSALS, TABLE, body_of
+from server.dialects.learningbuilder.operation_names import NAMES
+from server.dialects.learningbuilder.routes import CALL, IN_ANY_CASE, SCOPE
+from server.web.description.api_description import (
+    BYTES,
+    OCTETS,
+    TEXT,
+    Answer,
+    Answers,
+    Body,
+    Content,
+    Description,
+    Operation,
+    Parameter,
+    Schema,
+    choice,
+    json,
+    record,
+    ref,
+)
+
+_WORDS: Schema = {"type": "string", "minLength": 1, "maxLength": wire.LONGEST_NAME}
+_ADDRESSES = f"Up to {wire.MOST_ADDRESSES}, with commas or semicolons between them."
+_STATUSES = {
+    400: "The query or the body is refused; nothing of it was kept.",
+    401: "The key is missing, unknown, expired or revoked.",
+    403: "The key lacks the permission.",
+    404: "There is no such import process.",
+    408: "The body came too slowly.",
+    413: "The body is too large.",
+    429: "Too many wrong keys from this address; wait a minute.",
+    507: "The disk is too full.",
+}
+
+
+def _refused() -> Answers:
+    """An example of each status out of the table of refusals."""
+    examples = {row.status: plain_json.loads(body_of(row, row.message or "…")) for row in TABLE.values()}
+    return {
+        status: Answer(
+            words,
+            json(ref("LearningBuilderRefusal"), examples[status]),
+            {"WWW-Authenticate": "How to send a key."} if status == 401 else {},
+        )
+        for status, words in _STATUSES.items()
+    }
+
+
+_ROWS = '{"email": "ada@example.org"}\n{"email": "bob@example.org"}\n'
+
+_CREATE = Operation(
+    "POST",
+    CALL,
+    "Import rows",
+    {
+        200: Answer(
+            "The batch was accepted; its rows are imported in the background.",
+            json(
+                record({"queueBatchId": TEXT, "queueBatchDetails": {"type": "string", "format": "uri"}}),
+                {
+                    "queueBatchId": "q5y0c1sz0xg2p3bd6v3rj8mwfk",
+                    "queueBatchDetails": "http://127.0.0.1:8080/admin/batches/q5y0c1sz0xg2p3bd6v3rj8mwfk",
+                },
+            ),
+        ),
+        **_refused(),
+    },
+    (
+        Parameter("fileName", "What the import is called in lists and mail.", _WORDS, required=True, example="ACME"),
+        Parameter("importProcessId", "The id of an import process.", _WORDS, required=True, example="12"),
+        Parameter(
+            "creationPath",
+            "Which program sends this.",
+            {"type": "string", "pattern": "^[A-Z0-9_]{1,15}$"},
+            required=True,
+            example="ACME",
+        ),
+        Parameter("sendSuccessEmailTo", f"Who gets a mail when every row went well. {_ADDRESSES}"),
+        Parameter("sendFailureEmailTo", f"Who gets a mail when any row failed. {_ADDRESSES}"),
+    ),
+    Body(
+        (
+            Content("application/x-ndjson", TEXT, _ROWS),
+            Content(OCTETS, BYTES, _ROWS),  # what generators of clients know
+        ),
+        description="JSON Lines: one object on each line. Any Content-Type will do; Content-Encoding may be gzip.",
+    ),
+    also=(IN_ANY_CASE,),
+    description="Path and names of parameters are matched without regard to case. Unknown parameters are passed over.",
+)
+
+DESCRIBED = Description(
+    "learningbuilder",
+    "LearningBuilder's Workflow Import Queue: one call makes a batch of JSON Lines and starts it.",
+    (_CREATE,),
+    {
+        "learningbuilder": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "Authorization",
+            "description": f"`{wire.SCHEME} KEY`, with a key of scope `{SCOPE}` (permission {wire.PERMISSION}).",
+        }
+    },
+    {
+        "LearningBuilderRefusal": record(
+            {
+                "error": record(
+                    {
+                        "errorCode": choice(dict.fromkeys(row.code for row in REFUSALS)),
+                        "message": TEXT,
+                        "howToFix": TEXT,
+                    }
+                )
+            }
+        )
+    },
+    names=NAMES,
+)

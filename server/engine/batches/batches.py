@@ -1,0 +1,339 @@
+"""Batches: control files, files and the states they go through. Every promise is one catalog transaction.
+
+uploading ─┐                                  ┌─▶ complete
+           ├─▶ scheduled ─▶ running ──────────┼─▶ dry-run
+ready ─────┘        └─────────┴─▶ cancelled   └─▶ error
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import orjson
+from sqlalchemy import Connection
+
+from server.engine.access.secrets import new_identifier
+from server.engine.clock import Clock
+from server.engine.definitions.definitions import Definitions
+from server.engine.errors import BatchFileNotFound, BatchNotFound, BatchWrongState, ControlInvalid, ControlNotFound
+from server.engine.json_shape import MOST_WRITTEN, has_more_values
+from server.engine.uploads.small_blobs import keep_all
+from server.engine.uploads.uploads import Upload
+from server.mapping.language.row_control import row_control
+from storage.blobs.base import BlobStore
+from storage.catalog.base import Batch, BatchFile, BatchState, Catalog, Key, NewBatch
+from storage.catalog.sql import batches as sql
+from storage.catalog.sql import controls
+from storage.errors import BlobMissing
+from storage.queues.base import Job, JobQueue, NewJob
+
+T = TypeVar("T")
+Mode = Literal["import", "dry-run"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a batch is to run: from `due` on (None: at once), after earlier jobs of its `lane`.
+
+    `payload` is kept with the job; what it lists under "after" is done once the job has ended (see `Lifecycle.follow`).
+    """
+
+    mode: Mode = "import"
+    lane: str | None = None
+    due: datetime | None = None
+    priority: int = 0
+    attempts: int | None = None  # None: as often as [jobs] attempts says
+    payload: Mapping[str, object] = field(default_factory=dict)
+
+
+class Batches:
+    def __init__(
+        self, catalog: Catalog, queue: JobQueue, blobs: BlobStore, definitions: Definitions, clock: Clock, attempts: int
+    ) -> None:
+        self._catalog = catalog
+        self._queue = queue
+        self._blobs = blobs
+        self._definitions = definitions
+        self._clock = clock
+        self._attempts = attempts
+        self._kept: set[str] = set()  # control files that a batch refers to already: they stay, and need no writing
+
+    async def add_control(self, api: str, content: bytes, comment: str) -> str:
+        """Stores a control file and gives its digest; raises ControlInvalid, and then nothing is stored."""
+        document = await asyncio.to_thread(_control_document, content)
+        messages = await asyncio.to_thread(self._definitions.validate_control, document)
+        if messages:
+            raise ControlInvalid(messages)
+        now = self._clock()
+        return await self.keep(
+            content,
+            lambda connection, digest: (
+                controls.add(connection, api=api, digest=digest, comment=comment, created=now).digest
+            ),
+        )
+
+    async def create(
+        self,
+        api: str,
+        *,
+        control: str | None = None,
+        process: str | None = None,
+        comment: str,
+        state: BatchState = "uploading",
+        key: Key | None = None,
+        tenant: str | None = None,
+        properties: Mapping[str, object] | None = None,
+    ) -> Batch:
+        """A batch for a control file already uploaded to this API, or for a process as it is now."""
+        new = NewBatch(
+            identifier=new_identifier(),
+            api=api,
+            comment=comment,
+            created=self._clock(),
+            state=state,
+            process=process,
+            control=control,
+            created_by=key.id if key and key.id else None,
+            tenant=tenant,
+            properties=properties or {},
+        )
+        if process is None:
+            return await self._catalog.write(lambda connection: _add_with_control(connection, new))
+        definition = self._definitions.process(process)
+        if definition.control_digest in self._kept:
+            known = definition.control_digest
+            return await self._catalog.write(lambda connection: sql.add(connection, new, known))
+        batch = await self.keep(definition.content, lambda connection, digest: sql.add(connection, _with(new, digest)))
+        self._kept.add(definition.control_digest)
+        return batch
+
+    async def add_file(
+        self, api: str, identifier: str, name: str, upload: Upload, *, filename: str | None = None
+    ) -> BatchFile:
+        """Adds a file while the batch is open for uploads. The upload is used up, whatever happens."""
+        async with upload:
+            batch = await self.get(api, identifier)
+            if batch.state != "uploading":
+                raise BatchWrongState(identifier, "uploading")
+            await upload.publish()
+            now = self._clock()
+            file = await self._catalog.write(
+                lambda connection: sql.add_file(
+                    connection,
+                    batch.id,
+                    name=name,
+                    filename=filename or upload.filename,
+                    digest=upload.digest,
+                    size=upload.size,
+                    created=now,
+                )
+            )
+            if file is None:
+                raise BatchWrongState(identifier, "uploading")
+            await upload.settle()
+            return file
+
+    async def submit_rows(
+        self,
+        api: str,
+        upload: Upload,
+        *,
+        process: str,
+        comment: str,
+        key: Key | None = None,
+        properties: Mapping[str, object] | None = None,
+        after: Sequence[Mapping[str, object]] = (),
+    ) -> Batch:
+        """A batch of one file of JSON Lines for a process, made and scheduled in one transaction.
+
+        Unknown columns fail their row, `:Name` columns find one (see `row_control`). `after` is what follows the end of
+        the job (see `Lifecycle.follow`). The upload is used up, whatever happens.
+        """
+        async with upload:
+            definition = self._definitions.process(process)
+            control = row_control(definition.control, self._definitions.models[definition.model])
+            new = NewBatch(
+                identifier=new_identifier(),
+                api=api,
+                comment=comment,
+                created=self._clock(),
+                process=process,
+                created_by=key.id if key and key.id else None,
+                properties=properties or {},
+            )
+            plan = Plan(lane=api, payload={"after": list(after)})
+            content = orjson.dumps(control, option=orjson.OPT_SORT_KEYS)
+            return await self.submit(new, [("rows", upload)], plan, content)
+
+    async def submit_files(
+        self,
+        api: str,
+        uploads: Sequence[tuple[str, Upload]],
+        *,
+        process: str,
+        comment: str,
+        mode: Mode = "import",
+        content: bytes | None = None,
+    ) -> Batch:
+        """A batch of files by their names in the control file of a process, made and scheduled in one transaction.
+
+        `content`: the control file, where it is not as the process has it. The uploads are used up in any case.
+        """
+        definition = self._definitions.process(process)
+        new = NewBatch(
+            identifier=new_identifier(), api=api, comment=comment, created=self._clock(), process=definition.id
+        )
+        plan = Plan(mode=mode, lane=api)
+        return await self.submit(new, uploads, plan, definition.content if content is None else content)
+
+    async def submit(
+        self,
+        new: NewBatch,
+        uploads: Sequence[tuple[str, Upload]],
+        plan: Plan,
+        content: bytes,
+        also: Callable[[Connection, Batch], None] = lambda _connection, _batch: None,
+    ) -> Batch:
+        """A batch with its files by role, made and scheduled in one transaction, of which `also` is a part.
+
+        `content` is its control file. The uploads are used up in any case.
+        """
+        async with AsyncExitStack() as stack:
+            for _, upload in uploads:
+                await stack.enter_async_context(upload)
+            for _, upload in uploads:
+                await upload.publish()
+
+            def commit(connection: Connection, digest: str) -> Batch:
+                batch = self._submit(connection, _with(new, digest), uploads, plan)
+                also(connection, batch)
+                return batch
+
+            batch = await self.keep(content, commit)
+            for _, upload in uploads:
+                await upload.settle()
+            return batch
+
+    def _submit(
+        self, connection: Connection, new: NewBatch, uploads: Sequence[tuple[str, Upload]], plan: Plan
+    ) -> Batch:
+        batch = sql.add(connection, new)
+        for role, upload in uploads:
+            sql.add_file(
+                connection,
+                batch.id,
+                name=role,
+                filename=upload.filename,
+                digest=upload.digest,
+                size=upload.size,
+                created=new.created,
+            )
+        job = self.put(connection, batch.api, batch.identifier, "uploading", plan)
+        return replace(batch, state="scheduled", job=job.id)
+
+    async def of_job(self, job: Job) -> Batch:
+        batch = await self._catalog.read(lambda connection: sql.get(connection, job.batch or 0))
+        if batch is None:
+            raise BatchNotFound(f"of job {job.id}")
+        return batch
+
+    async def schedule(
+        self, api: str, identifier: str, mode: Mode, *, wanted: BatchState = "uploading", plan: Plan | None = None
+    ) -> Job:
+        """Hands the batch to the queue; of two calls at once, one gets BatchWrongState."""
+        # clients rely on the order of their batches (Haplo: jobs run one after the other in the background)
+        plan = plan or Plan(mode=mode, lane=api)
+        return await self._catalog.write(lambda connection: self.put(connection, api, identifier, wanted, plan))
+
+    async def get(self, api: str | None, identifier: str) -> Batch:
+        batch = await self._catalog.read(lambda connection: sql.with_identifier(connection, identifier, api))
+        if batch is None:
+            raise BatchNotFound(identifier)
+        return batch
+
+    async def list(
+        self,
+        *,
+        api: str | None = None,
+        process: str | None = None,
+        states: Collection[BatchState] = (),
+        text: str | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> Sequence[Batch]:
+        """Newest first."""
+        return await self._catalog.read(
+            lambda connection: sql.find(
+                connection, api=api, process=process, states=states, text=text, before=before, limit=limit
+            )
+        )
+
+    async def identifiers(self, ids: Collection[int]) -> Mapping[int, str]:
+        """By which names clients know the batches of these numbers."""
+        return await self._catalog.read(lambda connection: sql.identifiers(connection, ids))
+
+    async def files(self, batch: Batch) -> Sequence[BatchFile]:
+        return await self._catalog.read(lambda connection: sql.files(connection, batch.id))
+
+    async def stored(self, identifier: str, file: int) -> tuple[BatchFile, Path]:
+        """A file of a batch, and where its bytes are for reading."""
+        batch = await self.get(None, identifier)
+        found = await self._catalog.read(lambda connection: sql.get_file(connection, file))
+        if found is None or found.batch != batch.id:
+            raise BatchFileNotFound(str(file))
+        try:
+            return found, await asyncio.to_thread(self._blobs.path, found.digest)
+        except BlobMissing:
+            raise BatchFileNotFound(f"{file}: its bytes are gone, `penstock fsck` says more") from None
+
+    def put(self, connection: Connection, api: str, identifier: str, wanted: BatchState, plan: Plan) -> Job:
+        """What `schedule` does, as a part of somebody's transaction."""
+        batch = sql.with_identifier(connection, identifier, api)
+        if batch is None:
+            raise BatchNotFound(identifier)
+        if batch.state != wanted:
+            raise BatchWrongState(identifier, wanted)
+        new = NewJob(
+            kind=batch.api,
+            mode=plan.mode,
+            batch=batch.id,
+            process=batch.process,
+            control=batch.control,
+            lane=plan.lane,
+            due=plan.due,
+            priority=plan.priority,
+            max_attempts=self._attempts if plan.attempts is None else plan.attempts,
+            payload=plan.payload,
+        )
+        job = self._queue.put(connection, new, self._clock())
+        sql.move(connection, batch.id, [wanted], "scheduled", job=job.id)
+        return job
+
+    async def keep(self, content: bytes, commit: Callable[[Connection, str], T]) -> T:
+        """Makes small content a blob and commits what refers to it."""
+        return await keep_all(
+            self._blobs, self._catalog, [content], lambda connection, digests: commit(connection, digests[0])
+        )
+
+
+def _control_document(content: bytes) -> object:
+    if has_more_values(content, MOST_WRITTEN):
+        raise ControlInvalid([f"A control file can have {MOST_WRITTEN:,} values at most"])
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        raise ControlInvalid([], not_json=True) from None
+
+
+def _add_with_control(connection: Connection, new: NewBatch) -> Batch:
+    if new.control is None or controls.with_digest(connection, new.api, new.control) is None:
+        raise ControlNotFound(new.control or "")
+    return sql.add(connection, new)
+
+
+def _with(new: NewBatch, control: str) -> NewBatch:
+    return replace(new, control=control)

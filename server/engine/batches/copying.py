@@ -1,0 +1,82 @@
+"""A batch once more: a copy with the same control file and the same files, ready to be run."""
+
+from sqlalchemy import Connection
+
+from server.engine.access.secrets import new_identifier
+from server.engine.clock import Clock
+from server.engine.errors import BatchNotFound, BatchWrongState, RequestInvalid
+from storage.catalog.base import Batch, Catalog, Key, NewBatch
+from storage.catalog.sql import batches as sql
+from storage.catalog.sql import proposals
+
+ENDED = ("complete", "dry-run", "error", "cancelled")
+COPIED_FROM = "copied_from"
+COPIES = "copies"
+_MOST_COPIES = 20  # that the first batch remembers
+_OWN = (COPIED_FROM, COPIES, "transaction", "jobExecutionId")  # properties that speak of this batch alone
+
+
+class Copying:
+    def __init__(self, catalog: Catalog, clock: Clock) -> None:
+        self._catalog = catalog
+        self._clock = clock
+
+    async def copy(self, identifier: str, key: Key) -> Batch:
+        """Raises BatchWrongState before the end of a batch, RequestInvalid for one without a control file."""
+        return await self._catalog.write(lambda connection: self._copy(connection, identifier, key))
+
+    def _copy(self, connection: Connection, identifier: str, key: Key) -> Batch:
+        batch = sql.with_identifier(connection, identifier)
+        if batch is None:
+            raise BatchNotFound(identifier)
+        if batch.state not in ENDED:
+            raise BatchWrongState(identifier, "' or '".join(ENDED))
+        if batch.control is None:
+            raise RequestInvalid("this batch has no control file: its workbook says what to do; load it again instead")
+        copy = sql.add(connection, self._new(batch, key))
+        link_copy(connection, batch, copy)
+        return copy
+
+    def _new(self, batch: Batch, key: Key) -> NewBatch:
+        return NewBatch(
+            identifier=new_identifier(),
+            api=batch.api,
+            comment=f"{batch.comment} (copy)",
+            created=self._clock(),
+            state="ready",
+            process=batch.process,
+            control=batch.control,
+            created_by=key.id or None,
+            tenant=batch.tenant,
+            properties={name: value for name, value in batch.properties.items() if name not in _OWN}
+            | {COPIED_FROM: batch.identifier},
+        )
+
+
+def link_copy(connection: Connection, batch: Batch, copy: Batch) -> None:
+    """Gives a new batch the files of another, which remembers it. Raises RequestInvalid where they are gone."""
+    files = sql.files_for_run(connection, batch.id)
+    if not files and proposals.has_dropped(connection, batch.id):
+        raise RequestInvalid("the files of this batch are gone: it was abandoned; send them again")
+    for file in files:
+        sql.add_file(
+            connection,
+            copy.id,
+            name=file.name,
+            filename=file.filename,
+            digest=file.digest,
+            size=file.size,
+            created=copy.created,
+            state=copy.state,
+        )
+    sql.set_properties(connection, batch.id, _with_copy(batch, copy.identifier))
+
+
+def copies_of(batch: Batch) -> list[str]:
+    """The identifiers of the latest copies."""
+    copies = batch.properties.get(COPIES)
+    return [str(identifier) for identifier in copies] if isinstance(copies, list) else []
+
+
+def _with_copy(batch: Batch, identifier: str) -> dict[str, object]:
+    return {**batch.properties, COPIES: [*copies_of(batch), identifier][-_MOST_COPIES:]}

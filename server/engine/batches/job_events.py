@@ -1,0 +1,268 @@
+"""What happens to jobs, told to whoever listens: one watcher of the catalog, however many listen.
+
+The catalog is looked at, not this process's own doings: another process may be the one that runs a job. A moment in
+`News.place` says how far a listener has come; whoever comes back with it is told every end since then.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from time import monotonic
+from typing import Literal, NamedTuple
+
+from sqlalchemy import Connection
+
+from server.engine.batches.lifecycle import IMPORTS
+from server.engine.clock import Clock
+from server.engine.errors import Refused
+from storage.catalog.base import Catalog
+from storage.catalog.sql import batches
+from storage.errors import StorageError
+from storage.queues import news as sql
+from storage.queues.base import FINAL, Job
+
+LISTENERS = 100  # at the same time
+LISTENERS_OF_ONE = 25  # with one key or session
+WAITING = 1000  # news that one listener may leave lying
+_LOOK_EVERY = 0.5  # seconds
+_RATE_OVER = 8  # looks
+_OVERLAP = timedelta(seconds=30)  # an end may be committed, and so be seen, this much later than the time it bears
+
+_log = logging.getLogger(__name__)
+
+Kind = Literal["queued", "started", "progress", "ended"]
+
+
+class FeedFull(Refused):
+    def __init__(self) -> None:
+        super().__init__(f"{LISTENERS} listen already, no more can; close a stream or ask for the jobs now and then")
+
+
+class FeedFullForOne(FeedFull):
+    def __init__(self) -> None:
+        Refused.__init__(self, f"{LISTENERS_OF_ONE} listen with this key already; close a stream, or use another key")
+
+
+class FeedClosed(Refused):
+    def __init__(self) -> None:
+        super().__init__("the server is stopping; come back with the id of the last event")
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """`batch` is the identifier of the job's batch; `rate` is in records a second, where two looks can tell."""
+
+    kind: Kind
+    place: datetime
+    job: Job
+    batch: str | None
+    rate: float | None = None
+
+
+class Stream(NamedTuple):
+    """`place` is where the listener stands before the first of the news."""
+
+    place: datetime
+    news: AsyncIterator[News]
+
+
+class _Seen(NamedTuple):
+    jobs: Sequence[Job]
+    names: Mapping[int, str]
+
+    def batch(self, job: Job) -> str | None:
+        return None if job.batch is None else self.names.get(job.batch)
+
+
+@dataclass(slots=True)
+class _Known:
+    """A job as it was at the last look, and how many records it had read at the looks before."""
+
+    job: Job
+    reads: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=_RATE_OVER))
+
+    def note(self, job: Job, time: float) -> float | None:
+        """The rate since the earliest look that is remembered."""
+        self.job = job
+        self.reads.append((time, job.counts.read))
+        (begin, before), (end, now) = self.reads[0], self.reads[-1]
+        return (now - before) / (end - begin) if end > begin else None
+
+
+class Listener:
+    """What one listener still has to hear. It ends when the feed closes, or when it leaves too much lying."""
+
+    def __init__(self, key: str | None) -> None:
+        self.key = key
+        self._waiting: asyncio.Queue[News | None] = asyncio.Queue()
+
+    def tell(self, news: News) -> None:
+        if self._waiting.qsize() >= WAITING:
+            self.end()
+        else:
+            self._waiting.put_nowait(news)
+
+    def end(self) -> None:
+        """At once: what waits is dropped, and heard by whoever comes back."""
+        while not self._waiting.empty():
+            self._waiting.get_nowait()
+        self._waiting.put_nowait(None)
+
+    async def news(self) -> AsyncIterator[News]:
+        while (news := await self._waiting.get()) is not None:
+            yield news
+
+
+class Feed:
+    """Watches while anybody listens."""
+
+    def __init__(self, catalog: Catalog, clock: Clock) -> None:
+        self._catalog = catalog
+        self._clock = clock
+        self._listeners: set[Listener] = set()
+        self._watcher: asyncio.Task[None] | None = None
+        self._begun = asyncio.Event()
+        self._known: dict[str, _Known] = {}
+        self._place = clock()
+        self._closed = False
+
+    @asynccontextmanager
+    async def listen(self, after: datetime | None = None, key: str | None = None) -> AsyncIterator[Stream]:
+        """First the ends since `after` (some may have been told before), then what runs now, then what happens.
+
+        Raises FeedFull, or FeedClosed once the server stops. `key` is the listener's, where it has one.
+        """
+        if self._closed:
+            raise FeedClosed
+        if len(self._listeners) >= LISTENERS:
+            raise FeedFull
+        if key is not None and sum(each.key == key for each in self._listeners) >= LISTENERS_OF_ONE:
+            raise FeedFullForOne
+        listener = Listener(key)
+        self._listeners.add(listener)
+        if self._watcher is None:
+            self._known = {}
+            self._begun.clear()
+            self._watcher = asyncio.create_task(self._watch())
+        try:
+            await self._begun.wait()
+            yield Stream(after or self._place, self._told(listener, after))
+        finally:
+            self._listeners.discard(listener)
+            if not self._listeners:
+                await self._rest()
+
+    async def close(self) -> None:
+        """Every stream ends at once, and nobody can begin another."""
+        self._closed = True
+        self._begun.set()
+        for listener in self._listeners:
+            listener.end()
+        await self._rest()
+
+    async def _rest(self) -> None:
+        watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            watcher.cancel()
+            with suppress(asyncio.CancelledError):
+                await watcher
+
+    async def _told(self, listener: Listener, after: datetime | None) -> AsyncIterator[News]:
+        """The watcher has begun: what ends between its first look and ours is heard of twice rather than not at all."""
+        try:
+            async for news in self._caught_up(listener, after):
+                yield news
+        except StorageError as error:  # the stream ends; whoever comes back goes on where it was
+            _log.warning("the feed could not tell what happened meanwhile: %s", error)
+
+    async def _caught_up(self, listener: Listener, after: datetime | None) -> AsyncIterator[News]:
+        told: set[str] = set()
+        if after is not None:
+            async for news in self._since(after):
+                told.add(news.job.id)
+                yield news
+        if not self._closed:
+            now = await self._catalog.read(lambda connection: _named(connection, sql.running(connection, IMPORTS)))
+            for job in now.jobs:
+                yield News("started", self._place, job, now.batch(job))
+        async for news in listener.news():
+            if news.kind != "ended" or news.job.id not in told:
+                yield news
+
+    async def _since(self, after: datetime) -> AsyncIterator[News]:
+        since, last = after - _OVERLAP, None
+        while not self._closed and (page := await self._page(since, last)).jobs:
+            for job in page.jobs:
+                since, last = job.finished or since, job.id
+                yield News("ended", max(after, since), job, page.batch(job))
+
+    async def _page(self, since: datetime, last: str | None) -> _Seen:
+        return await self._catalog.read(
+            lambda connection: _named(connection, sql.ended(connection, IMPORTS, since, last))
+        )
+
+    async def _watch(self) -> None:
+        while True:
+            try:
+                await self._look()
+            except Exception as error:  # those who listen wait for the next look
+                _log.warning("the feed could not look at the jobs: %s", error)
+            await asyncio.sleep(_LOOK_EVERY)
+
+    async def _look(self) -> None:
+        now = self._clock()
+        since = now - _OVERLAP
+        known = {id: known.job.state for id, known in self._known.items()}
+        seen = await self._catalog.read(
+            lambda connection: _named(connection, sql.look(connection, IMPORTS, since, known))
+        )
+        time = monotonic()
+        for job in seen.jobs:
+            for news in self._changes(job, seen.batch(job), time):
+                if self._begun.is_set():
+                    self._tell(news)
+        self._forget(since)
+        if not self._begun.is_set():
+            self._place = max(self._place, now)
+            self._begun.set()
+
+    def _changes(self, job: Job, batch: str | None, time: float) -> Sequence[News]:
+        found = self._known.get(job.id)
+        before = found.job if found else None
+        known = self._known.setdefault(job.id, _Known(job))
+        rate = known.note(job, time) if job.state == "running" else None
+        known.job = job
+        kind = _kind(before, job)
+        if kind == "ended" and job.finished is not None:
+            self._place = max(self._place, job.finished)
+        return [] if kind is None else [News(kind, self._place, job, batch, rate)]
+
+    def _tell(self, news: News) -> None:
+        for listener in self._listeners:
+            listener.tell(news)
+
+    def _forget(self, since: datetime) -> None:
+        """What no look would show as new again."""
+        old = [id for id, known in self._known.items() if _is_old(known.job, since)]
+        for id in old:
+            del self._known[id]
+
+
+def _named(connection: Connection, jobs: Sequence[Job]) -> _Seen:
+    return _Seen(jobs, batches.identifiers(connection, {job.batch for job in jobs if job.batch is not None}))
+
+
+def _kind(before: Job | None, job: Job) -> Kind | None:
+    if before is None or before.state != job.state:
+        return "ended" if job.state in FINAL else "started" if job.state == "running" else "queued"
+    return "progress" if job.state == "running" and before.counts != job.counts else None
+
+
+def _is_old(job: Job, since: datetime) -> bool:
+    if job.state in FINAL:
+        return job.finished is None or job.finished < since
+    return job.state == "queued" and job.created < since - _OVERLAP

@@ -1,0 +1,86 @@
+"""Starts and ends of jobs: what changes in the catalog besides the queue, in the same transaction."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from storage.catalog.base import BatchState, Level, LogLine
+from storage.catalog.sql import batches, journal
+from storage.queues.base import FinalState, Job, JobQueue, NewJob
+
+ERRAND = "errand"  # the mode of jobs that the server does itself: mail, callbacks
+IMPORTS = ("import", "dry-run")  # the modes of jobs that worker processes do
+CANCELLED = "CANCELLED: the import was stopped on request; what it had committed stays"
+
+Hook = Callable[[Connection, Job, datetime], None]
+
+
+class Lifecycle:
+    """Writes what follows from a job's start or end: the state of its batch, log lines, and follow-up tasks.
+
+    `dequeued` is called for each job that leaves the queue, started or not, so that a vendor's tables can follow.
+    """
+
+    def __init__(self, queue: JobQueue, dequeued: Hook = lambda connection, job, now: None) -> None:
+        self.queue = queue
+        self._dequeued = dequeued
+
+    def start(self, connection: Connection, job: Job, now: datetime) -> None:
+        _move_batch(connection, job, "running")
+        self._dequeued(connection, job, now)
+
+    def end(self, connection: Connection, job: Job, state: FinalState, now: datetime, *, errors: int | None) -> None:
+        """Writes the end of a job that a worker brought to its end."""
+        _move_batch(connection, job, batch_state(state, job.mode), errors=errors)
+        self.follow(connection, job, now)
+
+    def give_up(self, connection: Connection, job: Job, now: datetime) -> None:
+        """Writes the end of a job that no worker brought to its end: `job.error` says why."""
+        self._dequeued(connection, job, now)
+        _append_last(connection, job, "error", f"EXCEPTION: Error during import: {job.error}", now)
+        self.end(connection, job, "failed", now, errors=job.errors)
+
+    def cancel(self, connection: Connection, job: Job, now: datetime) -> None:
+        """Writes the end of a job that was cancelled while it was queued; it may have run before."""
+        self._dequeued(connection, job, now)
+        _append_last(connection, job, "warning", CANCELLED, now)
+        self.end(connection, job, "cancelled", now, errors=None)
+
+    def follow(self, connection: Connection, job: Job, now: datetime) -> None:
+        """Queues the tasks that wait for this job's end, in the transaction that writes the end: each exactly once.
+
+        `payload["after"]` lists them: {"kind", "payload", "attempts"}. The payload of a task gets the id of the ended
+        job as `job`.
+        """
+        after: Any = job.payload.get("after", ())
+        for task in after:
+            payload = {**task.get("payload", {}), "job": job.id}
+            new = NewJob(kind=task["kind"], mode=ERRAND, batch=job.batch, payload=payload)
+            self.queue.put(connection, replace(new, max_attempts=task.get("attempts", new.max_attempts)), now)
+
+
+def batch_state(state: FinalState, mode: str) -> BatchState:
+    """Returns the state of a batch whose job has ended."""
+    if state == "done":
+        return "dry-run" if mode == "dry-run" else "complete"
+    return "error" if state == "failed" else "cancelled"
+
+
+def moment(now: datetime) -> str:
+    """Returns a time as the vendor's log shows it (Haplo): JavaScript's text of a date, in UTC."""
+    return f"{now:%a %b %d %Y %H:%M:%S} GMT+0000 (UTC)"
+
+
+def _append_last(connection: Connection, job: Job, level: Level, message: str, now: datetime) -> None:
+    log = journal.log(connection, job.id)
+    position = log[-1].position + 1 if log else 0
+    lines = [LogLine(position, level, message, now), LogLine(position + 1, "info", f"END: {moment(now)}", now)]
+    journal.append_log(connection, job.id, lines)
+
+
+def _move_batch(connection: Connection, job: Job, to: BatchState, *, errors: int | None = None) -> None:
+    if job.batch is not None:
+        batches.move(connection, job.batch, ["scheduled", "running"], to, errors=errors)

@@ -1,0 +1,99 @@
+"""What is to run later: loads at a time that a client chose, and whatever is tried again after a while."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+from sqlalchemy import Connection
+
+from server.engine.batches.jobs import Jobs
+from server.engine.clock import Clock
+from server.engine.errors import NotFound
+from storage.catalog.base import Batch, Catalog
+from storage.catalog.sql import batches, keys
+from storage.catalog.voss import transactions
+from storage.catalog.voss.rows import Transaction
+from storage.queues import agenda
+from storage.queues.agenda import Place as Place
+from storage.queues.base import Job
+
+LATE_AFTER = timedelta(seconds=60)
+_MOST_LATE = 50
+_DAY_MINUTES = 24 * 60
+
+
+class ScheduleGone(NotFound):
+    def __init__(self) -> None:
+        super().__init__("This schedule is gone: it has begun, has ended, or was canceled")
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """`batch` is what it runs, or is about; `transaction` the bulk load's, where it is one. `made_by` is a key's name,
+    or the user that a client named."""
+
+    job: Job
+    batch: Batch | None
+    transaction: Transaction | None
+    made_by: str | None
+    now: datetime
+
+    @property
+    def local(self) -> datetime | None:
+        """When, in the offset that was asked for; None where none was."""
+        minutes = self.transaction.timezone if self.transaction else None
+        if minutes is None or abs(minutes) >= _DAY_MINUTES:
+            return None
+        return self.job.due.astimezone(timezone(timedelta(minutes=minutes)))
+
+    @property
+    def again(self) -> bool:
+        """Whether it was tried before."""
+        return self.job.started is not None
+
+    @property
+    def late(self) -> bool:
+        return self.now - self.job.due > LATE_AFTER
+
+    @property
+    def place(self) -> Place:
+        """Where the next page begins."""
+        return Place(self.job.due, self.job.id)
+
+
+class Schedules:
+    def __init__(self, catalog: Catalog, jobs: Jobs, clock: Clock) -> None:
+        self._catalog = catalog
+        self._jobs = jobs
+        self._clock = clock
+
+    async def coming(self, *, after: Place | None = None, limit: int = 50) -> Sequence[Schedule]:
+        """By time; `after` is the place of the last one of the page before."""
+        now = self._clock()
+        return await self._catalog.read(lambda connection: coming(connection, now, limit, after))
+
+    async def overdue(self) -> Sequence[Schedule]:
+        """Those whose time has come and that still wait, some fifty of them."""
+        now = self._clock()
+        return await self._catalog.read(
+            lambda c: [_described(c, job, now) for job in agenda.late(c, now, _MOST_LATE)],
+        )
+
+    async def cancel(self, job: str) -> Job:
+        """Raises ScheduleGone for what does not wait any more."""
+        if (await self._jobs.get(job)).state != "queued":
+            raise ScheduleGone
+        return await self._jobs.cancel(job)
+
+
+def coming(connection: Connection, now: datetime, limit: int, after: Place | None = None) -> list[Schedule]:
+    return [_described(connection, job, now) for job in agenda.coming(connection, now, limit, after)]
+
+
+def _described(connection: Connection, job: Job, now: datetime) -> Schedule:
+    batch = None if job.batch is None else batches.get(connection, job.batch)
+    transaction = transactions.of_job(connection, job.id)
+    if transaction is not None:
+        return Schedule(job, batch, transaction, transaction.username, now)
+    key = keys.get(connection, batch.created_by) if batch and batch.created_by else None
+    return Schedule(job, batch, None, key.name if key else None, now)

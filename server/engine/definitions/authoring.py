@@ -1,0 +1,273 @@
+"""Control files, models and processes as somebody writes them: checked by the line, saved in the imports folder.
+
+A file that is replaced is kept, in `replaced/` of the imports folder, under its name and the time.
+"""
+
+import asyncio
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import orjson
+
+from server.engine.clock import Clock
+from server.engine.definitions.definitions import Definitions, Reading, control_mistakes
+from server.engine.errors import ModelNotFound, NotSaved
+from server.engine.json_shape import MOST_WRITTEN, has_more_values
+from server.mapping.language.control import Mistake
+from server.mapping.language.processes import Process
+from server.mapping.model.document import Fault
+from server.mapping.model.model import Model
+from server.mapping.model.positions import Positions, positions
+from server.mapping.program.rehearsal import rehearse
+
+Kind = Literal["models", "processes"]
+
+_NAMES: Mapping[Kind, str] = {"models": "name", "processes": "id"}
+_MOST_PLACED = 1 << 20  # bytes of a control file whose mistakes are given lines, and which is rehearsed
+_LONGEST = 100  # of a file name, before its ending
+
+
+class Remark(NamedTuple):
+    """A message and the line it is about; None where it is about no line of this document."""
+
+    message: str
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What there is to say of a document. With `faults` it cannot be used; `doubts` are what a run would log.
+
+    `name` is what it defines, `path` the file that has it or would have it, `replaces` the version that is there now.
+    """
+
+    faults: Sequence[Remark] = ()
+    doubts: Sequence[Remark] = ()
+    name: str = ""
+    replaces: str | None = None
+    path: Path | None = None
+    saved: bool = False
+
+
+class Source(NamedTuple):
+    """A definition's own file: its text, and which version that is."""
+
+    text: str
+    version: str
+
+
+class Authoring:
+    def __init__(self, definitions: Definitions, clock: Clock) -> None:
+        self._definitions = definitions
+        self._clock = clock
+
+    async def review_control(self, content: bytes) -> Review:
+        return await asyncio.to_thread(self._review_control, content)
+
+    async def review(self, kind: Kind, content: bytes) -> Review:
+        """Whether the imports folder would do with this document in it."""
+        return await asyncio.to_thread(lambda: self._review(kind, content)[0])
+
+    async def save(self, kind: Kind, content: bytes, *, replaces: str | None, anyway: bool = False) -> Review:
+        """Saves it and puts it in force, unless it has faults, would replace another version than is there, or leaves
+        doubts and is not to be saved `anyway`.
+
+        Raises NotSaved where the folder cannot be written.
+        """
+        return await asyncio.to_thread(self._save, kind, content, replaces, anyway)
+
+    async def source(self, kind: Kind, name: str) -> Source | None:
+        """None for what is built in, or whose file is gone."""
+        return await asyncio.to_thread(self._source, kind, name)
+
+    def model(self, name: str) -> Model:
+        if name not in self._definitions.models:
+            raise ModelNotFound(name)
+        return self._definitions.models[name]
+
+    def process(self, id: str) -> Process:
+        return self._definitions.process(id)
+
+    def _review_control(self, content: bytes) -> Review:
+        document = _parsed(content)
+        if isinstance(document, Review):
+            return document
+        found = control_mistakes(document, self._definitions.models)
+        if len(content) > _MOST_PLACED:
+            return Review([Remark(mistake.words) for mistake in found])
+        at = positions(content.decode())
+        doubts = [] if found else _rehearsed(document, self._definitions.models)
+        return Review(_remarks(found, at), _remarks(doubts, at))
+
+    def _review(self, kind: Kind, content: bytes) -> tuple[Review, Reading | None]:
+        document = _parsed(content)
+        if isinstance(document, Review):
+            return document, None
+        at = positions(content.decode())
+        name = document.get(_NAMES[kind]) if isinstance(document, dict) else None
+        if not isinstance(name, str) or not name:
+            fault = Remark(f"{_NAMES[kind]} is missing, should be a text", at.line(()))
+            return Review([fault]), None
+        if not _can_be_an_address(name):
+            fault = Remark(
+                f"{name[:80]!r} has no address; use 1 to 200 printable letters, no '.' or '..' between slashes"
+            )
+            return Review([fault._replace(line=at.line((_NAMES[kind],)))]), None
+        if kind == "models" and self._definitions.is_built_in(name):
+            fault = Remark(f"the model {name} is built in; give yours another name", at.line(("name",)))
+            return Review([fault]), None
+        known = self._definitions.read()
+        path = _path(
+            self._definitions.folder / kind, name, known.model_files if kind == "models" else known.process_files
+        )
+        reading = self._definitions.read({path: document})
+        faults = [_placed(problem, path, document, at) for problem in reading.problems]
+        doubts = [] if faults else _new_doubts(known, reading)
+        version = _version(path.read_bytes()) if path.exists() else None
+        return Review(faults, doubts, name, version, path), reading
+
+    def _save(self, kind: Kind, content: bytes, replaces: str | None, anyway: bool) -> Review:
+        with self._definitions.changing:
+            review, reading = self._review(kind, content)
+            if reading is None or review.path is None or review.faults or review.replaces != replaces:
+                return review
+            if review.doubts and not anyway:
+                return review
+            try:
+                self._keep_replaced(kind, review.path)
+                _write(review.path, content)
+            except OSError as error:
+                raise NotSaved(
+                    f"{review.path} cannot be written ({error.strerror}); let the server write to the imports folder, "
+                    "or put the file there yourself and have it read again on the page System"
+                ) from error
+            self._definitions.adopt(reading)
+            return replace(review, saved=True)
+
+    def _keep_replaced(self, kind: Kind, path: Path) -> None:
+        if path.exists():
+            folder = self._definitions.folder / "replaced" / kind
+            _write(folder / f"{path.stem}-{self._clock():%Y%m%dT%H%M%S%f}.json", path.read_bytes())
+
+    def _source(self, kind: Kind, name: str) -> Source | None:
+        files = self._definitions.model_files if kind == "models" else self._definitions.process_files
+        try:
+            content = files[name].read_bytes()
+        except (KeyError, OSError):
+            return None
+        return Source(content.decode("utf-8", "replace"), _version(content))
+
+
+def _can_be_an_address(name: str) -> bool:
+    """Whether a browser can open the page of it: `/admin/models/NAME`."""
+    steps = name.split("/")
+    dots = {"", ".", ".."} & set(steps) or steps[0] == "-"
+    return len(name) <= 200 and name.isprintable() and name == name.strip() and not dots
+
+
+def _parsed(content: bytes) -> object | Review:
+    if has_more_values(content, MOST_WRITTEN):
+        return Review([Remark(f"It has more than {MOST_WRITTEN:,} values")])
+    try:
+        document: object = orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        return Review([Remark(f"Not JSON: {error.msg}, in column {error.colno}", error.lineno)])
+    return document
+
+
+def _rehearsed(document: object, models: Mapping[str, Model]) -> list[Mistake]:
+    if not isinstance(document, dict):
+        return []
+    return rehearse(document, models[document["model"]], models)
+
+
+def _remarks(found: Iterable[Mistake], at: Positions) -> list[Remark]:
+    return [Remark(mistake.words, at.line(mistake.path)) for mistake in found]
+
+
+def _placed(problem: str, path: Path, document: object, at: Positions) -> Remark:
+    """What is said of this file loses the file's name and gets its line."""
+    message = problem.removeprefix(f"{path}: ")
+    if message != problem:
+        return Remark(message, at.line_of(problem.where if isinstance(problem, Fault) else ""))
+    where = _named_place(problem, document)
+    return Remark(problem.removeprefix(f"{path.parent.parent}/"), None if where is None else at.line(where))
+
+
+def _named_place(problem: str, document: object) -> Sequence[str | int] | None:
+    """What is said of several models together names them; this finds the destination in the one at hand."""
+    if not isinstance(document, dict):
+        return None
+    listed = document.get("destinations")
+    if problem.startswith(f"process {document.get('id')}: push.url"):
+        return ("push", "url")
+    for index, destination in enumerate(listed if isinstance(listed, list) else ()):
+        name = destination.get("name") if isinstance(destination, dict) else None
+        prefix = f"model {document.get('name')}, destination {name}"
+        if problem.startswith(prefix + ", Name "):
+            name = problem.removeprefix(prefix + ", Name ").partition(": refers_to")[0]
+            return ("destinations", index, "names", name)
+        if problem.startswith(prefix + ": "):
+            return ("destinations", index)
+    return None
+
+
+def _new_doubts(before: Reading, after: Reading) -> list[Remark]:
+    """What runs would log from now on and did not before: that a Name is gone is no mistake in a process."""
+    old = {(process.id, said.message) for process, said in _doubts(before)} if not before.problems else set()
+    return [
+        Remark(f"process {process.id}: {said.message}")
+        for process, said in _doubts(after)
+        if (process.id, said.message) not in old
+    ]
+
+
+def _doubts(reading: Reading) -> Iterable[tuple[Process, Mistake]]:
+    for process in reading.processes.values():
+        for mistake in rehearse(process.control, reading.models[process.model], reading.models):
+            yield process, mistake
+
+
+def _path(folder: Path, name: str, files: Mapping[str, Path]) -> Path:
+    """The file that has it, or a new one that is called after it."""
+    if name in files:
+        return files[name]
+    stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-.")[:_LONGEST] or "unnamed"
+    stem = stem.removesuffix(".control")
+    taken = {path.name.lower() for path in folder.glob("*")}
+    number, free = 1, stem
+    while f"{free}.json".lower() in taken:
+        number += 1
+        free = f"{stem}-{number}"
+    return folder / f"{free}.json"
+
+
+def _version(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Whole or not at all, and durable."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.new")
+    try:
+        with fresh.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    except OSError:
+        with suppress(OSError):
+            fresh.unlink()
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,59 @@
+"""What a data directory holds, as far as it can be told quickly."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from server.engine.clock import Clock
+from server.engine.operations.single_flight import Outstanding
+from storage.catalog.preparing import revision
+from storage.errors import BlobMissing
+from storage.opening import Storage
+
+_GOOD_FOR = timedelta(minutes=10)
+_PATIENCE = 0.3  # seconds; a folder of millions takes longer to count
+
+
+@dataclass(frozen=True, slots=True)
+class BlobFigures:
+    number: int
+    size: int  # bytes
+    counted: datetime
+
+
+class Holdings:
+    def __init__(self, storage: Storage, clock: Clock) -> None:
+        self._storage = storage
+        self._clock = clock
+        self._count = Outstanding(self._count_blobs)
+        self._blobs: BlobFigures | None = None
+
+    @property
+    def data_dir(self) -> Path:
+        return self._storage.data_dir
+
+    async def revision(self) -> str | None:
+        """Of the catalog's form."""
+        return await self._storage.catalog.read(revision)
+
+    async def blobs(self) -> BlobFigures | None:
+        """As they were counted within ten minutes; None while they are counted for the first time."""
+        if self._blobs is None or abs(self._clock() - self._blobs.counted) > _GOOD_FOR:
+            with suppress(TimeoutError):
+                self._blobs = await self._count.answer(_PATIENCE)
+        return self._blobs
+
+    async def _count_blobs(self) -> BlobFigures:
+        number, size = await asyncio.to_thread(self._walk)
+        self._blobs = BlobFigures(number, size, self._clock())
+        return self._blobs
+
+    def _walk(self) -> tuple[int, int]:
+        number = size = 0
+        for digest in self._storage.blobs.digests():
+            with suppress(BlobMissing):  # one may be removed meanwhile
+                size += self._storage.blobs.size(digest)
+                number += 1
+        return number, size

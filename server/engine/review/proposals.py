@@ -1,0 +1,238 @@
+"""Imports that people propose on the site: a dry run first, then their word.
+
+The dry run and the import are two batches with the same control file and the same files, each of which names the other.
+
+dry run ─┬─▶ confirmed: the import's batch
+         ├─▶ repeated: another dry run's batch
+         └─▶ abandoned: its files are let go
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import orjson
+from sqlalchemy import Connection
+
+from server.engine.access.secrets import new_identifier
+from server.engine.batches.batches import Batches, Mode, Plan
+from server.engine.batches.copying import COPIED_FROM, link_copy
+from server.engine.batches.jobs import Jobs
+from server.engine.batches.lifecycle import ERRAND
+from server.engine.clock import Clock
+from server.engine.definitions.control_files import ControlFiles
+from server.engine.definitions.definitions import Definitions, control_read_as
+from server.engine.errors import BatchNotFound, ControlNotFound, RequestInvalid
+from server.engine.follow_ups.follow_ups import ErrandFailed
+from server.engine.uploads.unreferenced import Leftovers
+from server.engine.uploads.uploads import Upload
+from storage.catalog.base import Batch, BatchFile, Catalog, Key, NewBatch
+from storage.catalog.sql import batches as sql
+from storage.catalog.sql import proposals
+from storage.catalog.sql.proposals import Decision, ProposalRow
+from storage.queues import jobs
+from storage.queues.base import FINAL, Job, JobQueue, NewJob
+
+API = "admin"
+LET_GO = "let-go"  # the errand that removes the files of an abandoned proposal
+SHOWN = 5  # records of each kind
+_TRIES = 20
+
+_SAID: dict[Decision, str] = {
+    "confirmed": "this import was confirmed already",
+    "abandoned": "this import was abandoned",
+    "repeated": "this import was checked again; decide about the later check",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    batch: Batch
+    job: Job
+    row: ProposalRow
+    files: Sequence[BatchFile]
+
+    @property
+    def is_checked(self) -> bool:
+        return self.job.state in FINAL
+
+    @property
+    def changes(self) -> int:
+        """How many records would change something."""
+        counts = self.job.counts
+        return counts.created + counts.updated + counts.deleted
+
+    @property
+    def can_be_confirmed(self) -> bool:
+        return self.row.decision is None and self.job.state == "done" and self.changes > 0
+
+
+class Proposals:
+    def __init__(
+        self,
+        catalog: Catalog,
+        queue: JobQueue,
+        batches: Batches,
+        jobs: Jobs,
+        definitions: Definitions,
+        control_files: ControlFiles,
+        leftovers: Leftovers,
+        clock: Clock,
+        attempts: int,
+    ) -> None:
+        self._catalog = catalog
+        self._queue = queue
+        self._batches = batches
+        self._jobs = jobs
+        self._definitions = definitions
+        self._control_files = control_files
+        self._leftovers = leftovers
+        self._clock = clock
+        self._attempts = attempts
+
+    async def control(self, process: str | None, digest: str | None) -> bytes:
+        """The control file of a process as it is now, or one that was sent before."""
+        if process is not None:
+            return self._definitions.process(process).content
+        content = None if digest is None else (await self._control_files.get(digest, limit=1)).content
+        if content is None:
+            raise ControlNotFound(digest or "")
+        return content
+
+    async def propose(
+        self, uploads: Sequence[tuple[str, Upload]], content: bytes, *, process: str | None, comment: str, key: Key
+    ) -> Batch:
+        """Schedules a dry run of files by role; nothing is there before all of it is. The uploads are used up."""
+        new = NewBatch(
+            identifier=new_identifier(),
+            api=API,
+            comment=comment,
+            created=self._clock(),
+            process=process,
+            created_by=key.id or None,
+        )
+        return await self._batches.submit(
+            new, uploads, self._plan("dry-run"), content, lambda connection, batch: proposals.add(connection, batch.id)
+        )
+
+    async def get(self, identifier: str) -> Proposal:
+        """Raises BatchNotFound for a batch that is no proposal."""
+        return await self._catalog.read(lambda connection: _get(connection, identifier))
+
+    async def confirm(self, identifier: str, key: Key) -> Batch:
+        """The batch that imports; raises RequestInvalid where there is nothing to confirm, or no longer."""
+
+        def commit(connection: Connection) -> Batch:
+            proposal = _undecided(connection, identifier)
+            if proposal.job.state != "done":
+                raise RequestInvalid("this import was not checked to its end: only what was checked can be confirmed")
+            if not proposal.changes:
+                raise RequestInvalid("no record of this import would change anything, so there is nothing to confirm")
+            return self._follow(connection, proposal, key, "import", "confirmed")
+
+        return await self._catalog.write(commit)
+
+    async def repeat(self, identifier: str, key: Key, otherwise: Mapping[str, str] | None = None) -> Batch:
+        """Another dry run of the same files, under the models that are in force now.
+
+        `otherwise`: options to read them with; those that are left empty stay as they were.
+        """
+        content = await self._read_otherwise(identifier, otherwise or {})
+
+        def commit(connection: Connection, control: str | None = None) -> Batch:
+            proposal = _undecided(connection, identifier)
+            if not proposal.is_checked:
+                raise RequestInvalid("this import is still being checked")
+            batch = self._follow(connection, proposal, key, "dry-run", "repeated", control)
+            proposals.add(connection, batch.id)
+            return batch
+
+        return await (self._catalog.write(commit) if content is None else self._batches.keep(content, commit))
+
+    async def _read_otherwise(self, identifier: str, texts: Mapping[str, str]) -> bytes | None:
+        """The control file with other options; None where none is chosen. Raises RequestInvalid for a wrong one."""
+        batch = (await self.get(identifier)).batch
+        content = await self._control_files.content(batch.control or "") if any(texts.values()) else None
+        return content and control_read_as(orjson.loads(content), texts, self._definitions.models)
+
+    async def abandon(self, identifier: str) -> None:
+        """Nothing will be imported: a dry run is stopped where it is, and the files are let go."""
+
+        def commit(connection: Connection) -> Proposal:
+            proposal = _undecided(connection, identifier)
+            now = self._clock()
+            proposals.decide(connection, proposal.batch.id, "abandoned", now)
+            sql.move(connection, proposal.batch.id, ["dry-run"], "cancelled")
+            errand = NewJob(kind=LET_GO, mode=ERRAND, batch=proposal.batch.id, max_attempts=_TRIES)
+            self._queue.put(connection, replace(errand, payload={"job": proposal.job.id}), now)
+            return proposal
+
+        proposal = await self._catalog.write(commit)
+        if not proposal.is_checked:
+            await self._jobs.cancel(proposal.job.id)
+
+    async def let_go(self, errand: Job) -> None:
+        """The errand after `abandon`: removes the files once nobody reads them."""
+        batch = errand.batch or 0
+
+        def commit(connection: Connection) -> Sequence[object]:
+            job = jobs.get(connection, str(errand.payload.get("job")))
+            if job is not None and job.state not in FINAL:
+                raise ErrandFailed("the dry run that reads the files has not stopped yet")
+            sql.move(connection, batch, ["dry-run"], "cancelled")
+            files = sql.files(connection, batch)
+            if files:
+                proposals.drop_files(connection, batch, files)
+            row = proposals.get(connection, batch)
+            return [file.get("digest") for file in row.dropped or ()] if row else []
+
+        digests = await self._catalog.write(commit)
+        await self._leftovers.drop({str(digest) for digest in digests})
+
+    def _follow(
+        self,
+        connection: Connection,
+        proposal: Proposal,
+        key: Key,
+        mode: Mode,
+        decision: Decision,
+        control: str | None = None,
+    ) -> Batch:
+        """A batch of the same files that does what was decided; by the same control file unless one is given."""
+        first, now = proposal.batch, self._clock()
+        new = NewBatch(
+            identifier=new_identifier(),
+            api=API,
+            comment=first.comment,
+            created=now,
+            process=first.process,
+            control=control or first.control,
+            created_by=key.id or None,
+            properties={COPIED_FROM: first.identifier},
+        )
+        batch = sql.add(connection, new)
+        link_copy(connection, first, batch)
+        self._batches.put(connection, API, batch.identifier, "uploading", self._plan(mode))
+        proposals.decide(connection, first.id, decision, now, batch.identifier)
+        return batch
+
+    def _plan(self, mode: Mode) -> Plan:
+        """Imports keep the order in which they were confirmed; a check waits for nobody."""
+        if mode == "import":
+            return Plan(mode=mode, lane=API, attempts=self._attempts)
+        return Plan(mode=mode, attempts=self._attempts, payload={"samples": SHOWN})
+
+
+def _get(connection: Connection, identifier: str) -> Proposal:
+    batch = sql.with_identifier(connection, identifier, API)
+    row = None if batch is None else proposals.get(connection, batch.id)
+    job = None if batch is None or batch.job is None else jobs.get(connection, batch.job)
+    if batch is None or row is None or job is None:
+        raise BatchNotFound(identifier)
+    return Proposal(batch, job, row, sql.files(connection, batch.id))
+
+
+def _undecided(connection: Connection, identifier: str) -> Proposal:
+    proposal = _get(connection, identifier)
+    if proposal.row.decision is not None:
+        raise RequestInvalid(_SAID[proposal.row.decision])
+    return proposal

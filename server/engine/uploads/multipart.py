@@ -1,0 +1,265 @@
+"""Forms (multipart/form-data) read while they arrive. Pure: bytes go in, parts come out, nothing is kept.
+
+The delimiter is found with `bytes.find` on the whole of what came in, so a body costs one pass whatever it contains; a
+line that starts with the delimiter and goes on otherwise is refused, as no sender may write one.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, Protocol
+from urllib.parse import unquote
+
+from server.engine.errors import TooManyParts, UploadIncomplete, UploadMalformed
+from server.engine.uploads.form_charsets import codec_of, name_of
+
+MAX_BOUNDARY = 200
+MAX_PREAMBLE = 64 * 1024
+MAX_PADDING = 256
+MAX_FILE_NAME = 255
+_ENCODINGS = ("", "7bit", "8bit", "binary")
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]"
+_NAME = re.compile(rf"[\s;]*({_TOKEN}+)\s*=\s*").match
+_GOES_ON = re.compile(rf"\s*(?:;\s*(?:{_TOKEN}+\s*=|\Z)|\Z)").match  # what follows a value
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_NO_NAMES = ("", ".", "..")
+_BROWSERS = {"%22": '"', "%0d": "\r", "%0a": "\n"}  # what a browser may not write into a name as it is
+_ESCAPED = re.compile("%22|%0[da]", re.IGNORECASE).sub
+
+
+class Part(NamedTuple):
+    """What the headers of one part say."""
+
+    name: str
+    filename: str | None  # None: a plain field
+    content_type: str
+
+
+class PartReceiver(Protocol):
+    """Told what a form contains, in order: `begin`, any number of `data`, `end`, for each part."""
+
+    def begin(self, part: Part) -> None: ...
+
+    def data(self, data: memoryview) -> None: ...
+
+    def end(self) -> None: ...
+
+
+class FormParser:
+    """`feed` takes the body in pieces of any size; `finish` says that there is no more."""
+
+    def __init__(
+        self,
+        boundary: bytes,
+        receiver: PartReceiver,
+        *,
+        max_parts: int = 100,
+        max_header_bytes: int = 8192,
+        charset: str = "",
+    ) -> None:
+        self._charset = charset
+        self._delimiter = b"\r\n--" + boundary
+        self._receiver = receiver
+        self._max_parts = max_parts
+        self._max_header = max_header_bytes
+        self._parts = 0
+        self._skipped = 0
+        self._held = b"\r\n"  # lets the first delimiter match at the very start
+        self._state: Callable[[bytes, int], int] = self._preamble
+
+    def feed(self, chunk: bytes) -> None:
+        data = self._held + chunk if self._held else chunk
+        self._held = b""
+        position = 0
+        while position >= 0:
+            position = self._state(data, position)
+
+    def finish(self) -> None:
+        if self._state != self._epilogue:
+            raise UploadIncomplete("the form ends before its closing boundary")
+
+    def _wait(self, data: bytes, start: int) -> int:
+        self._held = data[start:]
+        return -1
+
+    def _preamble(self, data: bytes, start: int) -> int:
+        at = data.find(self._delimiter, start)
+        if at < 0:
+            self._skipped += len(data)
+            if self._skipped > MAX_PREAMBLE:
+                raise UploadMalformed("the form does not start with the boundary that its Content-Type names")
+            return self._wait(data, self._tail(data, start))
+        self._state = self._line
+        return at + len(self._delimiter)
+
+    def _line(self, data: bytes, start: int) -> int:
+        """What follows a delimiter: `--` at the end of the form, else padding and a new line."""
+        if data.startswith(b"--", start):
+            self._state = self._epilogue
+            return start
+        at = data.find(b"\r\n", start, start + MAX_PADDING)
+        if at < 0:
+            self._check_padding(data[start:], (b"", b"-", b"\r"))
+            return self._wait(data, start)
+        self._check_padding(data[start:at], (b"",))
+        self._state = self._headers
+        return at
+
+    def _check_padding(self, padding: bytes, allowed: tuple[bytes, ...]) -> None:
+        if len(padding) >= MAX_PADDING or padding.strip(b" \t") not in allowed:
+            raise UploadMalformed(f"a boundary line of the form goes on with {padding[:20]!r}")
+
+    def _headers(self, data: bytes, start: int) -> int:
+        """`start` is at the line end before the first header, so no headers at all looks the same as some."""
+        limit = start + self._max_header
+        at = data.find(b"\r\n\r\n", start, limit)
+        if at < 0:
+            if len(data) >= limit:
+                raise UploadMalformed(f"the headers of part {self._parts + 1} are larger than {self._max_header} bytes")
+            return self._wait(data, start)
+        self._parts += 1
+        if self._parts > self._max_parts:
+            raise TooManyParts(self._max_parts)
+        self._receiver.begin(part_of(data[start + 2 : at], self._parts, self._charset))
+        self._state = self._body
+        return at + 4
+
+    def _body(self, data: bytes, start: int) -> int:
+        at = data.find(self._delimiter, start)
+        stop = at if at >= 0 else self._tail(data, start)
+        if stop > start:
+            self._receiver.data(memoryview(data)[start:stop])
+        if at < 0:
+            return self._wait(data, stop)
+        self._receiver.end()
+        self._state = self._line
+        return at + len(self._delimiter)
+
+    def _epilogue(self, data: bytes, start: int) -> int:
+        """Whatever follows the closing boundary means nothing."""
+        return -1
+
+    def _tail(self, data: bytes, start: int) -> int:
+        """Where the data's end may begin a delimiter: only at its last CR, as a delimiter has just one."""
+        at = data.rfind(b"\r", max(start, len(data) - len(self._delimiter) + 1))
+        return at if at >= 0 and self._delimiter.startswith(data[at:]) else len(data)
+
+
+def boundary_of(content_type: str) -> bytes:
+    """The boundary that a Content-Type header names."""
+    kind, parameters = split_header(content_type)
+    boundary = parameters.get("boundary", "")
+    if kind != "multipart/form-data":
+        raise UploadMalformed(f"Content-Type must be multipart/form-data, not {kind[:100] or 'missing'}")
+    if not 0 < len(boundary) <= MAX_BOUNDARY or not boundary.isascii() or not boundary.isprintable():
+        raise UploadMalformed("Content-Type multipart/form-data has no usable boundary")
+    return boundary.encode("ascii")
+
+
+def charset_of(content_type: str) -> str:
+    """The charset that a Content-Type header declares; empty where it declares none."""
+    return split_header(content_type)[1].get("charset", "")
+
+
+def part_of(block: bytes, number: int, charset: str = "") -> Part:
+    """Reads a part's headers; `charset` is what was declared for the form."""
+    headers = dict(_header(line, number, charset) for line in block.split(b"\r\n") if line)
+    disposition = headers.get("content-disposition", "")
+    kind, parameters = _disposition(disposition, number)
+    name = parameters.get("name")
+    if kind != "form-data" or name is None:
+        raise UploadMalformed(f"part {number} of the form has no Content-Disposition: form-data with a name")
+    encoding = headers.get("content-transfer-encoding", "").lower()
+    if encoding not in _ENCODINGS:
+        raise UploadMalformed(
+            f"part {number} uses Content-Transfer-Encoding {encoding[:40]}; send its bytes as they are"
+        )
+    return Part(_plain(name), _file_name(parameters), headers.get("content-type", ""))
+
+
+def _header(line: bytes, number: int, charset: str) -> tuple[str, str]:
+    name, colon, value = name_of(line, charset).partition(":")
+    if not colon or not name.strip():
+        raise UploadMalformed(f"part {number} of the form has a header line without a name: {line[:40]!r}")
+    return name.strip().lower(), value.strip()
+
+
+def _disposition(value: str, number: int) -> tuple[str, Mapping[str, str]]:
+    """Strictly: a name that is read wrongly would be another name."""
+    kind, _, rest = value.partition(";")
+    pairs, leftover = _parameters(rest)
+    if leftover or len({name for name, _ in pairs}) < len(pairs):
+        raise UploadMalformed(f"part {number} has a Content-Disposition that cannot be read: {value[:200]!r}")
+    return kind.strip().lower(), dict(pairs)
+
+
+def split_header(value: str) -> tuple[str, Mapping[str, str]]:
+    """`form-data; name="a"` as the first word in lower case and the parameters."""
+    kind, _, rest = value.partition(";")
+    return kind.strip().lower(), dict(_parameters(rest)[0])
+
+
+def _parameters(text: str) -> tuple[list[tuple[str, str]], str]:
+    """The parameters in order, and what could not be read."""
+    pairs, at = [], 0
+    while found := _NAME(text, at):
+        read = _quoted if text.startswith('"', found.end()) else _bare
+        value, at = read(text, found.end())
+        pairs.append((found[1].lower(), value))
+    return pairs, text[at:].strip(" \t;")
+
+
+def _quoted(text: str, start: int) -> tuple[str, int]:
+    """Some clients do not mark the quotes within: a quote ends the value only where nothing but parameters follows."""
+    last, at = start, start + 1
+    while (at := text.find('"', at)) >= 0:
+        if not _is_escaped(text, at) and _GOES_ON(text, at + 1):
+            return _unescaped(text[start + 1 : at]), at + 1
+        last, at = at, at + 1
+    if last == start:  # nothing ends it
+        return "", start
+    return _unescaped(text[start + 1 : last]), last + 1  # a path may end with a backslash
+
+
+def _is_escaped(text: str, at: int) -> bool:
+    first = at
+    while text[first - 1] == "\\":
+        first -= 1
+    return (at - first) % 2 == 1
+
+
+def _bare(text: str, start: int) -> tuple[str, int]:
+    """Up to a semicolon after which a parameter or nothing follows."""
+    at = start
+    while not _GOES_ON(text, at):
+        at = text.find(";", at + 1)
+        if at < 0:
+            return text[start:].strip(), len(text)
+    return text[start:at].strip(), at
+
+
+def _unescaped(text: str) -> str:
+    """Only quotes are: in other places a backslash is part of a path."""
+    return text.replace('\\"', '"')
+
+
+def _file_name(parameters: Mapping[str, str]) -> str | None:
+    charset, mark, rest = parameters.get("filename*", "").partition("'")
+    codec = codec_of(charset)
+    if mark and codec is not None:
+        return plain_name(unquote(rest.partition("'")[2], codec, "replace"))
+    name = parameters.get("filename")
+    return None if name is None else plain_name(_ESCAPED(lambda found: _BROWSERS[found[0].lower()], name))
+
+
+def plain_name(name: str) -> str:
+    """A file name as text to show, never a path: the last part of it, printable. One that is too long is refused."""
+    last = _plain(re.split(r"[/\\]", name)[-1]).strip()
+    if last in _NO_NAMES:
+        return ""
+    if len(last) > MAX_FILE_NAME:
+        raise UploadMalformed(f"a file's name is longer than {MAX_FILE_NAME} characters: {last[:60]}…")
+    return last
+
+
+def _plain(text: str) -> str:
+    return _UNPRINTABLE.sub("\ufffd", text)

@@ -1,0 +1,349 @@
+"""The control file: how records of some files become values of a model. Checked when it is sent and again when it runs.
+
+`validate` answers with the vendor's exact texts, one message at most from each of five checks, in their order.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import NamedTuple
+
+from server.mapping.model.model import Model, safe_column
+from server.mapping.model.positions import Path
+from server.mapping.model.scope import RunFault
+from server.mapping.values.filters import available
+from server.mapping.values.javascript import is_truthy, js_text
+
+Instruction = Mapping[str, object]
+
+ReaderCheck = Callable[[Mapping[str, object]], str | None]
+"""What is wrong with the options of a file's entry, or None."""
+
+
+class Mistake(NamedTuple):
+    """A message, and the place in the document that it is about. `way_out` is ours: the vendor's messages have none."""
+
+    message: str
+    path: Path = ()
+    way_out: str = ""
+
+    @property
+    def words(self) -> str:
+        return f"{self.message.rstrip('.')}; {self.way_out}" if self.way_out else self.message
+
+
+class Action(NamedTuple):
+    """Properties that must be there, and those that hold instructions."""
+
+    required: tuple[str, ...]
+    nested: tuple[str, ...] = ()
+
+
+ACTIONS: Mapping[str, Action] = {
+    "field": Action(("source", "destination", "name")),
+    "field-structured": Action(("structured", "destination", "name")),
+    "set-value": Action(("destination", "name", "value")),
+    "remove-values": Action(("destination", "name")),
+    "if-exists": Action(("source",), ("then", "else")),
+    "if-value-one-of": Action(("source",), ("then", "else")),
+    "if-has-value": Action(("destination", "name"), ("then", "else")),
+    "within": Action(("source",), ("instructions",)),
+    "for-each": Action(("source",), ("instructions",)),
+    "new": Action(("destination",)),
+    "load": Action(("destination", "using"), ("otherwise",)),
+    "upsert": Action(("destination",)),
+    "delete": Action(("destination", "using")),
+    "identify": Action(("destination", "columns"), ("then", "else", "missing")),
+    "only-columns": Action(("columns",)),
+    "assert-destination": Action(("destination", "exists")),
+    "abort-record": Action(("message",)),
+    "log-error": Action(("message",)),
+}
+
+ON_BAD_VALUE = "onBadValue"  # of ours: "fail" makes a record fail of which a value cannot be stored
+
+_ASSIGNS = ("field", "field-structured", "set-value")
+_READIES = ("new", "load", "upsert", "identify")
+_CONVERTS = (*_ASSIGNS, "if-has-value")
+_DEEPEST = 64
+_MOST = 200  # mistakes that are told at once
+MOST_OPEN_NAMES = 1_000  # of an open destination: each is a column, and none is ever dropped
+_OVERWRITES = (
+    "Assigning values within for-each without a new/load statement or setting multivalue property will result in "
+    "overwritten data"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ControlFile:
+    """A checked control file. Every instruction has its `action`; lists of instructions are lists.
+
+    `on_bad_value` is "fail" where a value that cannot be stored makes its record fail.
+    """
+
+    model: str
+    files: Mapping[str, Mapping[str, object]]
+    instructions: Sequence[Mapping[str, object]]
+    mapping: Mapping[str, object]
+    record_processor: str | None = None
+    on_bad_value: str | None = None
+
+    def entry(self, name: str) -> Mapping[str, object]:
+        """How to read a file: its own entry, or DEFAULT."""
+        found = self.files.get(name, self.files.get("DEFAULT"))
+        if found is None:
+            raise RunFault(
+                f"Could not find file specification in control file for file {name} "
+                "(and DEFAULT file entry does not exist)"
+            )
+        return found
+
+
+def parse_control(document: Mapping[str, object]) -> ControlFile:
+    """Of a document in which `validate` found nothing."""
+    files, mapping = document.get("files"), document.get("mapping")
+    processor = document.get("recordProcessor")
+    return ControlFile(
+        model=js_text(document.get("model")),
+        files=files if isinstance(files, dict) else {},
+        instructions=_with_actions(document.get("instructions")),
+        mapping=mapping if isinstance(mapping, dict) else {},
+        record_processor=processor if isinstance(processor, str) else None,
+        on_bad_value="fail" if document.get(ON_BAD_VALUE) == "fail" else None,
+    )
+
+
+def _with_actions(instructions: object) -> list[Mapping[str, object]]:
+    return [_with_action(one) for one in instructions] if isinstance(instructions, list) else []
+
+
+def _with_action(instruction: Mapping[str, object]) -> Mapping[str, object]:
+    action = _action(instruction)
+    nested = {key: _with_actions(instruction[key]) for key in ACTIONS[action].nested if key in instruction}
+    return {**instruction, "action": action, **nested}
+
+
+def _action(instruction: Mapping[str, object]) -> str:
+    action = instruction.get("action")
+    return js_text(action) if is_truthy(action) else "field"
+
+
+def validate(
+    document: object,
+    models: Mapping[str, Model],
+    *,
+    readers: Mapping[str, ReaderCheck],
+    processors: Collection[str] = (),
+) -> list[str]:
+    """The messages, none where the control file can be used. What is not an object is not a control file."""
+    return [mistake.message for mistake in mistakes(document, models, readers=readers, processors=processors)]
+
+
+def mistakes(
+    document: object,
+    models: Mapping[str, Model],
+    *,
+    readers: Mapping[str, ReaderCheck],
+    processors: Collection[str] = (),
+) -> list[Mistake]:
+    """What `validate` says, with places: one mistake at most from each check, of several files that of the last."""
+    version, model, instructions, files, processor, open_ = _checks(document, models, readers, processors)
+    first = [next(found, None) for found in (version, model, instructions)]
+    return [mistake for mistake in (*first, _last(files), next(processor, None), next(open_, None)) if mistake]
+
+
+def all_mistakes(
+    document: object,
+    models: Mapping[str, Model],
+    *,
+    readers: Mapping[str, ReaderCheck],
+    processors: Collection[str] = (),
+) -> list[Mistake]:
+    """All of them, up to a number that no reader gets to the end of."""
+    return list(islice(chain.from_iterable(_checks(document, models, readers, processors)), _MOST))
+
+
+Found = Iterator[Mistake]
+
+
+def _checks(
+    document: object, models: Mapping[str, Model], readers: Mapping[str, ReaderCheck], processors: Collection[str]
+) -> tuple[Found, Found, Found, Found, Found, Found]:
+    control: Mapping[str, object] = document if isinstance(document, dict) else {}
+    return (
+        _check_version(control),
+        _check_model(control, models),
+        _check_instructions(control, available(models)),
+        _check_files(control, readers),
+        _check_processor(control, processors),
+        _check_open(control, models),
+    )
+
+
+def _last(found: Found) -> Mistake | None:
+    last = None
+    for mistake in found:
+        last = mistake
+    return last
+
+
+def _known(what: str, names: Collection[str]) -> str:
+    return f"{what}: {', '.join(sorted(names)) or 'none'}"
+
+
+def _check_version(control: Mapping[str, object]) -> Found:
+    key = "dataImportControlFileVersion"
+    if key not in control:
+        yield Mistake("Not a control file", way_out=f'it needs "{key}": 0')
+        return
+    version = control[key]
+    if not isinstance(version, int | float) or isinstance(version, bool) or version != 0:
+        yield Mistake("Bad version of control file, should be 0", (key,))
+
+
+def _check_model(control: Mapping[str, object], models: Mapping[str, Model]) -> Found:
+    if "model" not in control:
+        yield Mistake("Control file does not specify model in the model property")
+        return
+    name = control["model"]
+    if not isinstance(name, str) or name not in models:
+        yield Mistake(f"Model not implemented: {js_text(name)}", ("model",), _known("the models are", models))
+
+
+def _check_files(control: Mapping[str, object], readers: Mapping[str, ReaderCheck]) -> Found:
+    if "files" not in control:
+        yield Mistake("Control file does not have files property")
+        return
+    files = control["files"]
+    if not isinstance(files, dict):
+        yield Mistake("'files' property is not an object", ("files",))
+        return
+    for name, entry in files.items():
+        yield from _check_file(name, entry, readers)
+
+
+def _check_file(name: str, entry: object, readers: Mapping[str, ReaderCheck]) -> Found:
+    path: Path = ("files", name)
+    if not isinstance(entry, dict) or "read" not in entry:
+        yield Mistake(f"Reader not specified for file {name}", path, _known("the readers are", readers))
+        return
+    read = entry["read"]
+    if not isinstance(read, str) or read not in readers:
+        message = f"Unknown reader for file {name}: {js_text(read)}"
+        yield Mistake(message, (*path, "read"), _known("the readers are", readers))
+    elif problem := readers[read](entry):
+        yield Mistake(f"Bad options for file {name}: {problem}", path)
+
+
+def _check_processor(control: Mapping[str, object], processors: Collection[str]) -> Found:
+    key = "recordProcessor"
+    if key in control and control[key] not in processors:
+        message = f"Unknown record processor specified in recordProcessor property: {js_text(control[key])}"
+        yield Mistake(message, (key,), _known("the record processors are", processors))
+
+
+def _check_instructions(control: Mapping[str, object], filters: Collection[str]) -> Found:
+    if "instructions" not in control:
+        yield Mistake("Control file does not specify processing instructions in the instructions property")
+        return
+    yield from _check_list(control["instructions"], ("instructions",), filters, None)
+
+
+def _check_list(instructions: object, path: Path, filters: Collection[str], ready: set[str] | None) -> Found:
+    """`ready`: in a for-each, the destinations that were made ready in its body so far; None outside."""
+    if not is_truthy(instructions):
+        return
+    if not isinstance(instructions, list):
+        yield Mistake(f"'{path[-1]}' property is not an array", path)
+    elif len(path) // 2 == _DEEPEST:
+        yield Mistake(f"Instructions are nested more than {_DEEPEST} deep", path)
+    else:
+        for index, instruction in enumerate(instructions):
+            yield from _check_one(instruction, (*path, index), filters, ready)
+
+
+def _check_one(instruction: object, path: Path, filters: Collection[str], ready: set[str] | None) -> Found:
+    if not isinstance(instruction, dict):
+        yield Mistake(f"Instruction is not an object: {js_text(instruction)}", path)
+        return
+    action = _action(instruction)
+    if action not in ACTIONS:
+        message = f"Unknown action in instruction: {action}"
+        yield Mistake(message, (*path, "action"), _known("the actions are", ACTIONS))
+        return
+    if missing := [name for name in ACTIONS[action].required if name not in instruction]:
+        yield Mistake(f"Expected property not found in {action} instruction: {', '.join(missing)}", path)
+    elif ready is not None and _overwrites(instruction, action, ready):
+        yield Mistake(_OVERWRITES, path)
+    inner = set[str]() if action == "for-each" else ready
+    for key in ACTIONS[action].nested:
+        yield from _check_list(instruction.get(key), (*path, key), filters, inner)
+    if action in _CONVERTS:
+        yield from _check_filters(instruction, path, filters)
+
+
+def _check_open(control: Mapping[str, object], models: Mapping[str, Model]) -> Found:
+    """Ours, as open destinations are: Names that become columns must fit into a table, and differ in more than case."""
+    model = models.get(str(control.get("model")))
+    opened = {} if model is None else {name: each for name, each in model.destinations.items() if each.open}
+    names: dict[str, dict[str, str]] = {name: {} for name in opened}
+    for instruction, path in _each(control.get("instructions"), ("instructions",)) if opened else ():
+        destination, name = instruction.get("destination"), instruction.get("name")
+        if not isinstance(destination, str) or not isinstance(name, str) or destination not in opened:
+            continue
+        if not name or name in opened[destination].names:
+            continue
+        column = safe_column(name)
+        other = names[destination].setdefault(column.lower(), name)
+        if other != name:
+            message = f"Names {other} and {name} of destination {destination} would share the column {column}"
+            yield Mistake(message, (*path, "name"))
+    for name, columns in names.items():
+        if len(columns) + len(opened[name].names) > MOST_OPEN_NAMES:
+            total = len(columns) + len(opened[name].names)
+            most = f"an open destination can have {MOST_OPEN_NAMES:,} at most"
+            yield Mistake(f"Destination {name} would have {total:,} Names; {most}")
+
+
+def _each(instructions: object, path: Path) -> Iterator[tuple[Mapping[str, object], Path]]:
+    """Every instruction that could be one, at any depth that is allowed."""
+    if not isinstance(instructions, list) or len(path) // 2 > _DEEPEST:
+        return
+    for index, instruction in enumerate(instructions):
+        if isinstance(instruction, dict):
+            yield instruction, (*path, index)
+            action = ACTIONS.get(_action(instruction))
+            for key in action.nested if action else ():
+                yield from _each(instruction.get(key), (*path, index, key))
+
+
+def _overwrites(instruction: Mapping[str, object], action: str, ready: set[str]) -> bool:
+    """Whether a for-each would set the same single value again and again."""
+    destination = js_text(instruction.get("destination"))
+    if action in _READIES:
+        ready.add(destination)
+    if action not in _ASSIGNS or "load" in destination or destination in ready:
+        return False
+    return not is_truthy(instruction.get("multivalue"))
+
+
+def _check_filters(instruction: Mapping[str, object], path: Path, filters: Collection[str]) -> Found:
+    listed = instruction.get("filters", [])
+    path = (*path, "filters")
+    if not isinstance(listed, list):
+        yield Mistake("'filters' property is not an array", path)
+        return
+    for index, name in enumerate(listed):
+        if not isinstance(name, str) or name not in filters:
+            message = f"Filter {js_text(name)} is not available."
+            yield Mistake(message, (*path, index), _known("the filters are", filters))
+
+
+def text_of(instruction: Instruction, key: str) -> str:
+    """A property of an instruction as text: names, sources and destinations are compared as text."""
+    return js_text(instruction.get(key))
+
+
+def action_of(instruction: Instruction) -> str:
+    action = instruction.get("action")
+    return js_text(action) if is_truthy(action) else "field"

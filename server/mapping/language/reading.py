@@ -1,0 +1,105 @@
+"""How files are read: the options that a short process or a single import may choose."""
+
+from collections.abc import Mapping
+
+from server.mapping.language import decimal_marks
+from server.mapping.model.model import Model
+from server.mapping.values.written_numbers import DECIMAL_MARKS, MARKS_SHOWN
+
+_TEXT = ("csv-with-name-row", "tsv-with-name-row")
+TAKERS: Mapping[str, tuple[str, ...]] = {
+    "charset": _TEXT,
+    "separator": _TEXT,
+    "quote": ("csv-with-name-row",),
+    "sheet": ("xlsx-with-name-row",),
+}
+DECIMAL = decimal_marks.KEY  # of numbers in the instructions, not of a reader
+CHOICES = (*TAKERS, DECIMAL)
+_SEPARATORS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";"}
+
+
+_MARKS = {"comma": ",", "point": "."}
+
+
+class ReadingWrong(ValueError):
+    """Nothing in the control file takes an option, or not this value of it; the message names it."""
+
+
+def chosen(texts: Mapping[str, str | None]) -> dict[str, object]:
+    """Options as people type them: what is left empty is not chosen, `tab` is a tab, a number is a sheet's number."""
+    options: dict[str, object] = {key: text for key, text in texts.items() if key in CHOICES and text}
+    separator, sheet, decimal = options.get("separator"), options.get("sheet"), options.get(DECIMAL)
+    if isinstance(decimal, str):
+        options[DECIMAL] = _MARKS.get(decimal.lower(), decimal)
+    if isinstance(separator, str):
+        options["separator"] = _SEPARATORS.get(separator.lower(), separator)
+    if isinstance(sheet, str) and sheet.isascii() and sheet.isdigit():
+        options["sheet"] = int(sheet)
+    return options
+
+
+def read_as(
+    control: Mapping[str, object], options: Mapping[str, object], model: Model | None = None
+) -> Mapping[str, object]:
+    """The control file with other options for all that takes them; raises ReadingWrong where nothing does."""
+    files = control.get("files")
+    if not options or not isinstance(files, Mapping):
+        return control
+    of_readers = {key: value for key, value in options.items() if key in TAKERS}
+    for key in of_readers:
+        if not any(takes(entry, key) for entry in files.values()):
+            right = " or ".join(TAKERS[key])
+            raise ReadingWrong(f"{key}: no file of this process takes it; files that are read as {right} do")
+    marked = control if DECIMAL not in options else _marked(control, options[DECIMAL], model)
+    return {**marked, "files": {name: _with(entry, of_readers) for name, entry in files.items()}}
+
+
+def _marked(control: Mapping[str, object], mark: object, model: Model | None) -> Mapping[str, object]:
+    if mark not in DECIMAL_MARKS:
+        raise ReadingWrong(f"{DECIMAL}: {mark!r} is no decimal mark, should be one of {MARKS_SHOWN}")
+    marked = None if model is None else decimal_marks.with_mark(control, str(mark), model)
+    if marked is None:
+        raise ReadingWrong(f"{DECIMAL}: this process reads no number")
+    return marked
+
+
+def choices_of(control: Mapping[str, object], model: Model) -> list[str]:
+    """The options that may be chosen for one import by this control file."""
+    files = control.get("files")
+    entries = list(files.values()) if isinstance(files, Mapping) else []
+    found = [key for key in TAKERS if any(takes(entry, key) for entry in entries)]
+    return [*found, DECIMAL] if decimal_marks.reads_numbers(control, model) else found
+
+
+def takes(entry: object, key: str) -> bool:
+    """Whether a file's entry in a control file has a reader with this option."""
+    return isinstance(entry, Mapping) and entry.get("read") in TAKERS[key]
+
+
+def _with(entry: object, options: Mapping[str, object]) -> object:
+    if not isinstance(entry, Mapping):
+        return entry
+    return {**entry, **{key: value for key, value in options.items() if takes(entry, key)}}
+
+
+def differences(control: Mapping[str, object], other: Mapping[str, object]) -> dict[str, object] | None:
+    """The options in which a control file differs from another that is otherwise the same; None where more differs."""
+    files, others = control.get("files"), other.get("files")
+    if not isinstance(files, Mapping) or not isinstance(others, Mapping) or files.keys() != others.keys():
+        return None
+    mine, theirs = decimal_marks.without_marks(control), decimal_marks.without_marks(other)
+    if {**mine, "files": None} != {**theirs, "files": None}:
+        return None
+    found: dict[str, object] = _other_mark(control, other)
+    for name, entry in files.items():
+        if not isinstance(entry, Mapping) or not isinstance(others[name], Mapping):
+            return None
+        found |= {key: value for key, value in entry.items() if others[name].get(key) != value}
+    return found if found.keys() <= {*CHOICES} else None
+
+
+def _other_mark(control: Mapping[str, object], other: Mapping[str, object]) -> dict[str, object]:
+    marks = decimal_marks.marks_of(control)
+    if marks == decimal_marks.marks_of(other) and control.get("instructions") == other.get("instructions"):
+        return {}
+    return {DECIMAL: " and ".join(sorted(map(str, marks))) or None}

@@ -1,0 +1,266 @@
+"""The short form of an import process: one destination, one reader, columns to Names; made into a control file."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from server.mapping.language.control import ON_BAD_VALUE
+from server.mapping.language.decimal_marks import NUMBERS
+from server.mapping.language.reading import TAKERS, takes
+from server.mapping.model.document import Fields, choices, quoted
+from server.mapping.model.model import Destination, Model, Name
+from server.mapping.values.dates import ISO_8601, WHOLE_TEXT
+from server.mapping.values.structured import PARTS
+from server.mapping.values.written_numbers import DECIMAL_MARKS
+
+SHORT_KEYS = ("model", "destination", "read", "write", "columns", "on_bad_value", "decimal", *TAKERS)
+YES, NO = ("true", "yes", "1"), ("false", "no", "0")
+
+Instruction = dict[str, object]
+
+_FLAT_READERS = frozenset(
+    ("csv-with-name-row", "tsv-with-name-row", "xlsx-with-name-row", "xml-text-of-children", "xml-attributes")
+)
+_ONLY_TEXTS = _FLAT_READERS - {"xlsx-with-name-row"}  # a cell of a workbook may hold false
+_OPTIONS = (
+    "qualifier", "filters", "mapInputValue", "mapInputValueDefault", "refMapping", "dateFormat", "trueValue",
+    "falseValue", "country", "decimal",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Where one column of the input goes: a Name, or one part of a structured one."""
+
+    source: str
+    name: Name
+    part: str | None
+    options: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    destination: Destination
+    write: str
+    flat: bool  # every value of the input is text
+    columns: Sequence[Column]
+    keeps_false: bool  # the input may hold false, and means it
+    decimal: str | None = None  # the decimal mark of numbers, where a column names none
+
+
+def short_control(fields: Fields, models: Mapping[str, Model]) -> dict[str, object]:
+    """The control file; empty where there are problems with the model or the destination."""
+    label = fields.choice("model", tuple(models))
+    destination = _destination(fields, models[label]) if label else None
+    read = _read(fields)
+    write = fields.choice("write", ("create", "update", "upsert")) or "create"
+    if label is None or destination is None:
+        return {}
+    if write != "create" and not destination.key:
+        fields.wrong("write", f'"create", as destination {destination.name} has no key')
+    flat = read.get("read") in _FLAT_READERS
+    bad = fields.choice("on_bad_value", ("fail", "drop"), "fail")
+    keeps_false = read.get("read") not in _ONLY_TEXTS
+    plan = Plan(destination, write, flat, _columns(fields, destination, flat), keeps_false, _decimal(fields))
+    _check_key(fields, plan)
+    return {
+        "dataImportControlFileVersion": 0,
+        "model": label,
+        "files": {"DEFAULT": read},
+        "instructions": _instructions(plan),
+        **({ON_BAD_VALUE: "fail"} if bad == "fail" else {}),
+    }
+
+
+def _decimal(fields: Fields) -> str | None:
+    return fields.choice("decimal", DECIMAL_MARKS) if "decimal" in fields.values else None
+
+
+def _destination(fields: Fields, model: Model) -> Destination | None:
+    name = fields.choice("destination", tuple(model.destinations))
+    if name is None:
+        return None
+    destination = model.destinations[name]
+    if destination.depends:
+        right = f"one that does not depend on another ({destination.depends}), or write a control file"
+        fields.wrong("destination", right)
+    needed = [d.name for d in model.destinations.values() if not d.optional and d.name != name]
+    if needed:
+        fields.wrong("destination", f"used with a control file, as the model also requires {', '.join(needed)}")
+    return destination
+
+
+def _read(fields: Fields) -> dict[str, object]:
+    """The reader with its options, those that stand beside it too."""
+    read = _reader(fields)
+    beside = {key: fields.values[key] for key in TAKERS if key in fields.values}
+    for key in beside:
+        if read and not takes(read, key):
+            fields.wrong(key, f"left out: only {' and '.join(TAKERS[key])} take it")
+    return {**read, **beside}
+
+
+def _reader(fields: Fields) -> dict[str, object]:
+    """The name of a reader, or an object with the reader's options too."""
+    read = fields.values.get("read")
+    if isinstance(read, str) and read:
+        return {"read": read}
+    if isinstance(read, dict) and isinstance(read.get("read"), str):
+        return read
+    fields.wrong("read", 'the name of a reader, or an object like {"read": "tsv-with-name-row", "separator": ";"}')
+    return {}
+
+
+def _columns(fields: Fields, destination: Destination, flat: bool) -> list[Column]:
+    if "columns" not in fields.values:
+        return list(_same_named(destination, flat))
+    found = (
+        _column(fields, source, target, destination) for source, target in fields.objects("columns", required=True)
+    )
+    columns = [column for column in found if column]
+    for column in columns:
+        if flat and column.part is None and column.name.type in PARTS:
+            parts = ", ".join(f"{column.name.name}.{part}" for part in PARTS[column.name.type])
+            place, name = fields.at(f"columns.{column.source}"), quoted(column.name.name)
+            fields.problems.add(place, f"{name} is made of parts, should be one of {parts}")
+    return columns
+
+
+def _same_named(destination: Destination, flat: bool) -> Iterator[Column]:
+    """Every Name from the column of that name; the parts of a structured one from NAME.PART where values are text."""
+    for name in destination.names.values():
+        if flat and name.type in PARTS:
+            yield from (Column(f"{name.name}.{part}", name, part, {}) for part in PARTS[name.type])
+        else:
+            yield Column(name.name, name, None, {})
+
+
+def _column(fields: Fields, source: str, target: object, destination: Destination) -> Column | None:
+    where = f"columns.{source}"
+    options: Mapping[str, object] = {}
+    if isinstance(target, dict):
+        inner = Fields(target, fields.at(where), fields.problems, ("name", "format", *_OPTIONS))
+        options = {key: value for key, value in target.items() if key in _OPTIONS}
+        if (pattern := inner.text("format")) is not None:
+            options = {"dateFormat": pattern, **options}
+        _decimal(inner)
+        target = inner.text("name", choices(destination.names), required=True)
+        where += ".name"
+    name, part = _named(target, destination)
+    if name is None:
+        fields.problems.wrong(fields.at(where), target, choices(destination.names))
+        return None
+    return Column(source, name, part, options)
+
+
+def _named(target: object, destination: Destination) -> tuple[Name | None, str | None]:
+    if not isinstance(target, str):
+        return None, None
+    if target in destination.names:
+        return destination.names[target], None
+    before, _, part = target.rpartition(".")
+    name = destination.names.get(before)
+    if name is not None and part in PARTS.get(name.type, ()):
+        return name, part
+    if destination.open and target:
+        return Name(target), None
+    return None, None
+
+
+def _check_key(fields: Fields, plan: Plan) -> None:
+    given = {column.name.name for column in plan.columns}
+    missing = [name for name in plan.destination.key if name not in given]
+    if plan.write != "create" and missing:
+        fields.problems.add(
+            fields.at("columns"), f"no column goes to {', '.join(missing)}, should be one, as the key needs it"
+        )
+
+
+def _instructions(plan: Plan) -> list[Instruction]:
+    name, key = plan.destination.name, plan.destination.key
+    columns = list(plan.columns)
+    instructions: list[Instruction] = []
+    if plan.write == "update":
+        keyed = [column for column in columns if column.name.name in key]
+        columns = [column for column in columns if column.name.name not in key]
+        instructions += [_field(column, f"load:{name}", plan) for column in keyed]
+        instructions.append({"action": "load", "destination": name, "using": f"load:{name}"})
+    else:
+        instructions.append({"action": "new" if plan.write == "create" else "upsert", "destination": name})
+    whole = [column for column in columns if column.part is None]
+    instructions += [step for column in whole for step in _set(column, plan)]
+    return [*instructions, *_structured(columns, plan)]
+
+
+def _set(column: Column, plan: Plan) -> list[Instruction]:
+    if column.name.multivalue and not plan.flat:
+        return _many(column, plan)
+    return [_field(column, plan.destination.name, plan)]
+
+
+def _field(column: Column, destination: str, plan: Plan, source: str | None = None) -> Instruction:
+    instruction: Instruction = {"source": source or column.source, "destination": destination, "name": column.name.name}
+    if column.name.type == "datetime":
+        instruction |= {WHOLE_TEXT: True} if "dateFormat" in column.options else {"dateFormat": ISO_8601}
+    if column.name.type == "ref" and "refMapping" not in column.options:
+        instruction["filters"] = ["haplo:to-string", "haplo:string-to-ref"]
+    if column.name.type == "boolean":
+        instruction |= {"trueValue": list(YES), "falseValue": list(NO)}
+    if column.name.type in NUMBERS and plan.decimal is not None:
+        instruction["decimal"] = plan.decimal
+    return {**instruction, **_words(column.options), **_false(plan)}
+
+
+def _false(plan: Plan) -> Instruction:
+    """`field` passes over false, but here it is a value."""
+    return {"keepFalse": True} if plan.keeps_false else {}
+
+
+def _words(options: Mapping[str, object]) -> Mapping[str, object]:
+    """The words of a boolean as lists: so they hold in any case, and for the numbers of a workbook too."""
+    if not options.keys() & {"trueValue", "falseValue"}:
+        return options
+    words = {"trueValue": options.get("trueValue", "true"), "falseValue": options.get("falseValue", "false")}
+    return {**options, **{key: word if isinstance(word, list) else [word] for key, word in words.items()}}
+
+
+def _many(column: Column, plan: Plan) -> list[Instruction]:
+    """A list sets all values, in the place of those that are stored; a value that is no list is the only one."""
+    destination, name, source = plan.destination.name, column.name.name, column.source
+    each = {**_field(column, destination, plan, "value"), "multivalue": True}
+    one_by_one: Instruction = {"action": "for-each", "source": source, "wrapValues": True, "orSingle": True}
+    one_by_one["instructions"] = [each]
+    if plan.write == "create":
+        return [one_by_one]
+    remove = {"action": "remove-values", "destination": destination, "name": name}
+    return [{"action": "if-exists", "source": source, "then": [remove]}, one_by_one]
+
+
+def _structured(columns: Sequence[Column], plan: Plan) -> Iterator[Instruction]:
+    """Parts are collected, then set together, where there is at least one."""
+    destination = plan.destination.name
+    names = {column.name.name: column.name for column in columns if column.part}
+    for name in names.values():
+        parts = [column for column in columns if column.part and column.name.name == name.name]
+        pseudo = f"value:{name.type}"
+        for column in parts:
+            yield {
+                "source": column.source,
+                "destination": pseudo,
+                "name": column.part,
+                **column.options,
+                **_false(plan),
+            }
+        put: Instruction = {
+            "action": "field-structured",
+            "structured": pseudo,
+            "destination": destination,
+            "name": name.name,
+        }
+        yield from _if_any([column.source for column in parts], put)
+
+
+def _if_any(sources: Sequence[str], put: Instruction) -> list[Instruction]:
+    found: list[Instruction] = []
+    for source in reversed(sources):
+        found = [{"action": "if-exists", "source": source, "then": [put], "else": found}]
+    return found

@@ -1,0 +1,274 @@
+"""Bulk load rows: from {action, attributes, pkid, search} to the changes they ask for.
+
+Adding a row is the import language's `new` with one `field` for each attribute, so plain rows take its fast path.
+Modify, delete and execute find one row first: by pkid, by search fields, or by the model's key.
+"""
+
+import re
+import zlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from server.mapping.language.control import MOST_OPEN_NAMES, ControlFile
+from server.mapping.model.model import Destination, Model, Name, safe_column
+from server.mapping.model.scope import Change, Lookup, Loss, Result, Scalar, Scope, StoredRow
+from server.mapping.program.compile import Program, compile_control
+from server.mapping.program.fast_path import FlatPlan, plan
+from server.mapping.values.filters import Filters
+from server.mapping.values.setup import Setup
+from server.mapping.values.values import NOTHING, Converter, converter
+
+_PKID = re.compile(r"[0-9a-f]{24}").fullmatch
+_LARGEST_ID = 2**63 - 1
+
+HIERARCHY = "\0hierarchy"  # no attribute of a sheet can be called so
+COLUMN = "_hierarchy"  # where a row keeps the path of the node it belongs to
+_FEW = 64  # rows that are looked at first, to find those of a tenant
+
+
+class BulkInvalid(Exception):
+    """Rows of this entity cannot be mapped at all; the text says why."""
+
+
+def is_within(path: str, allowed: Collection[str]) -> bool:
+    """Whether a node is one of those, or below one; no limit where none are given."""
+    return not allowed or any(path == node or path.startswith(node + ".") for node in allowed)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the rows of a block belong: `path`, or what a row names, by `named`. `allowed`: the nodes that the key of
+    the load is limited to; rows elsewhere, and rows that belong nowhere, are not there for it."""
+
+    path: str
+    named: Mapping[str, str] = field(default_factory=dict)
+    allowed: tuple[str, ...] = ()
+
+    def of(self, row: Mapping[str, Any]) -> str:
+        named = row.get("hierarchy")
+        return self.named.get(named, named) if named else self.path
+
+    def holds(self, stored: StoredRow) -> bool:
+        return is_within(str(stored.values.get(COLUMN) or ""), self.allowed)
+
+
+@dataclass(frozen=True, slots=True)
+class BulkProgram:
+    """What the rows of one block are mapped with. `adding` makes a row, `setters` change one."""
+
+    entity: str
+    destination: Destination
+    children: Sequence[Destination]
+    adding: Program
+    setters: Mapping[str, tuple[Name, Converter]]
+    place: Place
+
+    def run(self, record: object, scope: Scope) -> Result:
+        """One row; whatever it has to complain about makes it fail as a whole."""
+        row: Any = record
+        watched = _Watched(scope)
+        changes, touched = self._changes(row, watched)
+        return Result([], aborted=True) if watched.said else Result(changes, touched=touched)
+
+    def _changes(self, row: Mapping[str, Any], scope: "_Watched") -> tuple[list[Change], int]:
+        if row["action"] == "add":
+            values = {name: value for name, value in row["attributes"].items() if value is not None}
+            added = self.adding.run(values, scope)
+            if added.aborted and not scope.said:
+                scope.report(f"{self.entity}: the row could not be created")
+            for change in added.changes:
+                change.values[COLUMN] = self.place.of(row)
+            return added.changes, added.touched
+        found = self._find(row, scope)
+        if found is None:
+            return [], 0
+        if row["action"] == "delete":
+            return self._delete(found, scope), 0
+        values = self._converted(row["attributes"], scope)
+        if found.values.get(COLUMN) is None:
+            values[COLUMN] = self.place.of(row)  # it belongs nowhere yet
+        differing = {column: value for column, value in values.items() if found.values.get(column) != value}
+        return ([Change(self.destination, "update", found.id, differing)], 0) if differing else ([], 1)
+
+    def _find(self, row: Mapping[str, Any], scope: "_Watched") -> StoredRow | None:
+        table = self.destination.table
+        if row["pkid"]:
+            id = row_id(table, row["pkid"])
+            found = None if id is None else scope.lookup.get(table, id)
+            if found is None or not self.place.holds(found):
+                scope.report(f"{self.entity}: there is no row with the pkid {row['pkid']}")
+                return None
+            return found
+        wanted = row["search"] or {n: row["attributes"][n] for n in self.destination.key if n in row["attributes"]}
+        if not wanted:
+            scope.report(f"{self.entity}: which row to {row['action']} is not said: give a pkid or search fields")
+            return None
+        return self._search(wanted, scope)
+
+    def _search(self, wanted: Mapping[str, object], scope: "_Watched") -> StoredRow | None:
+        columns = self._converted(wanted, scope)
+        if scope.said:
+            return None
+        rows = self._matching(columns, scope.lookup)
+        if len(rows) != 1:
+            shown = ", ".join(f"{name}:{value}" for name, value in wanted.items())
+            count = "no row matches" if not rows else "more than one row matches"
+            scope.report(f"{self.entity}: {count} {shown}")
+            return None
+        return rows[0]
+
+    def _matching(self, columns: Mapping[str, Scalar], lookup: Lookup) -> Sequence[StoredRow]:
+        """One row, or two where there are more; only rows that the load may touch."""
+        table, keys = self.destination.table, [tuple(columns.values())]
+        if not self.place.allowed:
+            return lookup.find(table, tuple(columns), keys)[0]
+        most = _FEW
+        while True:
+            found = lookup.find(table, tuple(columns), keys, most)[0]
+            own = [row for row in found if self.place.holds(row)]
+            if len(own) > 1 or len(found) < most:
+                return own[:2]
+            most *= _FEW
+
+    def _delete(self, found: StoredRow, scope: "_Watched") -> list[Change]:
+        for child in self.children:
+            if scope.lookup.find(child.table, (child.depends_column or "",), [(found.id,)], 1)[0]:
+                scope.report(f"{self.entity}: row {found.id} still has rows of {child.name}; delete those first")
+        return [Change(self.destination, "delete", found.id, {})]
+
+    def _converted(self, attributes: Mapping[str, object], scope: "_Watched") -> dict[str, Scalar]:
+        """By column, as stored."""
+        values: dict[str, Scalar] = {}
+        for attribute, cell in attributes.items():
+            if attribute not in self.setters:
+                scope.report(f"{self.entity} has no attribute {attribute}; known are {', '.join(self.setters)}")
+                continue
+            name, convert = self.setters[attribute]
+            value: Any = None if cell is None else convert(cell, scope)
+            if value is NOTHING or (value is None and (name.required or attribute == self.destination.title)):
+                scope.report(f"{self.entity}: {attribute} cannot be {'empty' if cell is None else repr(cell)}")
+            else:
+                values[name.column] = value
+        return values
+
+
+class _Watched:
+    """A scope that notices whether anything was said."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self.said = False
+
+    @property
+    def lookup(self) -> Lookup:
+        return self._scope.lookup
+
+    @property
+    def hints(self) -> list[str]:
+        return self._scope.hints
+
+    def report(self, message: str) -> None:
+        self.said = True
+        self._scope.report(message)
+
+    def lose(self, loss: Loss, error: str | None = None) -> None:
+        self.report(error or loss.sentence)
+
+
+@dataclass(frozen=True, slots=True)
+class BulkMapping:
+    """Everything the run needs of one block: `model` describes its table, `declared` is the whole one."""
+
+    model: Model
+    declared: Model
+    program: BulkProgram
+    flat: FlatPlan | None
+
+
+def compile_bulk(entity: str, attributes: Sequence[str], models: Mapping[str, Model], place: Place) -> BulkMapping:
+    """Raises BulkInvalid where the model does not have these attributes."""
+    declared, destination = _destination(entity, models)
+    destination = _grown(entity, destination, attributes)
+    model = replace(declared, destinations={destination.name: destination})
+    control = ControlFile(model.name, {}, _instructions(destination, attributes, place.path), {})
+    program = compile_control(control, model, models)
+    if program.setup_messages:
+        raise BulkInvalid(f"{entity}: {'; '.join(program.setup_messages)}")
+    problems: list[str] = []
+    setup = Setup(model=model, models=models, mapping={}, report=problems.append, filters=Filters(models))
+    setters: dict[str, tuple[Name, Converter]] = {}
+    for name in (name for name in destination.names.values() if name.name != HIERARCHY):
+        convert = converter({}, name, f"attribute {name.name}", setup)
+        if convert is not None:
+            setters[name.name] = (name, convert)
+    children = [d for d in declared.destinations.values() if d.depends == destination.name]
+    bulk = BulkProgram(entity, destination, children, program, setters, place)
+    return BulkMapping(model, declared, bulk, plan(control, model, models))
+
+
+def table_of(entity: str) -> str:
+    """`data/Countries` is kept in the table data_Countries."""
+    return safe_column(entity)
+
+
+def row_pkid(table: str, id: int) -> str:
+    """The 24 hexadecimal digits by which a row is known: its table's checksum, then its id."""
+    return f"{zlib.crc32(table.encode()):08x}{id:016x}"
+
+
+def row_id(table: str, pkid: str) -> int | None:
+    """The id of a row of this table; a plain number is the `_id` that an export shows."""
+    if pkid.isascii() and pkid.isdecimal() and len(pkid) < 19:
+        return int(pkid)
+    if not _PKID(pkid.lower()) or not pkid.lower().startswith(f"{zlib.crc32(table.encode()):08x}"):
+        return None
+    id = int(pkid[8:], 16)
+    return id if id <= _LARGEST_ID else None
+
+
+def _destination(entity: str, models: Mapping[str, Model]) -> tuple[Model, Destination]:
+    """Of the model of that name, of a model that fills the table, or of a new one whose attributes are the sheet's."""
+    table = table_of(entity)
+    named = [models[entity]] if entity in models else []
+    for model in (*named, *models.values()):
+        for destination in model.destinations.values():
+            if model in named or destination.table.lower() == table.lower():
+                if destination.depends is not None:
+                    raise BulkInvalid(
+                        f"{entity}: its rows depend on {destination.depends}, which a sheet cannot express; "
+                        "declare a destination that stands alone"
+                    )
+                return model, destination
+    fresh = Destination(name=entity, table=table, kind="dictionary", names={}, open=True)
+    return Model(name=entity, destinations={entity: fresh}), fresh
+
+
+def _grown(entity: str, destination: Destination, attributes: Sequence[str]) -> Destination:
+    """With the attributes that an open destination does not have yet, as text, and the hierarchy of its rows."""
+    new = [name for name in attributes if name not in destination.names]
+    if len(destination.names) + len(new) > MOST_OPEN_NAMES:
+        raise BulkInvalid(
+            f"{entity} would have {len(destination.names) + len(new):,} attributes; {MOST_OPEN_NAMES:,} at most"
+        )
+    if new and not destination.open:
+        known = ", ".join(destination.names)
+        raise BulkInvalid(f"{entity} has no attribute {', '.join(map(repr, new))}; known are {known}")
+    names = dict(destination.names)
+    taken = {name.column.lower(): name.name for name in names.values()}
+    for attribute in new:
+        column = safe_column(attribute)
+        other = taken.setdefault(column.lower(), attribute)
+        if other != attribute:
+            raise BulkInvalid(f"{entity}: the attributes {other!r} and {attribute!r} would share the column {column}")
+        names[attribute] = Name(attribute, column=column)
+    names[HIERARCHY] = Name(HIERARCHY, column=COLUMN)
+    return replace(destination, names=names)
+
+
+def _instructions(destination: Destination, attributes: Sequence[str], path: str) -> list[Mapping[str, object]]:
+    fields: list[Mapping[str, object]] = [
+        {"action": "field", "source": name, "destination": destination.name, "name": name} for name in attributes
+    ]
+    belongs = {"action": "set-value", "destination": destination.name, "name": HIERARCHY, "value": path}
+    return [{"action": "new", "destination": destination.name}, *fields, belongs]

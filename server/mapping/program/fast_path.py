@@ -1,0 +1,257 @@
+"""Plain flat control files as a plan by columns: what turns a block of records into rows without the evaluator.
+
+A control file is flat when it makes one fresh row a record (`new` or `upsert`) and then only sets Names of it. The plan
+knows only the happy case. A record with anything else in it - a value that does not convert, or converts with a remark,
+a missing title, a column that `only-columns` does not list or that is one of `identify` - is left to the general
+evaluator, which knows every rule and every message; so both give the same answers.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, cast
+
+import orjson
+
+from server.mapping.language.control import ControlFile
+from server.mapping.model.model import Destination, Model, Name, qualified_column
+from server.mapping.model.scope import Lookup, Loss, Scalar
+from server.mapping.program.fast_columns import QUICK, Quick
+from server.mapping.program.fast_rows import Cell, RowsOfCells, RowsOfDicts
+from server.mapping.record.targets import TYPE_COLUMN, default_type
+from server.mapping.values.filters import Filters
+from server.mapping.values.values import NOTHING, Converter, Setup, converter
+
+_SET = ("field", "set-value")
+_LOOKS_UP = {"ref", "object-type"}
+_LOOKUP_FILTERS = ("haplo:string-to-ref", "haplo:code-to-ref", "haplo:username-to-ref", "haplo:email-to-ref")
+_WITHOUT_EFFECT = {
+    "action",
+    "source",
+    "destination",
+    "name",
+    "value",
+    "qualifier",
+    "multivalue",
+    "keepFalse",
+}  # on the conversion
+_EMPTY = ("", '[""]')
+
+
+class Rows(Protocol):
+    """Appends to `rows` a tuple for every plain record (columns, then number), to `odd` the index of each other."""
+
+    def __call__(
+        self, records: Sequence[object], number: int, rows: list[tuple[Scalar, ...]], odd: list[int]
+    ) -> None: ...
+
+
+@dataclass(frozen=True)
+class FlatPlan:
+    """`key` is None for `new`. `of_dicts` takes records as they are; `of_cells` makes the function for a name row."""
+
+    destination: Destination
+    columns: tuple[str, ...]
+    key: tuple[str, ...] | None
+    of_dicts: Rows
+    of_cells: Callable[[Sequence[str]], Rows]
+
+
+class _Ears:
+    """A scope for values that convert by themselves. What they have to say is said again by the evaluator."""
+
+    def __init__(self) -> None:
+        self.heard = False
+
+    @property
+    def hints(self) -> list[str]:
+        return []  # of this job nothing has been said
+
+    @property
+    def lookup(self) -> Lookup:
+        raise LookupError("a flat value does not look up rows")
+
+    def report(self, message: str) -> None:
+        self.heard = True
+
+    def lose(self, loss: Loss, error: str | None = None) -> None:
+        self.heard = True
+
+
+def _silently(convert: Converter) -> Callable[[object], object]:
+    """The conversion of what converts without a word; NOTHING of everything else."""
+    ears = _Ears()
+
+    def converted(value: object) -> object:
+        stored = convert(value, ears)
+        if ears.heard:
+            ears.heard = False
+            return NOTHING
+        return stored
+
+    return converted
+
+
+def plan(control: ControlFile, model: Model, models: Mapping[str, Model]) -> FlatPlan | None:
+    """The plan of a flat control file, or None where the evaluator must do it."""
+    allowed, instructions = _unguarded(control.instructions)
+    head, *sets = instructions or ({},)
+    action, target = head.get("action"), str(head.get("destination"))
+    destination = model.destinations.get(target)
+    if action not in ("new", "upsert") or destination is None or not _stands_alone(destination, model):
+        return None
+    upsert = action == "upsert"
+    if upsert and (not destination.key or destination.types):
+        return None
+    if destination.types and not destination.types.default:
+        return None
+    problems: list[str] = []
+    setup = Setup(model=model, models=models, mapping=control.mapping, report=problems.append, filters=Filters(models))
+    cells = [_cell(instruction, destination, upsert, setup) for instruction in sets]
+    if problems or None in cells:
+        return None
+    return _assemble(destination, upsert, cast(list[Cell], cells), allowed)
+
+
+Instructions = Sequence[Mapping[str, object]]
+
+
+def _unguarded(instructions: Instructions) -> tuple[frozenset[str] | None, Instructions]:
+    """The columns that plain records may have (None: any), and what is done with such records."""
+    if not instructions or instructions[0].get("action") != "only-columns":
+        return None, instructions
+    listed, rest = instructions[0].get("columns"), instructions[1:]
+    allowed = frozenset(map(str, listed)) if isinstance(listed, list | tuple) else frozenset()
+    if not rest or rest[0].get("action") != "identify":
+        return allowed, rest
+    identifiers, otherwise = rest[0].get("columns"), rest[0].get("else")
+    if not isinstance(identifiers, Mapping) or not isinstance(otherwise, list):
+        return allowed, rest
+    return allowed - identifiers.keys(), [*otherwise, *rest[1:]]
+
+
+def _stands_alone(destination: Destination, model: Model) -> bool:
+    others = [d for d in model.destinations.values() if d is not destination]
+    return destination.depends is None and all(d.optional for d in others)
+
+
+def _cell(instruction: Mapping[str, object], destination: Destination, upsert: bool, setup: Setup) -> Cell | None:
+    if instruction.get("action") == "if-value-one-of":
+        return _boolean_cell(instruction, destination, upsert, setup)
+    name = destination.names.get(str(instruction.get("name")))
+    action = instruction.get("action", "field")
+    if name is None or action not in _SET or instruction.get("destination") != destination.name:
+        return None
+    if not _is_plain(instruction, name, upsert):
+        return None
+    source = str(instruction.get("source")) if action == "field" else None
+    where = f"input field {source}" if source is not None else f"set value {destination.name}/{name.name}"
+    convert = converter(instruction, name, where, setup)
+    if convert is None:
+        return None
+    column = _column(instruction, name, destination, setup.model)
+    if column is None:
+        return None
+    silently = _silently(convert)
+    if source is None:
+        return _constant(column, name, silently, instruction.get("value"))
+    cell = Cell(column, source, None, silently, _quick(instruction, name), wrap=name.multivalue)
+    return _with_false(cell, instruction, name)
+
+
+def _with_false(cell: Cell, instruction: Mapping[str, object], name: Name) -> Cell:
+    """What a JSON false is where it counts; where a boolean passes over it, the evaluator has to say so."""
+    if not instruction.get("keepFalse"):
+        return replace(cell, odd_false=name.type == "boolean")
+    stored = cell.convert(False)
+    if cell.wrap or stored is NOTHING:
+        return replace(cell, odd_false=True)
+    return replace(cell, false=cast(Scalar, stored))
+
+
+def _quick(instruction: Mapping[str, object], name: Name) -> Mapping[type, Quick]:
+    """Only where no option changes what the type of the Name does."""
+    plain = not name.multivalue and instruction.keys() <= _WITHOUT_EFFECT
+    if name.type == "boolean" and instruction.keys() <= _WITHOUT_EFFECT | {"trueValue", "falseValue"} and not plain:
+        return {} if name.multivalue else {bool: QUICK["boolean"][bool]}  # its words are for texts
+    return QUICK.get(name.type, {}) if plain else {}
+
+
+def _boolean_cell(
+    instruction: Mapping[str, object], destination: Destination, upsert: bool, setup: Setup
+) -> Cell | None:
+    """How a shorthand process says that a JSON false counts: set it where it is false, else take the field."""
+    source, values = instruction.get("source"), instruction.get("values")
+    branches = instruction.get("then"), instruction.get("else")
+    if not isinstance(values, list) or len(values) != 1 or values[0] is not False:
+        return None
+    if not all(isinstance(branch, list) and len(branch) == 1 for branch in branches):
+        return None
+    no, field = (_cell(cast(list[Mapping[str, object]], branch)[0], destination, upsert, setup) for branch in branches)
+    if no is None or field is None or no.source is not None or (field.source, field.column) != (source, no.column):
+        return None
+    return replace(field, false=no.constant, odd_false=False)
+
+
+def _constant(column: str, name: Name, convert: Callable[[object], object], value: object) -> Cell | None:
+    result = convert(value)
+    if result is NOTHING:
+        return None
+    stored = orjson.dumps([result]).decode() if name.multivalue else cast(Scalar, result)
+    return Cell(column, None, stored, convert, {})
+
+
+def _is_plain(instruction: Mapping[str, object], name: Name, upsert: bool) -> bool:
+    filters = instruction.get("filters") or []
+    if name.type in _LOOKS_UP or instruction.get("refMapping") is not None:
+        return False
+    if not isinstance(filters, list) or any(f in _LOOKUP_FILTERS or not str(f).startswith("haplo:") for f in filters):
+        return False
+    return not (instruction.get("multivalue") and (upsert or not name.multivalue))
+
+
+def _column(instruction: Mapping[str, object], name: Name, destination: Destination, model: Model) -> str | None:
+    qualifier = instruction.get("qualifier")
+    if qualifier is None or destination.kind == "dictionary":
+        return name.column
+    return qualified_column(name, str(qualifier)) if qualifier in model.qualifiers else None
+
+
+def _assemble(
+    destination: Destination, upsert: bool, cells: list[Cell], allowed: frozenset[str] | None
+) -> FlatPlan | None:
+    names = destination.names
+    needed = {names[n].column for n in destination.key} if upsert else set()
+    if destination.kind == "dictionary":
+        needed |= {n.column for n in names.values() if n.required}
+    elif destination.title:
+        needed.add(names[destination.title].column)
+    columns = [cell.column for cell in cells]
+    if len(set(columns)) < len(columns) or not needed <= set(columns):
+        return None
+    if any(cell.wrap and cell.column in needed for cell in cells) and upsert:
+        return None
+    cells = [*cells, *_type_cells(destination)]
+    cells = [replace(cell, required=cell.column in needed) for cell in cells]
+    if any(cell.required and (cell.constant in _EMPTY or cell.false in _EMPTY) for cell in cells):
+        return None
+    return FlatPlan(
+        destination=destination,
+        columns=tuple(cell.column for cell in cells),
+        key=tuple(names[n].column for n in destination.key) if upsert else None,
+        of_dicts=RowsOfDicts(cells, allowed),
+        of_cells=lambda header: RowsOfCells(cells, header, allowed),
+    )
+
+
+def _type_cells(destination: Destination) -> Iterator[Cell]:
+    """The default type, which the first Name for types holds too."""
+    default = destination.types.default if destination.types else None
+    if default is None:
+        return
+    yield Cell(TYPE_COLUMN, None, default, _itself, {}, of_type=True)
+    for name in [name for name in destination.names.values() if name.type == "object-type"][:1]:
+        yield Cell(name.column, None, default_type(name, default), _itself, {}, of_type=True)
+
+
+def _itself(value: object) -> object:
+    return value

@@ -1,0 +1,237 @@
+"""Connections as real clients use them, where aiohttp alone would lose a request, an answer or a whole server.
+
+* A refusal that comes before the whole body announces the close, and the rest of the body is read and dropped for a
+  while: a client that first sends everything and then listens still sees its answer (RFC 9110 10.1.1, RFC 9112 9.6).
+* An offer to change the protocol is declined by closing after the answer: the parser drops what follows such a request.
+* A client that has closed its sending side and waits is answered.
+* There are never more connections than open files allow: idle ones make room, and the log says so.
+"""
+
+import asyncio
+from collections import Counter, OrderedDict
+from contextlib import suppress
+from typing import Any, cast
+
+import structlog
+from aiohttp import hdrs, web
+from aiohttp.streams import StreamReader
+
+from server.web.transport.proxies import Proxies
+
+LINGER_SECONDS = 300.0
+LINGER_IDLE_SECONDS = 15.0
+LINGER_BYTES = 1024 * 1024 * 1024
+SAY_AGAIN_SECONDS = 60.0
+_TURNED_AWAY = b"too many connections are open; try again in some seconds\n"
+_NO_ROOM = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Type: text/plain\r\n"
+    b"Content-Length: %d\r\n\r\n%b" % (len(_TURNED_AWAY), _TURNED_AWAY)
+)
+_FAREWELL_SECONDS = 1.0
+
+_log = structlog.get_logger(__name__)
+
+
+class Connection(web.RequestHandler):
+    """One connection. `body` is that of the request in hand; `has_left` says that the client sends no more."""
+
+    __slots__ = ("_answered", "_doors", "_patience", "address", "body", "has_left")
+
+    def __init__(self, doors: "Doors", **options: Any) -> None:
+        super().__init__(doors, **options)
+        self._doors = doors
+        self._answered = 0
+        self._patience: asyncio.Timeout | None = None
+        self.address = ""
+        self.body: StreamReader | None = None
+        self.has_left = False
+
+    @property
+    def is_idle(self) -> bool:
+        """No request is in hand, or its answer has gone out."""
+        return self._answered >= self._request_count
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.address = _host_of(transport.get_extra_info("peername"))
+        if self._doors.admit(self):
+            super().connection_made(transport)
+        else:
+            self._turn_away(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._doors.forget(self)
+        self._stop_lingering()
+        super().connection_lost(exc)
+
+    def close(self) -> None:
+        super().close()
+        self._stop_lingering()
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """A client that has sent all it has to say still hears the answer."""
+        self.has_left = True
+        if self.is_idle:
+            return False
+        body = self._messages[-1][1] if self._messages else self.body
+        if body is not None and not body.is_eof():
+            body.set_exception(ConnectionResetError("the client ended the connection in the middle of a body"))
+        return True
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        unread = None if request.content.is_eof() else request.content
+        if unread is not None or (self.has_left and not self._messages):
+            resp.force_close()
+        try:
+            return await super().finish_response(request, resp, start_time)
+        finally:
+            self._answered += 1
+            self._doors.rests(self)
+            if unread is not None:
+                await self._linger(unread)
+
+    async def _linger(self, body: StreamReader) -> None:
+        """Says that no more answers come, then reads what the client still sends, within bounds."""
+        if self.transport is None or self._close:
+            return
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        end, left = self._loop.time() + LINGER_SECONDS, LINGER_BYTES
+        with suppress(TimeoutError, ConnectionError, web.RequestPayloadError):
+            while not body.is_eof() and left > 0 and self.transport is not None and not self._close:
+                self._patience = asyncio.timeout_at(min(end, self._loop.time() + LINGER_IDLE_SECONDS))
+                async with self._patience:
+                    left -= len(await body.readany())
+
+    def _stop_lingering(self) -> None:
+        if self._patience is not None and not self._patience.expired():
+            with suppress(RuntimeError):  # it is over already
+                self._patience.reschedule(self._loop.time())
+
+    def _turn_away(self, transport: asyncio.BaseTransport) -> None:
+        """A word, and a moment to read it."""
+        self._force_close = True
+        stream = cast(asyncio.Transport, transport)  # of uvloop too, whose transports inherit from none of asyncio's
+        stream.write(_NO_ROOM)
+        if stream.can_write_eof():
+            stream.write_eof()
+        self._loop.call_later(_FAREWELL_SECONDS, stream.abort)
+
+
+class Doors(web.Server):
+    """Every connection of the server. `most` is how many there may be.
+
+    When it is full, the connection that has rested longest of the address with the most makes room. Where none rests,
+    the newcomer is turned away. Near that point, one address can have a quarter at most, unless it is a trusted proxy.
+    """
+
+    def __init__(self, *args: Any, most: int, proxies: Proxies, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._most = most
+        self._proxies = proxies
+        self._make = self.request_factory
+        self.request_factory = self._receive
+        self._open: Counter[str] = Counter()
+        self._resting: OrderedDict[Connection, None] = OrderedDict()
+        self._said = float("-inf")
+
+    def __call__(self) -> Connection:
+        return Connection(self, loop=self._loop, **self._kwargs)
+
+    def admit(self, connection: Connection) -> bool:
+        """Whether there is room, or could be made."""
+        if not self._has_room(connection.address):
+            self._say()
+            if not self._make_room(connection.address):
+                return False
+        self._open[connection.address] += 1
+        self._resting[connection] = None
+        return True
+
+    def forget(self, connection: Connection) -> None:
+        self._resting.pop(connection, None)
+        if self._open[connection.address] > 1:
+            self._open[connection.address] -= 1
+        else:
+            del self._open[connection.address]
+
+    def rests(self, connection: Connection) -> None:
+        """An answer has gone out; the connection waits for the next request."""
+        if connection.is_idle and connection.transport is not None:
+            self._resting[connection] = None
+            self._resting.move_to_end(connection)
+
+    def _has_room(self, address: str) -> bool:
+        total = self._open.total()
+        if total >= self._most:
+            return False
+        near = total >= self._most * 3 // 4
+        return not near or self._open[address] < self._most // 4 or self._proxies.trusts(address)
+
+    def _make_room(self, address: str) -> bool:
+        crowded = address if self._open[address] >= self._most // 4 else max(self._open, key=self._open.__getitem__)
+        oldest = next((each for each in self._resting if each.address == crowded and each.is_idle), None)
+        if oldest is None:
+            return False
+        self.forget(oldest)
+        oldest.address = ""
+        oldest.force_close()
+        return True
+
+    def _say(self) -> None:
+        now = self._loop.time()
+        if now - self._said >= SAY_AGAIN_SECONDS:
+            self._said = now
+            _log.warning("connections are at their limit", limit=self._most, open=self._open.total())
+
+    def _receive(self, message: Any, payload: StreamReader, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
+        """Makes the request of what was parsed, as its client meant it."""
+        protocol.body = payload
+        self._resting.pop(protocol, None)
+        if message.upgrade:  # the parser drops bytes that came with it
+            message = message._replace(should_close=True)
+        if hdrs.EXPECT in message.headers:
+            message = message._replace(headers=_known_expectations(message.headers))
+        request = self._make(message, payload, protocol, writer, task)
+        return self._proxies.as_sent(request) if isinstance(request, web.Request) else request
+
+
+class Runner(web.AppRunner):
+    """Runs an application behind `Doors`."""
+
+    def __init__(self, app: web.Application, *, most: int, proxies: Proxies, **options: Any) -> None:
+        super().__init__(app, lingering_time=0, **options)  # `Connection` does that
+        self._most = most
+        self._proxies = proxies
+
+    async def _make_server(self) -> web.Server:
+        made = await super()._make_server()
+        return Doors(
+            made.request_handler,
+            most=self._most,
+            proxies=self._proxies,
+            request_factory=made.request_factory,
+            loop=made._loop,
+            **made._kwargs,
+        )
+
+
+def has_left(request: web.Request) -> bool:
+    """Whether the client is gone, or sends no more and so cannot be told from one that is."""
+    if request.transport is None or request.transport.is_closing():
+        return True
+    return isinstance(request.protocol, Connection) and request.protocol.has_left
+
+
+def _known_expectations(headers: Any) -> Any:
+    """Others may be passed over (RFC 9110 10.1.1); aiohttp fails at those that are no text."""
+    if headers[hdrs.EXPECT].lower() == "100-continue":
+        return headers
+    known = headers.copy()
+    del known[hdrs.EXPECT]
+    return type(headers)(known)
+
+
+def _host_of(peer: Any) -> str:
+    return str(peer[0]) if isinstance(peer, tuple) and peer else ""
