@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running import PENSTOCK, Site
+
+from tests.support.server_process import PENSTOCK, Site
 
 SCOPES = ("haplo-batch", "haplo-standard", "haplo-push")
 

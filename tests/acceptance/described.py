@@ -8,7 +8,8 @@ from typing import Any
 
 import openpyxl
 import requests
-from running import PATIENCE, Site
+
+from tests.support.server_process import PATIENCE, Site
 
 TENANT = "diku"
 

@@ -2,7 +2,7 @@
 
 import json
 
-from running import Server
+from tests.support.server_process import Server
 
 API = "/api/haplo-data-import-standard-api"
 

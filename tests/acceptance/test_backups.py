@@ -5,11 +5,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from imports import begin, entries, people, schedule, upload
-from running import Server, Site, wait_for
 
 from storage.backup import write_backup
 from storage.blobs.local import LocalBlobs
+from tests.acceptance.imports import begin, entries, people, schedule, upload
+from tests.support.server_process import Server, Site, wait_for
 
 RECORDS = 8_000
 

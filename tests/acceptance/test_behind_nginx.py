@@ -15,8 +15,9 @@ from threading import Thread
 from urllib.parse import urlencode
 
 import pytest
-from nginx import PREFIX, free_port, nginx
-from running import Server, Site, encoded, wait_for
+
+from tests.acceptance.nginx import PREFIX, free_port, nginx
+from tests.support.server_process import Server, Site, encoded, wait_for
 
 HERE, THERE = "127.0.0.2", "127.0.0.3"
 API = "/api/haplo-data-import-standard-api"

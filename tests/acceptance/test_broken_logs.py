@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from importlib.metadata import version
 
 import pytest
-from imports import begin, entries, schedule, upload
-from running import PENSTOCK, Server, Site, wait_for
+
+from tests.acceptance.imports import begin, entries, schedule, upload
+from tests.support.server_process import PENSTOCK, Server, Site, wait_for
 
 
 @contextmanager

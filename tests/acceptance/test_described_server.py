@@ -9,16 +9,16 @@ from urllib.parse import urlencode
 import pytest
 import requests
 import schemathesis
-from described import Furnished
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
-from running import PATIENCE, Site
 from schemathesis import Case, GenerationMode
 from schemathesis.checks import not_a_server_error, response_schema_conformance, status_code_conformance
 from schemathesis.specs.openapi.checks import content_type_conformance, response_headers_conformance
 
 from server.dialects import DIALECTS
 from server.metrics.openapi import DESCRIBED as METRICS
+from tests.acceptance.described import Furnished
+from tests.support.server_process import PATIENCE, Site
 
 EXAMPLES = 12  # of each kind, for each operation
 STREAMS = {"/api/v1/events"}  # has tests of its own

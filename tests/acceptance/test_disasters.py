@@ -4,9 +4,9 @@ import os
 import signal
 from contextlib import closing
 
-from imports import API, begin, entries, people, schedule, upload
-from running import Site, answer_on, encoded, is_alive, wait_for
-from turns import Turns
+from tests.acceptance.imports import API, begin, entries, people, schedule, upload
+from tests.support.server_process import Site, answer_on, encoded, is_alive, wait_for
+from tests.support.turns import Turns
 
 MANY = 15_000
 SLOW = 12_000

@@ -5,7 +5,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from running import Site
+
+from tests.support.server_process import Site
 
 # the steps of the vendor's example (Haplo: Batch import API): control file, batch, file, schedule
 UPLOADING = r"""

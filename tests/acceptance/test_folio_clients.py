@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import PATIENCE, Server, Site
+
+from tests.support.server_process import PATIENCE, Server, Site
 
 IMPORTER = Path(sys.executable).with_name("folio-marc-import")
 SCRIPT = Path(__file__).with_name("folio_load.sh")

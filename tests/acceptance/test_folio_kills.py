@@ -5,7 +5,8 @@ from contextlib import closing
 from typing import Any
 
 import pymarc
-from running import Server, Site, answer_on, wait_for
+
+from tests.support.server_process import Server, Site, answer_on, wait_for
 
 RECORDS = 3000
 BROKEN = range(7, RECORDS, 500)

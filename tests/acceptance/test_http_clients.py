@@ -11,7 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 import requests
-from running import Server, Site
+
+from tests.support.server_process import Server, Site
 
 API = "/api/haplo-data-import-standard-api"
 HERE = Path(__file__).parent

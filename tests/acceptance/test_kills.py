@@ -4,8 +4,9 @@ from collections.abc import Callable
 from contextlib import closing
 
 import pytest
-from imports import API, begin, entries, people, schedule, upload
-from running import Server, Site, encoded, wait_for
+
+from tests.acceptance.imports import API, begin, entries, people, schedule, upload
+from tests.support.server_process import Server, Site, encoded, wait_for
 
 MANY = 15_000
 SLOW = 4_000

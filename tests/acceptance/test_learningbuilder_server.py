@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import Server, Site, answer_on, wait_for
+
+from tests.support.server_process import Server, Site, answer_on, wait_for
 
 PATH = "/API/WorkflowImportQueue/CreateBatch?fileName=Load&importProcessId=members&creationPath=LOAD"
 PIECE = 500  # rows

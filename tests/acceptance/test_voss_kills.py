@@ -6,7 +6,8 @@ from contextlib import closing
 from typing import Any
 
 import openpyxl
-from running import BOUNDARY, Server, Site, answer_on, wait_for
+
+from tests.support.server_process import BOUNDARY, Server, Site, answer_on, wait_for
 
 ROWS = 2000
 LOAD = "/api/tool/BulkLoad/?hierarchy=sys&method=bulkload_spreadsheet&nowait=true"

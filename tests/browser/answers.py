@@ -3,8 +3,9 @@
 import json
 from collections.abc import AsyncIterator
 
-from definitions import PEOPLE
 from playwright.async_api import Page, expect
+
+from tests.browser.definitions import PEOPLE
 
 EXPECTED = ("400", "404", "403")  # what the browser says of answers that are meant to say no
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import Any, NamedTuple
 
-from running import BOUNDARY, PATIENCE
+from tests.support.server_process import BOUNDARY, PATIENCE
 
 
 class Answer(NamedTuple):

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from furnished import House, open_furnished, open_house
-from looking import Visit, Watch, chromium, sign_in
 from playwright.async_api import Browser, Page
+
+from tests.browser.furnished import House, open_furnished, open_house
+from tests.browser.looking import Visit, Watch, chromium, sign_in
 
 
 @pytest.fixture(scope="session")

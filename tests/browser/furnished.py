@@ -13,12 +13,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import openpyxl
-from client import Client, Sent, Visitor, by_password
-from definitions import MODELS, PROCESSES
-from running import Server, Site, wait_for
 
 from server.cli.commands.init import write_example
 from server.engine.access.keys import SCOPES
+from tests.browser.client import Client, Sent, Visitor, by_password
+from tests.browser.definitions import MODELS, PROCESSES
+from tests.support.server_process import Server, Site, wait_for
 
 BATCH = "/api/haplo-data-import-batch"
 STANDARD = "/api/haplo-data-import-standard-api"

@@ -9,11 +9,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from answers import EXPECTED, answers
-from furnished import House, addresses, open_furnished, open_house
-from looking import VIEWS, WIDE, View, Watch, chromium, flaws, in_view, sign_in
 from playwright.async_api import Browser, Page
-from walking import Kinds, walk
+
+from tests.browser.answers import EXPECTED, answers
+from tests.browser.furnished import House, addresses, open_furnished, open_house
+from tests.browser.looking import VIEWS, WIDE, View, Watch, chromium, flaws, in_view, sign_in
+from tests.browser.walking import Kinds, walk
 
 USUAL = Path("build/screenshots")
 

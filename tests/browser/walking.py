@@ -10,10 +10,10 @@ from unittest.mock import Mock
 from urllib.parse import parse_qsl, unquote, urljoin, urlsplit
 
 from aiohttp import web
-from client import Answer, Client
 
 from server.admin.parts import PARTS
 from server.admin.site import Site
+from tests.browser.client import Answer, Client
 
 START = "/admin/"
 FOLLOWED = 12  # of one kind

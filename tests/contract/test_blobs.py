@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from backends import BLOBS
 
 from storage.blobs.local import LOOK_AT_SPACE_EVERY, WRITEBACK_EVERY
 from storage.digest import digest_of
 from storage.errors import BlobDamaged, BlobMissing, StorageFull
+from tests.support.backends import BLOBS
 
 NOBODY = digest_of(b"never stored")
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from backends import CATALOGS
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
@@ -17,6 +16,7 @@ from storage.catalog.sql import batches, controls, journal, keys, references
 from storage.opening import refers_to
 from storage.queues import jobs
 from storage.queues.base import NewJob
+from tests.support.backends import CATALOGS
 
 T = TypeVar("T")
 Write = Callable[..., T]

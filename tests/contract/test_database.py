@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from backends import CATALOGS
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from storage.catalog.base import Catalog
 from storage.errors import DatabaseFailed, StorageError, StorageFull
+from tests.support.backends import CATALOGS
 
 SPAWN = multiprocessing.get_context("spawn")
 

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from backends import QUEUES, OpenQueue
 from sqlalchemy import Connection
 
 from storage.queues import jobs
 from storage.queues.base import LONGEST_PAUSE, Counts, Job, NewJob, new_job_id
+from tests.support.backends import QUEUES, OpenQueue
 
 NOW = datetime(2025, 3, 1, 9, 30, tzinfo=UTC)
 LEASE = 60.0

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from backends import CATALOGS
 from sqlalchemy import Connection, event
 
 from storage.catalog.base import NewBatch
 from storage.catalog.sql import batches, controls, usage
+from tests.support.backends import CATALOGS
 
 T = TypeVar("T")
 NOW = datetime(2025, 3, 1, tzinfo=UTC)

@@ -18,6 +18,7 @@ from server.engine.clock import utc_now
 from server.engine.engine import Engine
 from server.engine.execution.dispatcher import Dispatcher, JobLimits
 from server.engine.execution.worker import Worker, WorkerConfig, serve_orders
+from server.engine.worker_process import lifecycle_of, main
 from storage.errors import StorageError
 from storage.opening import Storage, open_storage
 from storage.queues.base import Job, JobQueue
@@ -101,7 +102,15 @@ class House:
 
     def dispatcher(self, queue: JobQueue | FaultyQueue, limits: JobLimits = QUICK) -> Dispatcher:
         storage = replace(self.storage, queue=queue)  # type: ignore[arg-type]
-        return Dispatcher(storage, self.engine.definitions, limits, utc_now, self.engine.jobs.ended)
+        return Dispatcher(
+            storage,
+            self.engine.definitions,
+            limits,
+            utc_now,
+            worker=main,
+            lifecycle=lifecycle_of(storage.queue),
+            ended=self.engine.jobs.ended,
+        )
 
     async def end(self) -> Job:
         async with asyncio.timeout(LONG):

@@ -17,8 +17,9 @@ import pytest
 from server.engine.clock import utc_now
 from server.engine.engine import Engine
 from server.engine.execution.dispatcher import Dispatcher, JobLimits
-from server.engine.execution.job_runner import Opening, Performer
+from server.engine.execution.job_runner import Opening
 from server.engine.execution.worker import Order, Signals, Verdict, WorkerSilent
+from server.engine.worker_process import job_runner, lifecycle_of, main
 from server.mapping.model.model import parse_model
 from storage.database import Database
 from storage.errors import DatabaseBusy, DatabaseFailed, StatementRefused, StorageBusy
@@ -188,13 +189,13 @@ async def test_an_import_that_meets_a_lock_goes_on_where_it_was(house: House, da
 def goes_on(house: House, database: str, after: int) -> None:
     house.claim()
     lock = held(house.storage.data_dir / database)
-    performer = Performer(locking(house.storage, lock, after), lambda: NOW)
+    performer = job_runner(locking(house.storage, lock, after), lambda: NOW)
     verdict = house.perform(performer)
     assert verdict.kind == "later"
     assert database in verdict.message
     assert house.found().state == "running"
     lock.__exit__(None, None, None)
-    assert house.perform(Performer(house.storage, lambda: NOW)).kind == "done"
+    assert house.perform(job_runner(house.storage, lambda: NOW)).kind == "done"
     job = house.found()
     assert (job.state, job.attempts, job.counts.read, job.counts.created) == ("done", 1, 10, 10)
     assert house.notes() == [str(number) for number in range(10)]
@@ -271,7 +272,15 @@ async def test_an_import_that_was_ended_for_silence_is_not_tried_again(
 
 
 async def ended(house: House, limits: JobLimits) -> Job:
-    dispatcher = Dispatcher(house.storage, house.engine.definitions, limits, utc_now, house.engine.jobs.ended)
+    dispatcher = Dispatcher(
+        house.storage,
+        house.engine.definitions,
+        limits,
+        utc_now,
+        worker=main,
+        lifecycle=lifecycle_of(house.storage.queue),
+        ended=house.engine.jobs.ended,
+    )
     dispatcher.start()
     try:
         async with asyncio.timeout(50):

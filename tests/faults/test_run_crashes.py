@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from crash_points import NOW
 
 from server.engine.batches.batches import Plan
 from server.engine.engine import open_engine
+from tests.support.crash_points import NOW
 
-PROGRAM = Path(__file__).with_name("crash_points.py")
 PROJECT = Path(__file__).parents[2]
 LONG = 280.0  # seconds: a slow machine is not a fault
 
@@ -184,7 +183,7 @@ async def case(request: pytest.FixtureRequest) -> AsyncIterator[Case]:
 def crash(prepared: Path, *how: str) -> list[dict[str, str]]:
     work = prepared.parent / "-".join(how)
     work.mkdir()
-    command = [sys.executable, str(PROGRAM), str(prepared), str(work), *how]
+    command = [sys.executable, "-m", "tests.support.crash_points", str(prepared), str(work), *how]
     ended = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=LONG, check=False)
     assert ended.returncode == 0, ended.stderr
     return json.loads(ended.stdout)

@@ -21,13 +21,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from acceptance.conftest import MODEL, process
-from acceptance.described import TENANT, Furnished
-from fuzzing.fuzz_readers import GOOD, Good, marc, workbook
-from fuzzing.mutating import mutated
-from running import Site
-
 from server.cli.commands.init import write_example
+from tests.acceptance.conftest import MODEL, process
+from tests.acceptance.described import TENANT, Furnished
+from tests.fuzzing.fuzz_readers import GOOD, Good, marc, workbook
+from tests.fuzzing.mutating import mutated
+from tests.support.server_process import Site
 
 SECONDS = 5.0
 MEMORY_KIB = 600 << 10  # of the server's process

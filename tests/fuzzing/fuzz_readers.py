@@ -20,11 +20,11 @@ from random import Random
 
 import openpyxl
 import orjson
-from fuzzing.mutating import mutated, recoded
 from pymarc import Field, Indicators, Record, Subfield
 
 from server.readers import READERS
 from server.readers.base import BadRecord, Block, FileBroken
+from tests.fuzzing.mutating import mutated, recoded
 
 RECORDS = 24
 SECONDS = 1.0  # of CPU, for up to a MiB

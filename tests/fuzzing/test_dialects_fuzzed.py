@@ -8,7 +8,8 @@ from random import Random
 from threading import Thread
 
 import pytest
-from fuzzing.fuzz_dialects import Fuzzed, furnish, run
+
+from tests.fuzzing.fuzz_dialects import Fuzzed, furnish, run
 
 REQUESTS = 120
 PATIENCE = 200  # seconds, where the machine is busy

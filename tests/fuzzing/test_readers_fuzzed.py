@@ -3,7 +3,8 @@
 from random import Random
 
 import pytest
-from fuzzing.fuzz_readers import GOOD, Good, fuzz, in_package
+
+from tests.fuzzing.fuzz_readers import GOOD, Good, fuzz, in_package
 
 FILES = 400
 PACKAGES = 120  # they take longer

@@ -4,10 +4,10 @@ from collections import Counter
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mapping_world import World, destination, job, model, name
 
 from server.mapping.model.model import Types
 from server.mapping.model.scope import RunFault
+from tests.support.mapping_world import World, destination, job, model, name
 
 PERSON = destination(
     "person", name("title"), name("who", "person-name"), name("email", "email-address"), name("age", "integer"),

@@ -102,7 +102,7 @@ def test_no_text_of_a_client_is_a_format():
 def test_only_the_worker_looks_into_files():
     assert set(offenders(SOURCES, guesses_formats)) == {
         "server/engine/execution/file_fit.py",
-        "server/engine/execution/job_runner.py",
+        "server/engine/execution/control_import.py",
     }
 
 

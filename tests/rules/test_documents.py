@@ -60,7 +60,7 @@ def test_flags_of_every_command_are_described_once():
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_list_of_commands_says_what_the_command_says(name):
     command = typer.main.get_command(make_app(name)).commands[name]
-    assert command.help == COMMANDS[name][1]
+    assert command.help == COMMANDS[name][2]
 
 
 @pytest.mark.parametrize("section", Settings.model_fields)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 import structlog
-from replay import House, MakeHouse, Maker, open_house
 
 from server.engine.uploads.flow import UploadLimits
+from tests.support.replay import House, MakeHouse, Maker, open_house
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from replay import House, MakeHouse, Maker, basic
 
 from server.engine.uploads.flow import UploadLimits
+from tests.support.replay import House, MakeHouse, Maker, basic
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

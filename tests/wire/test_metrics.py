@@ -6,12 +6,12 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from replay import House, Maker, basic
-from watched import API, ROWS, Scrape, as_files, imported, scrape
 
 from server.engine.events import Event, JobBegun, JobLeft, UploadEnded
 from server.engine.operations.storage_metrics import Figures
 from storage.errors import DatabaseFailed
+from tests.support.replay import House, Maker, basic
+from tests.support.watched import API, ROWS, Scrape, as_files, imported, scrape
 
 
 @pytest.fixture(scope="session")

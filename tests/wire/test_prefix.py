@@ -15,12 +15,12 @@ import openpyxl
 import pytest
 import pytest_asyncio
 from aiohttp import web
-from replay import basic
 
 from server.app import make_app, make_runner
 from server.engine.engine import Engine, open_engine
 from server.engine.uploads.flow import UploadLimits
 from server.settings import SettingsWrong
+from tests.support.replay import basic
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

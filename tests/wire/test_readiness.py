@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
-from replay import House, Maker
-from watched import as_files
 
 from server.app import make_app
 from server.engine.engine import open_engine
 from storage.errors import DatabaseFailed
 from storage.locking import FileLock
+from tests.support.replay import House, Maker
+from tests.support.watched import as_files
 
 MOST = 1 << 62
 

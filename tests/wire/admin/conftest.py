@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from admin_house import AdminHouse, Signed, open_admin
+
+from tests.wire.admin.house import AdminHouse, Signed, open_admin
 
 MODEL = {
     "name": "example:people",

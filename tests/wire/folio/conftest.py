@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from folio_client import Client
-from replay import House, Maker
+
+from tests.support.replay import House, Maker
+from tests.wire.folio.client import Client
 
 
 @pytest.fixture(scope="session")

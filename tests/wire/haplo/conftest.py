@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from people import CONTROL, MODEL, PROCESSES
-from replay import House, Maker, basic
+
+from tests.support.replay import House, Maker, basic
+from tests.wire.haplo.people import CONTROL, MODEL, PROCESSES
 
 DATA = b'[{"email": "ada@example.org", "name": "Ada"}]'
 

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from members import MODEL, PROCESSES
-from replay import House, Maker
+
+from tests.support.replay import House, Maker
+from tests.wire.learningbuilder.members import MODEL, PROCESSES
 
 
 async def key(house: House) -> str:

@@ -4,9 +4,8 @@ import json
 from typing import Any
 from urllib.parse import urlencode
 
-from replay import Ask, House
-
 from storage.catalog.base import Batch
+from tests.support.replay import Ask, House
 
 PATH = "/API/WorkflowImportQueue/CreateBatch"
 

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from native_house import MODEL, PROCESSES
-from replay import Maker
+
+from tests.support.replay import Maker
+from tests.wire.native.house import MODEL, PROCESSES
 
 
 @pytest.fixture(scope="session")

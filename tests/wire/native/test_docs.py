@@ -3,11 +3,11 @@
 import json
 
 import pytest
-from native_house import bearer
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from replay import House, basic
 
-from server.web.description import docs
+from server.web import docs
+from tests.support.replay import House, basic
+from tests.wire.native.house import bearer
 
 
 async def fetched(house: House, path: str, **headers: str) -> tuple[int, bytes, dict[str, str]]:

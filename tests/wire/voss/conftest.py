@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from bulk_house import BulkHouse, open_bulk_house
+
+from tests.wire.voss.house import BulkHouse, open_bulk_house
 
 USERS = {
     "name": "data/Users",
