@@ -62,7 +62,7 @@ def root(node):
 
 def guesses_formats(tree):
     """Work on the content of files: in the worker it harms its own job, in the server it would block all requests."""
-    modules = {"server.readers.sniff", "server.engine.execution.file_fit"}
+    modules = {"server.readers.sniff", "server.readers.file_fit"}
     return [n.lineno for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module in modules]
 
 
@@ -101,7 +101,7 @@ def test_no_text_of_a_client_is_a_format():
 
 def test_only_the_worker_looks_into_files():
     assert set(offenders(SOURCES, guesses_formats)) == {
-        "server/engine/execution/file_fit.py",
+        "server/readers/file_fit.py",
         "server/engine/execution/control_import.py",
     }
 

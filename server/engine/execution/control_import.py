@@ -9,7 +9,6 @@ import orjson
 
 from server.engine.definitions.definitions import check_control, tables_of
 from server.engine.definitions.record_processors import PROCESSORS, Joined
-from server.engine.execution.file_fit import misfit
 from server.engine.execution.preparation import JobContext, Prepared
 from server.engine.execution.run import blocks_of, check_whole_files
 from server.engine.execution.source import Mapper, Source
@@ -20,6 +19,7 @@ from server.mapping.model.scope import RunFault
 from server.mapping.program.compile import compile_control
 from server.mapping.program.fast_path import plan
 from server.readers import READERS
+from server.readers.file_fit import misfit
 from server.readers.sniff import HEAD
 from server.readers.workbooks.xlsx_reader import READ_COLUMNS
 from storage.catalog.base import BatchFile

@@ -8,11 +8,11 @@ import structlog
 
 from server.engine.batches.lifecycle import CANCELLED, Lifecycle, moment
 from server.engine.clock import Clock, utc_now
+from server.engine.definitions.table_width import check_room
 from server.engine.execution.job_journal import Ledger
 from server.engine.execution.preparation import JobContext, Prepare, Prepared
 from server.engine.execution.run import Cancelled, Interrupted, Run
 from server.engine.execution.samples import Samples
-from server.engine.execution.table_width import check_room
 from server.engine.execution.tally import Account
 from server.engine.execution.worker import Order, Signals, Verdict
 from server.mapping.model.scope import RunFault

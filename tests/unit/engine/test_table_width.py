@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.engine.execution.table_width import MOST_COLUMNS, check_room
+from server.engine.definitions.table_width import MOST_COLUMNS, check_room
 from server.mapping.language.control import MOST_OPEN_NAMES
 from server.mapping.model.model import Destination, Model
 from server.mapping.model.scope import RunFault

@@ -4,10 +4,10 @@ import pytest
 
 from server.engine.definitions.definitions import control_read_as
 from server.engine.errors import RequestInvalid
-from server.engine.execution.file_fit import misfit
 from server.mapping.language.processes import ProcessInvalid, parse_process
 from server.mapping.language.reading import ReadingWrong, choices_of, chosen, differences, read_as
 from server.mapping.model.model import parse_model
+from server.readers.file_fit import misfit
 
 MODEL = parse_model(
     {

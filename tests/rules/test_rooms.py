@@ -1,0 +1,59 @@
+"""Rules about rooms: each module is named in its room's README, paths in READMEs exist, folders stay small."""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+MOST_MODULES = 12
+MODULES = sorted(
+    path.relative_to(PROJECT)
+    for room in ("server", "storage")
+    for path in PROJECT.glob(f"{room}/**/*.py")
+    if path.name not in ("__init__.py", "__main__.py") and "migrations" not in path.parts
+)
+READMES = sorted(
+    path.relative_to(PROJECT)
+    for top in ("README.md", "server/**/README.md", "storage/**/README.md", "tests/README.md", "scripts/README.md")
+    for path in PROJECT.glob(top)
+)
+PATH = re.compile(r"`((?:[\w-]+/)+[\w-]+\.(?:py|md|toml|sh|html|js|css))`")
+
+
+def readme_of(module: Path) -> Path:
+    """The README nearest above a module."""
+    return next(folder / "README.md" for folder in module.parents if (PROJECT / folder / "README.md").exists())
+
+
+def is_named(module: Path, text: str) -> bool:
+    return re.search(rf"`(?:[\w/]+/)?{module.stem}(?:\.py)?`", text) is not None
+
+
+def exists(path: str, readme: Path) -> bool:
+    """Paths are written from the project, from one of its two packages, or from the README's own folder."""
+    places = [PROJECT, PROJECT / "server", PROJECT / "storage", PROJECT / readme.parent]
+    return any((place / path).exists() for place in places)
+
+
+def test_every_module_is_named_in_the_readme_of_its_room() -> None:
+    texts = {readme: (PROJECT / readme).read_text("utf-8") for readme in READMES}
+    assert [str(module) for module in MODULES if not is_named(module, texts[readme_of(module)])] == []
+
+
+@pytest.mark.parametrize("readme", READMES, ids=str)
+def test_every_path_in_a_readme_exists(readme: Path) -> None:
+    named = PATH.findall((PROJECT / readme).read_text("utf-8"))
+    assert [path for path in named if not exists(path, readme)] == []
+
+
+def test_no_folder_has_too_many_modules() -> None:
+    sizes = Counter(str(module.parent) for module in MODULES)
+    assert {folder: size for folder, size in sizes.items() if size > MOST_MODULES} == {}
+
+
+def test_migrations_are_numbered() -> None:
+    names = sorted(path.stem for path in PROJECT.glob("storage/catalog/migrations/versions/*.py"))
+    numbers = [name[:4] for name in names if name != "__init__"]
+    assert numbers == [f"{number:04}" for number in range(1, len(numbers) + 1)]
