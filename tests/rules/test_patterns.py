@@ -113,7 +113,7 @@ def checked(found: list[Found]) -> dict[str, str]:
     """By place: what the checker has against a pattern."""
     assert (CHECKER / "node_modules").is_dir(), "recheck is not there; scripts/test installs it with npm"
     lines = [json.dumps([one.place, *as_javascript(one)]) for one in found]
-    program = (PROJECT / "tests" / "unit" / "recheck.js").read_text()
+    program = (PROJECT / "tests" / "rules" / "recheck.js").read_text()
     node = shutil.which("node") or "node"
     ran = subprocess.run(
         [node, "-e", program], input="\n".join(lines), cwd=CHECKER, capture_output=True, text=True, check=True

@@ -244,3 +244,14 @@ async def test_each_bad_request_is_told_what_to_do(shared_house: House, ask: Ask
     assert (answer.status, answer.type) == (row.status, "application/json; charset=utf-8")
     assert answer.headers.get("WWW-Authenticate") == ("apikey" if answer.status == 401 else None)
     assert await house.engine.batches.list(limit=1) == before
+
+
+async def test_mail_never_links_to_the_host_that_a_client_names(house: House) -> None:
+    """Without `public_url` a client's Host could be any address, and mail goes to other people."""
+    wanted = path(sendSuccessEmailTo="a@example.org", sendFailureEmailTo="b@example.org")
+    ask = create(ROW, to=wanted, Host="evil.example")
+    answer = await house.ask(ask, await house.things(ask.names()))
+    assert answer.status == 200
+    (job,) = await house.engine.jobs.list()
+    assert "a@example.org" in str(job.payload)
+    assert "evil" not in str(job.payload)
