@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import aiosqlite
 import orjson
@@ -22,6 +22,7 @@ from storage.locking import FileLock
 from storage.translating import told, translate
 from storage.writer import GroupWriter, Operation
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 BUSY_SECONDS = 30.0  # how long a program that does not take our lock is waited for
@@ -50,15 +51,15 @@ class Database:
             connection.exec_driver_sql("PRAGMA journal_mode=WAL")
         return GroupWriter(self.path.name, self._session())
 
-    async def write(self, operation: Callable[[Connection], T]) -> T:
-        return await self._writer.write(operation)
+    async def write(self, run: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._writer.write(lambda connection: run(connection, *args, **kwargs))
 
-    async def read(self, query: Callable[[Connection], T]) -> T:
+    async def read(self, run: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         with told(self.path):
-            return await self._read(query)
+            return await self._read(lambda connection: run(connection, *args, **kwargs))
 
-    def write_now(self, operation: Callable[[Connection], T]) -> T:
-        single = Operation(operation)
+    def write_now(self, run: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        single = Operation(lambda connection: run(connection, *args, **kwargs))
         with told(self.path):
             session = self._session()
         try:
@@ -70,9 +71,9 @@ class Database:
         result: T = single.result
         return result
 
-    def read_now(self, query: Callable[[Connection], T]) -> T:
+    def read_now(self, run: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         with told(self.path), self._reading.connect() as connection:
-            return _snapshot(connection, query)
+            return _snapshot(connection, lambda connection: run(connection, *args, **kwargs))
 
     def after_commit(self, connection: Connection, action: Callable[[], None]) -> None:
         connection.info[_ACTIONS].append(action)

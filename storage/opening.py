@@ -52,7 +52,7 @@ class Storage:
 
     def referenced(self, digest: str) -> bool:
         """Whether anything promised needs the blob. Synchronous: for sweeps and checks in a thread."""
-        return self.catalog.read_now(lambda connection: refers_to(connection, digest))
+        return self.catalog.read_now(refers_to, digest)
 
     def translated(self, error: BaseException) -> BaseException:
         """A StorageError where a lock, a full disk, a failing one or a lack of descriptors caused it; else the same."""

@@ -205,7 +205,7 @@ class Engine:
     async def secret(self, name: str) -> bytes:
         """Random bytes that all processes on this data directory share, made when first asked for."""
         now = self._clock()
-        return await self._storage.catalog.write(lambda connection: secrets.get_or_make(connection, name, now))
+        return await self._storage.catalog.write(secrets.get_or_make, name, now)
 
     async def queue_rows(self, batch: Batch, *, after: int = -1, limit: int = 100) -> Sequence[QueueRow]:
         """One for each record of a batch, with what became of it so far; `after` is the last of the page before."""

@@ -6,20 +6,23 @@ The functions in `storage.catalog.sql` are plain functions of a `Connection`; a 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol, TypeVar
+from typing import Concatenate, Literal, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 BatchState = Literal["uploading", "ready", "scheduled", "running", "complete", "dry-run", "error", "cancelled"]
 Level = Literal["info", "warning", "error"]
 OutcomeStatus = Literal["created", "updated", "unchanged", "deleted", "failed", "skipped"]
+Operation = Callable[Concatenate[Connection, P], T]
 
 
 class Catalog(Protocol):
     """Runs functions of a `Connection` on the catalog database.
 
+    * The arguments after the function are passed to it, after the connection: `write(batches.add, new)`.
     * `write` runs the function in a transaction of its own and returns its result once the commit is durable.
     * When the function raises, nothing it wrote is kept, the error reaches its caller, and no other caller notices.
     * Concurrent writes are committed in groups; each still succeeds or fails alone. When one of a group fails, the
@@ -37,13 +40,13 @@ class Catalog(Protocol):
     * `close` finishes the writes that are waiting. A write after that is refused.
     """
 
-    async def write(self, operation: Callable[[Connection], T]) -> T: ...
+    async def write(self, run: Operation[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
 
-    async def read(self, query: Callable[[Connection], T]) -> T: ...
+    async def read(self, run: Operation[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
 
-    def write_now(self, operation: Callable[[Connection], T]) -> T: ...
+    def write_now(self, run: Operation[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
 
-    def read_now(self, query: Callable[[Connection], T]) -> T: ...
+    def read_now(self, run: Operation[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
 
     def after_commit(self, connection: Connection, action: Callable[[], None]) -> None: ...
 

@@ -17,7 +17,7 @@ REVISION = "0006"  # the newest of migrations/versions; a test compares
 def prepare(database: Database, tables: Sequence[Table]) -> None:
     """`tables` are all of the database's, the queue's too. Safe for several processes at once; raises DatabaseNewer."""
     if database.read_now(revision) != REVISION:
-        database.write_now(lambda connection: _bring_up(connection, str(database.path), tables))
+        database.write_now(_bring_up, str(database.path), tables)
 
 
 def revision(connection: Connection) -> str | None:

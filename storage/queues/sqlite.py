@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Protocol, TypeVar
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
@@ -21,6 +21,7 @@ from storage.queues.base import (
 )
 from storage.queues.leases import Leases
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 _POLL_SECONDS = 0.5  # how often to look for another process's jobs
@@ -29,7 +30,7 @@ _POLL_SECONDS = 0.5  # how often to look for another process's jobs
 class Transactions(Protocol):
     """What the queue needs of the database; `storage.database.Database` has it."""
 
-    async def write(self, operation: Callable[[Connection], T]) -> T: ...
+    async def write(self, run: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
 
     def after_commit(self, connection: Connection, action: Callable[[], None]) -> None: ...
 
@@ -77,7 +78,7 @@ class SqliteQueue:
         return job
 
     async def extend(self, job: str, owner: str, now: datetime, lease: float) -> bool:
-        return await self._database.write(lambda c: jobs.extend(c, job, owner, now, lease))
+        return await self._database.write(jobs.extend, job, owner, now, lease)
 
     def progress(
         self,

@@ -68,7 +68,7 @@ def test_everything_comes_back(storage: Storage, file: Path, tmp_path: Path) -> 
         assert list(other.records.rows("notes")) == list(storage.records.rows("notes"))
         assert other.catalog.read_now(keys.every) == storage.catalog.read_now(keys.every)
         (batch,) = other.catalog.read_now(batches.find)
-        files = other.catalog.read_now(lambda connection: batches.files(connection, batch.id))
+        files = other.catalog.read_now(batches.files, batch.id)
         assert [other.blobs.path(file.digest).read_bytes() for file in files] == list(BLOBS)
     finally:
         other.close_now()
@@ -154,11 +154,11 @@ def test_an_empty_folder_is_filled(file: Path, tmp_path: Path) -> None:
 
 def test_no_secret_of_the_server_is_in_a_backup(storage: Storage, tmp_path: Path) -> None:
     """With it, whoever reads the archive could sign in to the server that goes on."""
-    secret = storage.catalog.write_now(lambda connection: secrets.get_or_make(connection, "session", NOW))
+    secret = storage.catalog.write_now(secrets.get_or_make, "session", NOW)
     write_backup(storage.data_dir, storage.blobs, tmp_path / "all.tar")
     assert secret not in (tmp_path / "all.tar").read_bytes()
-    assert storage.catalog.read_now(lambda connection: secrets.get(connection, "session")) == secret
+    assert storage.catalog.read_now(secrets.get, "session") == secret
     read_backup(tmp_path / "all.tar", tmp_path / "restored")
     restored = open_storage(tmp_path / "restored")
-    assert restored.catalog.read_now(lambda connection: secrets.get(connection, "session")) is None
+    assert restored.catalog.read_now(secrets.get, "session") is None
     restored.close_now()

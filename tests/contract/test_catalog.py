@@ -33,7 +33,7 @@ def write(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Write]:
     catalog = CATALOGS[request.param](tmp_path)
 
     def run(operation: Callable[..., T], *arguments: object, **named: object) -> T:
-        return catalog.write_now(lambda connection: operation(connection, *arguments, **named))
+        return catalog.write_now(operation, *arguments, **named)
 
     yield run
     catalog.close_now()

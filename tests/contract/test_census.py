@@ -23,8 +23,8 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 def test_jobs_are_counted_by_state_mode_and_kind(database: Database) -> None:
     for kind, mode in (("folio", "import"), ("folio", "import"), ("folio", "dry-run"), ("mail", "errand")):
-        database.write_now(lambda c, kind=kind, mode=mode: jobs.put(c, NewJob(kind=kind, mode=mode), NOW))
-    database.write_now(lambda c: jobs.claim(c, "somebody", NOW, 30, modes=["errand"]))
+        database.write_now(jobs.put, NewJob(kind=kind, mode=mode), NOW)
+    database.write_now(jobs.claim, "somebody", NOW, 30, modes=["errand"])
     assert database.read_now(census.census) == {
         ("queued", "import", "folio"): 2,
         ("queued", "dry-run", "folio"): 1,

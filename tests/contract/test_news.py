@@ -27,16 +27,16 @@ def catalog(tmp_path: Path) -> Iterator[Database]:
 
 
 def put(catalog: Database, at: datetime, mode: str = "import") -> Job:
-    return catalog.write_now(lambda c: jobs.put(c, NewJob(kind="voss", mode=mode), at))
+    return catalog.write_now(jobs.put, NewJob(kind="voss", mode=mode), at)
 
 
 def end(catalog: Database, job: Job, at: datetime) -> None:
-    assert catalog.write_now(lambda c: jobs.cancel(c, job.id, at))
+    assert catalog.write_now(jobs.cancel, job.id, at)
 
 
 def look(catalog: Database, since: datetime, **known: str) -> list[tuple[str, str]]:
     names = {name.replace("_", "-"): state for name, state in known.items()}
-    return [(job.id, job.state) for job in catalog.read_now(lambda c: news.look(c, MODES, since, names))]
+    return [(job.id, job.state) for job in catalog.read_now(news.look, MODES, since, names)]
 
 
 def test_ids_sort_by_the_moment_they_were_made() -> None:
@@ -62,10 +62,10 @@ def test_a_look_shows_what_ended_lately_however_old(catalog: Database) -> None:
 
 def test_a_look_shows_what_runs_each_time_and_what_runs_no_more(catalog: Database) -> None:
     job = put(catalog, NOW - timedelta(days=3))
-    assert catalog.write_now(lambda c: jobs.claim(c, "me", NOW, 30))
+    assert catalog.write_now(jobs.claim, "me", NOW, 30)
     for _ in range(2):
         assert look(catalog, NOW, **{job.id: "running"}) == [(job.id, "running")]
-    catalog.write_now(lambda c: jobs.release(c, job.id, "me", NOW))
+    catalog.write_now(jobs.release, job.id, "me", NOW)
     assert look(catalog, NOW, **{job.id: "running"}) == [(job.id, "queued")]
     assert look(catalog, NOW, **{job.id: "queued"}) == []
 
@@ -74,7 +74,7 @@ def test_other_modes_are_no_news(catalog: Database) -> None:
     errand = put(catalog, NOW, mode="errand")
     end(catalog, errand, NOW)
     assert look(catalog, NOW - SECOND) == []
-    assert catalog.read_now(lambda c: news.ended(c, MODES, NOW - SECOND)) == []
+    assert catalog.read_now(news.ended, MODES, NOW - SECOND) == []
 
 
 def test_ends_come_in_their_order_page_by_page(catalog: Database) -> None:
@@ -106,7 +106,7 @@ READS: dict[str, Callable[[Connection], Any]] = {
 
 @pytest.mark.parametrize("read", READS.values(), ids=READS)
 def test_every_page_is_a_walk_of_an_index_in_order(catalog: Database, read: Callable[[Connection], Any]) -> None:
-    plans = catalog.read_now(lambda connection: plan_of(connection, read))
+    plans = catalog.read_now(plan_of, read)
     assert plans
     for step in plans:
         assert not step.startswith("SCAN") or "USING" in step, plans
@@ -127,5 +127,5 @@ def plan_of(connection: Connection, read: Callable[[Connection], Any]) -> list[s
 
 
 def test_the_walk_is_seen_to_be_missed(catalog: Database) -> None:
-    plans = catalog.read_now(lambda c: plan_of(c, lambda d: d.execute(text("SELECT * FROM jobs ORDER BY error"))))
+    plans = catalog.read_now(plan_of, lambda d: d.execute(text("SELECT * FROM jobs ORDER BY error")))
     assert any("TEMP B-TREE FOR ORDER BY" in step for step in plans)

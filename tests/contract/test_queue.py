@@ -32,11 +32,11 @@ async def store(open_queue: Callable[[], OpenQueue]) -> AsyncIterator[OpenQueue]
 
 async def put(store: OpenQueue, now: datetime = NOW, **values: object) -> Job:
     job = NewJob(**{"kind": "import", "mode": "import"} | values)
-    return await store.catalog.write(lambda c: store.queue.put(c, job, now))
+    return await store.catalog.write(store.queue.put, job, now)
 
 
 async def get(store: OpenQueue, job: Job) -> Job:
-    found = await store.catalog.read(lambda c: jobs.get(c, job.id))
+    found = await store.catalog.read(jobs.get, job.id)
     assert found is not None
     return found
 
@@ -56,7 +56,7 @@ async def time_passes(store: OpenQueue, seconds: float = LEASE) -> None:
 
 
 async def finish(store: OpenQueue, job: Job, owner: str, state: str = "done", **values: object) -> bool:
-    return await store.catalog.write(lambda c: store.queue.finish(c, job.id, owner, state, NOW, **values))
+    return await store.catalog.write(store.queue.finish, job.id, owner, state, NOW, **values)
 
 
 async def test_put_returns_the_job_as_it_is_stored(store: OpenQueue) -> None:
@@ -252,8 +252,8 @@ async def test_progress_records_counts_and_forgives_earlier_attempts(store: Open
     job, counts = await put(store), Counts(read=3, created=2, failed=1)
     await claim(store, "a")
     await claim(store, "b", dead_owner=lambda owner: owner == "a")
-    assert not await store.catalog.write(lambda c: store.queue.progress(c, job.id, "a", Counts(), 0))
-    assert await store.catalog.write(lambda c: store.queue.progress(c, job.id, "b", counts, 7))
+    assert not await store.catalog.write(store.queue.progress, job.id, "a", Counts(), 0)
+    assert await store.catalog.write(store.queue.progress, job.id, "b", counts, 7)
     now = await get(store, job)
     assert (now.counts, now.errors, now.attempts, now.state) == (counts, 7, 1, "running")
 
@@ -273,7 +273,7 @@ async def test_only_reading_further_than_ever_forgives(store: OpenQueue) -> None
 
 async def progress(store: OpenQueue, job: Job, owner: str, read: int) -> None:
     counts = Counts(read=read, created=read)
-    assert await store.catalog.write(lambda c: store.queue.progress(c, job.id, owner, counts, 0))
+    assert await store.catalog.write(store.queue.progress, job.id, owner, counts, 0)
 
 
 async def test_finish_ends_the_job_once_and_only_for_its_owner(store: OpenQueue) -> None:
@@ -327,22 +327,20 @@ async def test_cancel_ends_a_queued_job_and_asks_the_owner_of_a_running_one(stor
         await claim(store, job.id)
     await store.queue.release(queued.id, queued.id, NOW)
     await finish(store, done, done.id)
-    cancelled = [
-        await store.catalog.write(lambda c, j=j: store.queue.cancel(c, j.id, NOW)) for j in (queued, running, done)
-    ]
+    cancelled = [await store.catalog.write(store.queue.cancel, j.id, NOW) for j in (queued, running, done)]
     assert [(j.state, j.cancel_requested) for j in cancelled] == [
         ("cancelled", True),
         ("running", True),
         ("done", False),
     ]
     assert cancelled[0].finished == NOW
-    assert await store.catalog.write(lambda c: store.queue.cancel(c, "nobody", NOW)) is None
+    assert await store.catalog.write(store.queue.cancel, "nobody", NOW) is None
 
 
 async def test_a_job_with_a_cancel_pending_is_handed_out_again(store: OpenQueue) -> None:
     job = await put(store)
     await claim(store, "a")
-    await store.catalog.write(lambda c: store.queue.cancel(c, job.id, NOW))
+    await store.catalog.write(store.queue.cancel, job.id, NOW)
     again = await store.queue.claim("b", NOW, LEASE, lambda owner: owner == "a")
     assert again is not None
     assert (again.id, again.cancel_requested) == (job.id, True)
@@ -413,10 +411,10 @@ async def test_wait_ends_after_its_time_and_not_before(store: OpenQueue) -> None
 async def test_find_filters_and_pages_newest_first(store: OpenQueue) -> None:
     made = [await put(store, NOW + timedelta(seconds=n), process=str(n % 2)) for n in range(6)]
     odd = [job.id for job in reversed(made) if job.process == "1"]
-    page = await store.catalog.read(lambda c: jobs.find(c, process="1", limit=2))
-    rest = await store.catalog.read(lambda c: jobs.find(c, process="1", before=page[-1].id))
+    page = await store.catalog.read(jobs.find, process="1", limit=2)
+    rest = await store.catalog.read(jobs.find, process="1", before=page[-1].id)
     assert [job.id for job in page + rest] == odd
-    assert await store.catalog.read(lambda c: jobs.find(c, states=["done"])) == []
+    assert await store.catalog.read(jobs.find, states=["done"]) == []
     assert await store.catalog.read(jobs.count_by_state) == {"queued": 6}
     assert await store.catalog.read(jobs.next_due) == NOW
 

@@ -23,7 +23,7 @@ def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[...
     catalog = CATALOGS[request.param](tmp_path)
 
     def write(operation: Callable[..., T], *arguments: object, **named: object) -> T:
-        return catalog.write_now(lambda connection: operation(connection, *arguments, **named))
+        return catalog.write_now(operation, *arguments, **named)
 
     for number, (digest, process) in enumerate(
         [(DIGEST, None), (DIGEST, "people"), (OTHER, "people"), (DIGEST, None), (None, "books")]

@@ -55,7 +55,7 @@ async def test_a_full_disk_puts_errands_off_and_no_more(tmp_path: Path, method: 
         with structlog.testing.capture_logs() as lines:
             errands.start()
             for _ in range(2):
-                job = await storage.catalog.write(lambda c: storage.queue.put(c, new, utc_now()))
+                job = await storage.catalog.write(storage.queue.put, new, utc_now())
                 assert await asyncio.wait_for(done.get(), 60) == job.id
             assert errands.alive
             await errands.stop()
@@ -84,7 +84,7 @@ async def test_errands_that_hang_keep_nobody_else(tmp_path: Path) -> None:
     try:
         for place in ("slow", "slow", "slow", "quick"):
             new = NewJob(kind="call", mode=ERRAND, payload={"place": place}, max_attempts=1)
-            await storage.catalog.write(lambda c, new=new: storage.queue.put(c, new, NOW))
+            await storage.catalog.write(storage.queue.put, new, NOW)
         errands.start()
         await asyncio.wait_for(hangs.wait(), 20)
         assert await asyncio.wait_for(done.get(), 20) == "quick"
@@ -116,7 +116,7 @@ async def test_a_crowd_of_one_kind_leaves_room_for_the_others(tmp_path: Path) ->
 
     async def put(kind: str) -> None:
         new = NewJob(kind=kind, mode=ERRAND, max_attempts=1)
-        await storage.catalog.write(lambda c: storage.queue.put(c, new, NOW))
+        await storage.catalog.write(storage.queue.put, new, NOW)
 
     errands = Errands(storage, moving_clock(), {"call": call, "letter": write})
     try:
@@ -145,11 +145,11 @@ async def test_a_stop_gives_back_what_hangs_and_counts_no_attempt(tmp_path: Path
     errands = Errands(storage, utc_now, {"call": errand})
     try:
         new = NewJob(kind="call", mode=ERRAND, max_attempts=1)
-        job = await storage.catalog.write(lambda c: storage.queue.put(c, new, utc_now()))
+        job = await storage.catalog.write(storage.queue.put, new, utc_now())
         errands.start()
         await asyncio.wait_for(begun.wait(), 20)
         await errands.stop()
-        left = await storage.catalog.read(lambda c: jobs.get(c, job.id))
+        left = await storage.catalog.read(jobs.get, job.id)
         assert left is not None
         assert (left.state, left.attempts) == ("queued", 0)
     finally:
@@ -165,11 +165,11 @@ async def test_an_errand_that_no_try_can_help_ends_as_failed_and_says_why(tmp_pa
     errands = Errands(storage, utc_now, {"call": errand})
     try:
         job = await storage.catalog.write(
-            lambda c: storage.queue.put(c, NewJob(kind="call", mode=ERRAND, max_attempts=9), utc_now())
+            storage.queue.put, NewJob(kind="call", mode=ERRAND, max_attempts=9), utc_now()
         )
         with structlog.testing.capture_logs():
             errands.start()
-            while (found := await storage.catalog.read(lambda c: jobs.get(c, job.id))) and found.finished is None:
+            while (found := await storage.catalog.read(jobs.get, job.id)) and found.finished is None:
                 await storage.queue.wait(0.05)
         await errands.stop()
         assert found is not None

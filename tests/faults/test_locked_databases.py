@@ -78,7 +78,7 @@ class House:
         self.job = job
 
     def claim(self) -> None:
-        claimed = self.storage.catalog.write_now(lambda c: jobs.claim(c, "a worker", NOW, 30))
+        claimed = self.storage.catalog.write_now(jobs.claim, "a worker", NOW, 30)
         assert claimed is not None
         assert claimed.id == self.job
 
@@ -88,7 +88,7 @@ class House:
         return verdict
 
     def found(self) -> Job:
-        job = self.storage.catalog.read_now(lambda connection: jobs.get(connection, self.job))
+        job = self.storage.catalog.read_now(jobs.get, self.job)
         assert job is not None
         return job
 

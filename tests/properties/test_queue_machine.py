@@ -51,7 +51,7 @@ class Workers(RuleBasedStateMachine):
         due = self.now + timedelta(seconds=delay)
         name = f"job {len(self.put):03}"  # a random one would make the machine draw other things each time
         new = NewJob("import", "import", priority=priority, due=due, max_attempts=ATTEMPTS, id=name)
-        job = self.database.write_now(lambda c: jobs.put(c, new, self.now))
+        job = self.database.write_now(jobs.put, new, self.now)
         self.put[job.id] = 0
         self.due[job.id] = due
 
@@ -70,15 +70,13 @@ class Workers(RuleBasedStateMachine):
         self.dead.discard(owner)
         given_up: list[Job] = []
         job = self.database.write_now(
-            lambda c: jobs.claim(
-                c,
-                owner,
-                self.now,
-                lease,
-                self.dead.__contains__,
-                lambda c, lost: given_up.append(lost),
-                silent=self.leases.silent,
-            )
+            jobs.claim,
+            owner,
+            self.now,
+            lease,
+            self.dead.__contains__,
+            lambda c, lost: given_up.append(lost),
+            silent=self.leases.silent,
         )
         for lost in given_up:
             assert self.put[lost.id] == ATTEMPTS
@@ -113,7 +111,7 @@ class Workers(RuleBasedStateMachine):
     @rule(data=st.data())
     def extend(self, data: st.DataObject) -> None:
         job, owner = self.somebodys(data)
-        kept = self.database.write_now(lambda c: jobs.extend(c, job, owner, self.now, LEASE))
+        kept = self.database.write_now(jobs.extend, job, owner, self.now, LEASE)
         assert kept == self.owns(owner, job)
         if kept:
             self.held[job] = (owner, self.steady)
@@ -122,7 +120,7 @@ class Workers(RuleBasedStateMachine):
     @rule(data=st.data(), state=st.sampled_from(FINAL))
     def finish(self, data: st.DataObject, state: FinalState) -> None:
         job, owner = self.somebodys(data)
-        done = self.database.write_now(lambda c: jobs.finish(c, job, owner, state, self.now))
+        done = self.database.write_now(jobs.finish, job, owner, state, self.now)
         assert done == self.owns(owner, job)
         if done:
             del self.held[job]
@@ -133,7 +131,7 @@ class Workers(RuleBasedStateMachine):
     def release(self, data: st.DataObject, counted: bool, delay: int) -> None:
         job, owner = self.somebodys(data)
         due = self.now + timedelta(seconds=delay)
-        back = self.database.write_now(lambda c: jobs.release(c, job, owner, due, counted=counted))
+        back = self.database.write_now(jobs.release, job, owner, due, counted=counted)
         assert back == self.owns(owner, job)
         if back:
             del self.held[job]
@@ -144,14 +142,14 @@ class Workers(RuleBasedStateMachine):
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
         job = data.draw(st.sampled_from(sorted(self.put.keys() - self.ended)))
-        after = self.database.write_now(lambda c: jobs.cancel(c, job, self.now))
+        after = self.database.write_now(jobs.cancel, job, self.now)
         assert after is not None
         if job not in self.held:
             self.ended.add(job)
 
     @invariant()
     def none_is_lost(self) -> None:
-        found = {job.id: job.state for job in self.database.read_now(lambda c: jobs.find(c, limit=1000))}
+        found = {job.id: job.state for job in self.database.read_now(jobs.find, limit=1000)}
         expected = {
             job: "running" if job in self.held else "final" if job in self.ended else "queued" for job in self.put
         }

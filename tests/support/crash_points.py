@@ -60,9 +60,9 @@ class DyingCatalog:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    def write_now(self, operation: Callable[..., Any]) -> Any:
+    def write_now(self, operation: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         self._step("before a catalog write")
-        result = self._inner.write_now(operation)
+        result = self._inner.write_now(operation, *args, **kwargs)
         self._step("after a catalog write")
         return result
 
@@ -114,9 +114,7 @@ def run_job(data_dir: Path, dies_at: int, report: Path) -> int:
     def give_up(connection: Any, job: Job) -> None:
         lifecycle_of(storage.queue).give_up(connection, job, NOW)
 
-    job = storage.catalog.write_now(
-        lambda connection: jobs.claim(connection, owner, NOW, 30, storage.presence.is_dead, give_up)
-    )
+    job = storage.catalog.write_now(jobs.claim, owner, NOW, 30, storage.presence.is_dead, give_up)
     if job is None:
         return NOTHING_TO_DO
     step = Steps(dies_at, report)
@@ -187,8 +185,8 @@ def worker(prepared: Path, work: Path, number: int) -> Iterator[dict[str, str]]:
 def give_back(data_dir: Path) -> None:
     """What the dispatcher does whose worker has died."""
     catalog = open_catalog(data_dir)
-    (job,) = catalog.read_now(lambda connection: jobs.find(connection, states=["running"]))
-    catalog.write_now(lambda connection: jobs.release(connection, job.id, str(job.owner), NOW, error="it died"))
+    (job,) = catalog.read_now(jobs.find, states=["running"])
+    catalog.write_now(jobs.release, job.id, str(job.owner), NOW, error="it died")
     catalog.close_now()
 
 

@@ -64,16 +64,14 @@ class Keys:
             raise RequestInvalid(f"the scope {boundless[0]} sees all tenants; leave out the tenants, or this scope")
         secret, now = new_identifier(), self._clock()
         key = await self._catalog.write(
-            lambda connection: sql.add(
-                connection,
-                name=name,
-                prefix=prefix_of(secret),
-                hash=hash_of(secret),
-                scopes=scopes,
-                tenants=tenants,
-                created=now,
-                expires=expires,
-            )
+            sql.add,
+            name=name,
+            prefix=prefix_of(secret),
+            hash=hash_of(secret),
+            scopes=scopes,
+            tenants=tenants,
+            created=now,
+            expires=expires,
         )
         return key, secret
 
@@ -103,7 +101,7 @@ class Keys:
         """A key that was shown before (a session has its id); raises KeyUnknown where it is no longer valid."""
         if self.everybody:
             return self._anybody()
-        key = await self._catalog.read(lambda connection: sql.get(connection, id))
+        key = await self._catalog.read(sql.get, id)
         if key is None or not _is_valid(key, self._clock()):
             raise KeyUnknown
         return key
@@ -113,7 +111,7 @@ class Keys:
 
     async def get(self, id: int) -> Key:
         """Raises KeyNotFound."""
-        key = await self._catalog.read(lambda connection: sql.get(connection, id))
+        key = await self._catalog.read(sql.get, id)
         if key is None:
             raise KeyNotFound(str(id))
         return key
@@ -128,7 +126,7 @@ class Keys:
 
     async def revoke(self, id: int) -> Key:
         now = self._clock()
-        if not await self._catalog.write(lambda connection: sql.revoke(connection, id, now)):
+        if not await self._catalog.write(sql.revoke, id, now):
             raise KeyNotFound(str(id))
         self._seen.clear()
         return await self.get(id)
@@ -138,7 +136,7 @@ class Keys:
         old = await self.get(id)
         key, secret = await self.create(old.name, old.scopes, old.tenants, old.expires)
         ends = self._clock() + overlap
-        await self._catalog.write(lambda connection: sql.replace(connection, id, key.id, ends))
+        await self._catalog.write(sql.replace, id, key.id, ends)
         self._seen.clear()
         return key, secret
 
@@ -161,7 +159,7 @@ class Keys:
     async def _read(self, prefix: str) -> Key | None:
         """Of all who ask at once one asks the catalog; the others share its answer."""
         if prefix not in self._reading:
-            read = self._catalog.read(lambda connection: sql.with_prefix(connection, prefix))
+            read = self._catalog.read(sql.with_prefix, prefix)
             self._reading[prefix] = task = asyncio.ensure_future(read)
             task.add_done_callback(lambda _: self._reading.pop(prefix, None))
         return await asyncio.shield(self._reading[prefix])
@@ -174,7 +172,7 @@ class Keys:
         if seen is None or seen.key.last_used != key.last_used:
             return  # another request of this moment has noted it
         self._seen.pop(key.prefix)
-        task = asyncio.create_task(self._catalog.write(lambda connection: sql.touch(connection, key.id, now)))
+        task = asyncio.create_task(self._catalog.write(sql.touch, key.id, now))
         self._touching.add(task)
         task.add_done_callback(self._touching.discard)
 

@@ -49,12 +49,12 @@ class Sessions:
             Session(_hash(refresh.text), key.id, "refresh", tenant, refresh.expires),
         ]
         if key.id:  # without keys there is nothing to check later
-            await self._catalog.write(lambda connection: sql.add(connection, new, self._clock()))
+            await self._catalog.write(sql.add, new, self._clock())
         return Login(user_id(user), access, refresh)
 
     async def key(self, token: str, scope: str, tenant: str, kind: Kind = "access") -> Key:
         """The key that the session was begun with; raises KeyUnknown, or KeyForbidden where it lacks the scope."""
-        key = await self._catalog.read(lambda connection: self._key(connection, token, tenant, kind))
+        key = await self._catalog.read(self._key, token, tenant, kind)
         if key is None:
             raise KeyUnknown
         if scope not in key.scopes and "admin" not in key.scopes:
@@ -62,7 +62,7 @@ class Sessions:
         return key
 
     async def end(self, token: str) -> None:
-        await self._catalog.write(lambda connection: sql.remove(connection, _hash(token)))
+        await self._catalog.write(sql.remove, _hash(token))
 
     def _token(self, kind: str, user: str, tenant: str) -> Token:
         now = self._clock()

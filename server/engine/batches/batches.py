@@ -102,11 +102,11 @@ class Batches:
             properties=properties or {},
         )
         if process is None:
-            return await self._catalog.write(lambda connection: _add_with_control(connection, new))
+            return await self._catalog.write(_add_with_control, new)
         definition = self._definitions.process(process)
         if definition.control_digest in self._kept:
             known = definition.control_digest
-            return await self._catalog.write(lambda connection: sql.add(connection, new, known))
+            return await self._catalog.write(sql.add, new, known)
         batch = await self.keep(definition.content, lambda connection, digest: sql.add(connection, _with(new, digest)))
         self._kept.add(definition.control_digest)
         return batch
@@ -122,15 +122,13 @@ class Batches:
             await upload.publish()
             now = self._clock()
             file = await self._catalog.write(
-                lambda connection: sql.add_file(
-                    connection,
-                    batch.id,
-                    name=name,
-                    filename=filename or upload.filename,
-                    digest=upload.digest,
-                    size=upload.size,
-                    created=now,
-                )
+                sql.add_file,
+                batch.id,
+                name=name,
+                filename=filename or upload.filename,
+                digest=upload.digest,
+                size=upload.size,
+                created=now,
             )
             if file is None:
                 raise BatchWrongState(identifier, "uploading")
@@ -236,7 +234,7 @@ class Batches:
         return replace(batch, state="scheduled", job=job.id)
 
     async def of_job(self, job: Job) -> Batch:
-        batch = await self._catalog.read(lambda connection: sql.get(connection, job.batch or 0))
+        batch = await self._catalog.read(sql.get, job.batch or 0)
         if batch is None:
             raise BatchNotFound(f"of job {job.id}")
         return batch
@@ -247,10 +245,10 @@ class Batches:
         """Hands the batch to the queue; of two calls at once, one gets BatchWrongState."""
         # clients rely on the order of their batches (Haplo: jobs run one after the other in the background)
         plan = plan or Plan(mode=mode, lane=api)
-        return await self._catalog.write(lambda connection: self.put(connection, api, identifier, wanted, plan))
+        return await self._catalog.write(self.put, api, identifier, wanted, plan)
 
     async def get(self, api: str | None, identifier: str) -> Batch:
-        batch = await self._catalog.read(lambda connection: sql.with_identifier(connection, identifier, api))
+        batch = await self._catalog.read(sql.with_identifier, identifier, api)
         if batch is None:
             raise BatchNotFound(identifier)
         return batch
@@ -267,22 +265,20 @@ class Batches:
     ) -> Sequence[Batch]:
         """Newest first."""
         return await self._catalog.read(
-            lambda connection: sql.find(
-                connection, api=api, process=process, states=states, text=text, before=before, limit=limit
-            )
+            sql.find, api=api, process=process, states=states, text=text, before=before, limit=limit
         )
 
     async def identifiers(self, ids: Collection[int]) -> Mapping[int, str]:
         """By which names clients know the batches of these numbers."""
-        return await self._catalog.read(lambda connection: sql.identifiers(connection, ids))
+        return await self._catalog.read(sql.identifiers, ids)
 
     async def files(self, batch: Batch) -> Sequence[BatchFile]:
-        return await self._catalog.read(lambda connection: sql.files(connection, batch.id))
+        return await self._catalog.read(sql.files, batch.id)
 
     async def stored(self, identifier: str, file: int) -> tuple[BatchFile, Path]:
         """A file of a batch, and where its bytes are for reading."""
         batch = await self.get(None, identifier)
-        found = await self._catalog.read(lambda connection: sql.get_file(connection, file))
+        found = await self._catalog.read(sql.get_file, file)
         if found is None or found.batch != batch.id:
             raise BatchFileNotFound(str(file))
         try:

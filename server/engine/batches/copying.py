@@ -23,7 +23,7 @@ class Copying:
 
     async def copy(self, identifier: str, key: Key) -> Batch:
         """Raises BatchWrongState before the end of a batch, RequestInvalid for one without a control file."""
-        return await self._catalog.write(lambda connection: self._copy(connection, identifier, key))
+        return await self._catalog.write(self._copy, identifier, key)
 
     def _copy(self, connection: Connection, identifier: str, key: Key) -> Batch:
         batch = sql.with_identifier(connection, identifier)

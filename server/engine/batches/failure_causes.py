@@ -8,7 +8,6 @@ import re
 from collections import Counter, OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from hashlib import sha256
 from typing import Literal, NamedTuple
 
@@ -87,7 +86,7 @@ class Failures:
         wanted = Wanted(job.id, kind)
         if cause is not None:
             return await asyncio.to_thread(self._of_cause, wanted, cause, after, limit)
-        found = await self._catalog.read(lambda c: outcomes_of(c, wanted, after=after, limit=limit + 1))
+        found = await self._catalog.read(outcomes_of, wanted, after=after, limit=limit + 1)
         return FailedPage(found[:limit], found[limit - 1].record if len(found) > limit else None)
 
     async def causes(self, job: Job, kind: Kind = "failed") -> Causes:
@@ -115,7 +114,7 @@ class Failures:
         return FailedPage(self._records(of.job, wanted), None if ended else last, None if ended else looked)
 
     def _records(self, job: str, records: Sequence[int]) -> Sequence[Outcome]:
-        return self._catalog.read_now(lambda connection: journal.outcomes_at(connection, job, records))
+        return self._catalog.read_now(journal.outcomes_at, job, records)
 
     def _causes(self, job: Job, kind: Kind) -> Causes:
         counts: Counter[str] = Counter()
@@ -149,7 +148,7 @@ class Failures:
         """In several short looks: a long one would hold back the catalog's write-ahead log."""
         while most > 0:
             step = min(_STEP, most)
-            rows = self._catalog.read_now(partial(_messages, wanted=wanted, after=after, limit=step))
+            rows = self._catalog.read_now(_messages, wanted=wanted, after=after, limit=step)
             yield from ((record, message or "") for record, message in rows)
             if len(rows) < step:
                 return

@@ -25,7 +25,7 @@ class Jobs:
         self._ended: dict[str, asyncio.Event] = {}
 
     async def get(self, id: str) -> Job:
-        job = await self._catalog.read(lambda connection: sql.get(connection, id))
+        job = await self._catalog.read(sql.get, id)
         if job is None:
             raise JobNotFound(id)
         return job
@@ -41,13 +41,11 @@ class Jobs:
     ) -> Sequence[Job]:
         """Newest first."""
         return await self._catalog.read(
-            lambda connection: sql.find(
-                connection, batch=batch, process=process, states=states, before=before, limit=limit
-            )
+            sql.find, batch=batch, process=process, states=states, before=before, limit=limit
         )
 
     async def log(self, id: str, *, after: int = -1, limit: int | None = None) -> Sequence[LogLine]:
-        return await self._catalog.read(lambda connection: journal.log(connection, id, after=after, limit=limit))
+        return await self._catalog.read(journal.log, id, after=after, limit=limit)
 
     async def outcomes(
         self,
@@ -60,12 +58,12 @@ class Jobs:
     ) -> Sequence[Outcome]:
         """Of records that failed, that messages were about or that have warnings, by record number."""
         return await self._catalog.read(
-            lambda c: journal.list_outcomes(c, id, statuses=statuses, warned=warned, after=after, limit=limit)
+            journal.list_outcomes, id, statuses=statuses, warned=warned, after=after, limit=limit
         )
 
     async def cancel(self, id: str) -> Job:
         """Ends a queued job at once; a running one stops at the next edge of a chunk."""
-        job = await self._catalog.write(lambda connection: self._cancel(connection, id))
+        job = await self._catalog.write(self._cancel, id)
         if job is None:
             raise JobNotFound(id)
         return job

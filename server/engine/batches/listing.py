@@ -57,11 +57,11 @@ class Browsing:
 
     async def jobs_of(self, batches: Collection[Batch]) -> Mapping[int, Job]:
         """The jobs of batches, by the number of the batch: a state alone does not say how an import went."""
-        return await self._catalog.read(lambda connection: _jobs_of(connection, batches))
+        return await self._catalog.read(_jobs_of, batches)
 
     async def matching(self, wanted: Wanted, *, before: int | None = None, limit: int = 50) -> Searched:
         """The same batches without their jobs."""
-        return await self._catalog.read(lambda connection: batch_search.search(connection, wanted, before, limit))
+        return await self._catalog.read(batch_search.search, wanted, before, limit)
 
     async def control(self, batch: Batch) -> bytes | None:
         """The control file a batch runs with; None where it has none, or its bytes are gone."""

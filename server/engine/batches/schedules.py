@@ -70,7 +70,7 @@ class Schedules:
     async def coming(self, *, after: Place | None = None, limit: int = 50) -> Sequence[Schedule]:
         """By time; `after` is the place of the last one of the page before."""
         now = self._clock()
-        return await self._catalog.read(lambda connection: coming(connection, now, limit, after))
+        return await self._catalog.read(coming, now, limit, after)
 
     async def overdue(self) -> Sequence[Schedule]:
         """Those whose time has come and that still wait, some fifty of them."""

@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path, PurePath
 from typing import BinaryIO, ParamSpec, TypeVar
 
@@ -171,14 +170,14 @@ class Reissue:
     def _chosen(self, wanted: Wanted, file: str | None = None) -> Iterator[Outcome]:
         after = -1
         while True:
-            page = self._catalog.read_now(partial(_page, wanted=wanted, file=file, after=after))
+            page = self._catalog.read_now(_page, wanted=wanted, file=file, after=after)
             yield from page
             if len(page) < _PAGE:
                 return
             after = page[-1].record
 
     def _files(self, batch: Batch) -> Sequence[BatchFile]:
-        return self._catalog.read_now(lambda connection: sql.files_for_run(connection, batch.id))
+        return self._catalog.read_now(sql.files_for_run, batch.id)
 
     def _control(self, digest: str) -> ControlFile | None:
         try:

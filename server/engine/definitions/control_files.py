@@ -74,7 +74,7 @@ class ControlFiles:
 
     async def latest_of(self, processes: Sequence[str]) -> Mapping[str, Batch]:
         """The newest batch of each process that has one."""
-        return await self._catalog.read(lambda connection: usage.latest_of_processes(connection, processes))
+        return await self._catalog.read(usage.latest_of_processes, processes)
 
     def _read(self, digest: str) -> bytes | None:
         try:

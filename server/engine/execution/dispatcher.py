@@ -243,7 +243,7 @@ class Dispatcher:
         return found is not None and found.state in FINAL
 
     async def _found(self, job: Job) -> Job | None:
-        return await self._storage.catalog.read(lambda connection: jobs.get(connection, job.id))
+        return await self._storage.catalog.read(jobs.get, job.id)
 
     async def _settle(self, job: Job, owner: str, verdict: Verdict) -> Job | None:
         """Gives the job back or lets it end; the job as it is then."""
@@ -270,7 +270,7 @@ class Dispatcher:
         self._pauses.pop(job.id, None)
         if verdict.kind == "failed":
             now = self._clock()
-            await self._storage.catalog.write(lambda connection: self._fail(connection, job, owner, verdict, now))
+            await self._storage.catalog.write(self._fail, job, owner, verdict, now)
         self._ended(job.id)
 
     def _fail(self, connection: Connection, job: Job, owner: str, verdict: Verdict, now: datetime) -> None:

@@ -39,11 +39,11 @@ class Ledger:
 
     def files(self) -> list[BatchFile]:
         batch = self._job.batch
-        return [] if batch is None else self._catalog.read_now(lambda c: batches.files_for_run(c, batch))
+        return [] if batch is None else self._catalog.read_now(batches.files_for_run, batch)
 
     def batch(self) -> Batch | None:
         batch = self._job.batch
-        return None if batch is None else self._catalog.read_now(lambda c: batches.get(c, batch))
+        return None if batch is None else self._catalog.read_now(batches.get, batch)
 
     def batch_identifier(self) -> str | None:
         """What clients call the batch."""
@@ -51,7 +51,7 @@ class Ledger:
         return None if batch is None else batch.identifier
 
     def is_cancelled(self) -> bool:
-        job = self._catalog.read_now(lambda connection: sql.get(connection, self._job.id))
+        job = self._catalog.read_now(sql.get, self._job.id)
         return job is None or job.cancel_requested
 
     def account(self) -> Account:
@@ -81,7 +81,7 @@ class Ledger:
         fresh = self._noted is not None and (now - self._noted).total_seconds() < _PROGRESS_EVERY
         if fresh and not account.lines and not account.outcomes:
             return
-        self._catalog.write_now(lambda connection: self._put(connection, account, now))
+        self._catalog.write_now(self._put, account, now)
         self._noted = now
 
     def forget_after(self, record: int, position: int) -> None:

@@ -78,7 +78,7 @@ class JobRunner:
             return _put_off(known)
 
     def _perform(self, order: Order, signals: Signals) -> Verdict:
-        job = self._storage.catalog.read_now(lambda connection: jobs.get(connection, order.job))
+        job = self._storage.catalog.read_now(jobs.get, order.job)
         if job is None or job.state != "running" or job.owner != order.owner:
             return Verdict("done")
         ledger = Ledger(self._storage.catalog, self._lifecycle, job, order.owner, self._clock)

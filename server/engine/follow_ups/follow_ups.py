@@ -167,9 +167,7 @@ class Errands:
 
     async def _finish(self, job: Job, owner: str, state: FinalState, error: str | None = None) -> None:
         now = self._clock()
-        await self._storage.catalog.write(
-            lambda connection: self._storage.queue.finish(connection, job.id, owner, state, now, error=error)
-        )
+        await self._storage.catalog.write(self._storage.queue.finish, job.id, owner, state, now, error=error)
 
     async def _failed(self, job: Job, owner: str, error: Exception) -> None:
         known = self._storage.translated(error)

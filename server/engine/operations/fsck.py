@@ -43,7 +43,7 @@ def strangers(storage: Storage) -> Iterator[Finding]:
 
 
 def is_known(storage: Storage, job: str) -> bool:
-    return storage.catalog.read_now(lambda connection: jobs.get(connection, job)) is not None
+    return storage.catalog.read_now(jobs.get, job) is not None
 
 
 def _blobs(storage: Storage, needed: dict[str, int | None], *, deep: bool) -> Iterator[Finding]:

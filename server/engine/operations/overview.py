@@ -120,7 +120,7 @@ class Overview:
         now = self._clock()
         free = await asyncio.to_thread(self._storage.free_bytes)
         disk = Disk(free, self._floor)
-        return await self._storage.catalog.read(lambda connection: self._glance(connection, now, disk))
+        return await self._storage.catalog.read(self._glance, now, disk)
 
     def _glance(self, connection: Connection, now: datetime, disk: Disk) -> Glance:
         number, oldest = agenda.waiting(connection, IMPORTS, now, MOST_COUNTED)

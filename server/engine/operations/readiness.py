@@ -104,7 +104,7 @@ class Readiness:
         return State((*problems, *self._work(), *self._unread()), (*self._refused(), *self._unlogged()))
 
     async def _read_catalog(self) -> None:
-        await self._storage.catalog.read(lambda connection: jobs.get(connection, ""))
+        await self._storage.catalog.read(jobs.get, "")
 
     async def _write_catalog(self) -> None:
         """Takes the lock and a transaction, and leaves nothing to write."""

@@ -42,7 +42,7 @@ class Figures:
 
     async def jobs(self, about: Collection[str] = ()) -> JobFigures:
         now = self._clock()
-        return await self._storage.catalog.read(lambda connection: _job_figures(connection, now, about))
+        return await self._storage.catalog.read(_job_figures, now, about)
 
     async def disk(self) -> DiskFigures:
         return await asyncio.to_thread(self._disk)

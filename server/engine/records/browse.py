@@ -110,8 +110,8 @@ class Catalogue:
         except JobNotFound:
             return Origin(None, None, (), None)
         number = job.batch or 0
-        batch = await self._catalog.read(lambda connection: batch_sql.get(connection, number))
-        files = await self._catalog.read(lambda connection: batch_sql.files_for_run(connection, number))
+        batch = await self._catalog.read(batch_sql.get, number)
+        files = await self._catalog.read(batch_sql.files_for_run, number)
         found = await self._jobs.outcomes(job.id, after=record - 1, limit=1) if isinstance(record, int) else ()
         return Origin(job, batch, files, next((one for one in found if one.record == record), None))
 

@@ -116,7 +116,7 @@ class Proposals:
 
     async def get(self, identifier: str) -> Proposal:
         """Raises BatchNotFound for a batch that is no proposal."""
-        return await self._catalog.read(lambda connection: _get(connection, identifier))
+        return await self._catalog.read(_get, identifier)
 
     async def confirm(self, identifier: str, key: Key) -> Batch:
         """The batch that imports; raises RequestInvalid where there is nothing to confirm, or no longer."""

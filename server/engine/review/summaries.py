@@ -98,7 +98,7 @@ class Summaries:
 
     async def of(self, proposal: Proposal) -> Summary:
         """Of a dry run that has ended."""
-        kinds, remarks = await self._catalog.read(lambda connection: _outcomes(connection, proposal))
+        kinds, remarks = await self._catalog.read(_outcomes, proposal)
         content = await self._control_files.content(proposal.batch.control or "")
         control: Mapping[str, Any] = orjson.loads(content) if content else {}
         found: Mapping[str, Any] = proposal.row.found or {}

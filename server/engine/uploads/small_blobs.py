@@ -21,7 +21,7 @@ async def keep_all(
     writers: list[BlobWriter] = []
     try:
         digests = await asyncio.to_thread(_publish, blobs, contents, writers)
-        result = await catalog.write(lambda connection: commit(connection, digests))
+        result = await catalog.write(commit, digests)
         await asyncio.to_thread(_settle, writers)
         return result
     finally:

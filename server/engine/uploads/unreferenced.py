@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
-from functools import partial
 
 from sqlalchemy import Connection
 
@@ -28,7 +27,7 @@ class Leftovers:
         loose = {digest for digest in digests if digest is not None}
         for _ in range(_TRIES):
             if loose:
-                loose = await self._catalog.write(partial(self._drop, digests=loose))
+                loose = await self._catalog.write(self._drop, loose)
             if loose:
                 await asyncio.sleep(2 * SETTLE_AFTER)
 
@@ -43,4 +42,4 @@ class Leftovers:
         """Also by what others have deleted in this turn: until the commit, a crash brings it back."""
         if self._refers(connection, digest):
             return True
-        return self._catalog.read_now(lambda committed: self._refers(committed, digest))
+        return self._catalog.read_now(self._refers, digest)

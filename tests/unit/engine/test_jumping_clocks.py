@@ -106,7 +106,7 @@ async def test_a_login_is_over_when_its_time_is_and_a_new_one_works_at_once(
 
 
 async def _ids(storage: Storage, *ids: str) -> list[str]:
-    found = [await storage.catalog.read(lambda connection, id=id: staging.get(connection, id)) for id in ids]
+    found = [await storage.catalog.read(staging.get, id) for id in ids]
     return [one.id for one in found if one is not None]
 
 

@@ -17,7 +17,7 @@ TABLE = Table("notes", (Column("text", "text"),))
 
 def write(storage: Storage, *texts: str) -> str:
     """Rows of one job that the catalog knows; its id."""
-    job = storage.catalog.write_now(lambda c: storage.queue.put(c, NewJob("import", "import"), utc_now())).id
+    job = storage.catalog.write_now(storage.queue.put, NewJob("import", "import"), utc_now()).id
     storage.records.ensure([TABLE])
     session = storage.records.session(job, [TABLE])
     with session.chunk(Checkpoint()) as chunk:

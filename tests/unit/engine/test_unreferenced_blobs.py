@@ -23,7 +23,7 @@ def prepared(folder: Path) -> tuple[Storage, str]:
     writer.settle()
     storage.catalog.write_now(lambda c: c.execute(text("CREATE TABLE needs (name TEXT, digest TEXT)")))
     for name in ("first", "second"):
-        storage.catalog.write_now(lambda c, name=name: add(c, name, digest))
+        storage.catalog.write_now(add, name, digest)
     return storage, digest
 
 
@@ -39,7 +39,7 @@ async def test_a_deletion_of_the_same_commit_is_not_believed(tmp_path: Path) -> 
     """A crash before that commit would bring back what needs the blob."""
     storage, digest = await asyncio.to_thread(prepared, tmp_path)
     leftovers = Leftovers(storage.catalog, storage.blobs, refers)
-    await storage.catalog.write(lambda connection: drop(connection, "first"))
+    await storage.catalog.write(drop, "first")
 
     def delete_and_clean_up(connection: Connection) -> None:
         drop(connection, "second")
@@ -50,7 +50,7 @@ async def test_a_deletion_of_the_same_commit_is_not_believed(tmp_path: Path) -> 
     with pytest.raises(InterruptedError):
         await storage.catalog.write(delete_and_clean_up)
     assert await asyncio.to_thread(storage.blobs.has, digest)
-    await storage.catalog.write(lambda connection: drop(connection, "second"))
+    await storage.catalog.write(drop, "second")
     await leftovers.drop([digest, None])
     assert not await asyncio.to_thread(storage.blobs.has, digest)
     await storage.close()

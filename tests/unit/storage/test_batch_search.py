@@ -75,7 +75,7 @@ def all_pages(catalog: Database, wanted: Wanted, limit: int, window: int) -> lis
     found: list[Batch] = []
     before = None
     for _ in range(500):
-        page = catalog.read_now(lambda c, before=before: search(c, wanted, before, limit, window))
+        page = catalog.read_now(search, wanted, before, limit, window)
         assert len(page.batches) <= limit
         found += page.batches
         before = page.further
@@ -120,7 +120,7 @@ def test_all_pages_together_are_what_was_asked_for(
 
 
 def test_the_beginning_of_an_identifier_finds_its_batch(many: Database) -> None:
-    page = many.read_now(lambda connection: search(connection, Wanted(text="id00000007"), None, 50))
+    page = many.read_now(search, Wanted(text="id00000007"), None, 50)
     assert [batch.id for batch in page.batches] == [7]
 
 
@@ -190,7 +190,7 @@ def _median(catalog: Database, wanted: Wanted) -> float:
     times = []
     for _ in range(5):
         start = time.perf_counter()
-        catalog.read_now(lambda connection: search(connection, wanted, None, 50))
+        catalog.read_now(search, wanted, None, 50)
         times.append(time.perf_counter() - start)
     return statistics.median(times)
 

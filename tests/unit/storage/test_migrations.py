@@ -47,7 +47,7 @@ def form(connection: Connection) -> dict[str, list[object]]:
 
 
 def test_migrations_lead_to_the_same_form_as_the_tables(fresh: Database, empty: Database) -> None:
-    empty.write_now(lambda c: migrating.upgrade(c, "old.db"))
+    empty.write_now(migrating.upgrade, "old.db")
     assert empty.read_now(form) == fresh.read_now(form)
 
 
@@ -82,7 +82,7 @@ def test_transactions_of_before_are_kept_and_may_share_a_job(empty: Database) ->
         )
 
     empty.write_now(as_before)
-    empty.write_now(lambda c: migrating.upgrade(c, "old.db"))
+    empty.write_now(migrating.upgrade, "old.db")
     copied = "INSERT INTO transactions SELECT 9, 'u', {} FROM transactions"
     rest = "job, action, name, filename, hierarchy, username, submitted, due, timezone, load, parameters, request_meta"
     empty.write_now(lambda c: c.exec_driver_sql(copied.format(rest + ", plan, id")))
@@ -94,7 +94,7 @@ def test_a_migration_that_fails_leaves_everything_as_it_was(empty: Database) -> 
     empty.write_now(lambda c: c.execute(text("CREATE TABLE outcomes (mine TEXT)")))
     before = empty.read_now(form)
     with pytest.raises(Exception, match="outcomes already exists"):
-        empty.write_now(lambda c: migrating.upgrade(c, "old.db"))
+        empty.write_now(migrating.upgrade, "old.db")
     assert empty.read_now(form) == before
 
 

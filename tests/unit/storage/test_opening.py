@@ -59,7 +59,7 @@ def test_everything_opened_is_closed_again(tmp_path: Path) -> None:
 async def test_close_ends_asynchronous_use_too(tmp_path: Path) -> None:
     storage = await asyncio.to_thread(open_storage, tmp_path)
     await storage.catalog.write(add_control)
-    await storage.catalog.read(lambda c: controls.find(c))
+    await storage.catalog.read(controls.find)
     await storage.close()
     assert held_open(tmp_path) == []
 

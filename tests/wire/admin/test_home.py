@@ -28,16 +28,12 @@ async def claimed(site: Signed, seconds_ago: float = 0) -> Job:
 async def note(site: Signed, job: Job, read: int, fraction: float | None) -> None:
     storage = site.engine._storage
     counts = Counts(read=read, created=read)
-    assert await storage.catalog.write(
-        lambda connection: storage.queue.progress(connection, job.id, "elsewhere", counts, 0, fraction)
-    )
+    assert await storage.catalog.write(storage.queue.progress, job.id, "elsewhere", counts, 0, fraction)
 
 
 async def finish(site: Signed, job: Job, state: FinalState, error: str | None) -> None:
     storage = site.engine._storage
-    await storage.catalog.write(
-        lambda connection: storage.queue.finish(connection, job.id, "elsewhere", state, utc_now(), error=error)
-    )
+    await storage.catalog.write(storage.queue.finish, job.id, "elsewhere", state, utc_now(), error=error)
 
 
 async def test_an_empty_house_says_what_to_do_first(site: Signed) -> None:

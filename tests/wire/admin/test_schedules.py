@@ -112,9 +112,7 @@ async def test_a_job_that_is_not_there_is_said_so(site: Signed) -> None:
 async def test_a_mail_that_is_tried_again_is_shown_and_can_be_cancelled(quiet: AdminHouse, clock: MovedClock) -> None:
     site = await quiet.signed()
     storage = quiet.engine._storage
-    job = await storage.catalog.write(
-        lambda connection: storage.queue.put(connection, NewJob("mail", "errand", max_attempts=4), clock())
-    )
+    job = await storage.catalog.write(storage.queue.put, NewJob("mail", "errand", max_attempts=4), clock())
     await storage.queue.claim("elsewhere", clock(), 60)
     await storage.queue.release(job.id, "elsewhere", clock() + timedelta(minutes=5), error="the mail server is away")
     page = await site.get("/admin/schedules")
@@ -129,9 +127,7 @@ async def test_an_import_for_later_names_the_key_that_made_it(quiet: AdminHouse)
     (key,) = [key for key in await site.engine.keys.list() if key.name == "folio key"]
     batch = await site.engine.batches.create("haplo-standard", process="people", comment="Later", key=key)
     await storage.catalog.write(
-        lambda connection: storage.queue.put(
-            connection, NewJob("haplo-standard", "dry-run", batch=batch.id, due=DUE), datetime.now(UTC)
-        )
+        storage.queue.put, NewJob("haplo-standard", "dry-run", batch=batch.id, due=DUE), datetime.now(UTC)
     )
     assert "Later dry run folio key Cancel" in (await site.get("/admin/schedules")).text
 

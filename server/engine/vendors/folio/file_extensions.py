@@ -48,28 +48,28 @@ class FileExtensions:
 
     async def find(self, tenant: str, search: Search, offset: int, limit: int) -> tuple[Sequence[FileExtension], int]:
         await self._prepare(tenant)
-        return await self._catalog.read(lambda connection: sql.find(connection, tenant, search, offset, limit))
+        return await self._catalog.read(sql.find, tenant, search, offset, limit)
 
     async def get(self, tenant: str, id: str) -> FileExtension:
         await self._prepare(tenant)
-        return await self._catalog.read(lambda connection: _known(connection, tenant, id))
+        return await self._catalog.read(_known, tenant, id)
 
     async def create(self, caller: Caller, values: ExtensionValues) -> FileExtension:
         await self._prepare(caller.tenant)
-        return await self._catalog.write(lambda connection: self._create(connection, caller, values))
+        return await self._catalog.write(self._create, caller, values)
 
     async def change(self, caller: Caller, id: str, values: ExtensionValues) -> FileExtension:
         await self._prepare(caller.tenant)
-        return await self._catalog.write(lambda connection: self._change(connection, caller, id, values))
+        return await self._catalog.write(self._change, caller, id, values)
 
     async def delete(self, tenant: str, id: str) -> None:
         await self._prepare(tenant)
-        if not await self._catalog.write(lambda connection: sql.remove(connection, tenant, id)):
+        if not await self._catalog.write(sql.remove, tenant, id):
             raise ExtensionNotFound(id)
 
     async def restore(self, tenant: str) -> tuple[Sequence[FileExtension], int]:
         """Back to the defaults, which are the answer."""
-        await self._catalog.write(lambda connection: sql.reset(connection, tenant, self._defaults(tenant)))
+        await self._catalog.write(sql.reset, tenant, self._defaults(tenant))
         return await self.find(tenant, Search(), 0, len(_DEFAULTS))
 
     def refused(self, connection: Connection, tenant: str, files: Sequence[NewFile]) -> Sequence[tuple[str, str]]:
@@ -88,8 +88,8 @@ class FileExtensions:
         return extension is not None and extension.import_blocked
 
     async def _prepare(self, tenant: str) -> None:
-        if not await self._catalog.read(lambda connection: sql.is_known(connection, tenant)):
-            await self._catalog.write(lambda connection: self._begin(connection, tenant))
+        if not await self._catalog.read(sql.is_known, tenant):
+            await self._catalog.write(self._begin, tenant)
 
     def _begin(self, connection: Connection, tenant: str) -> None:
         if not sql.is_known(connection, tenant):  # again: another request may have been here first

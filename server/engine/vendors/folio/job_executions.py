@@ -8,7 +8,7 @@ round that still waits for a worker, or begin a new one. Status and counts are r
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -206,9 +206,7 @@ class JobExecutions:
         """The parent first, where it is one of its own."""
         if source_type == "FILES" and not names:
             raise JobExecutionRefused("Received files must not be empty")
-        return await self._catalog.write(
-            lambda connection: self._create(connection, caller, source_type, names, parent, profile)
-        )
+        return await self._catalog.write(self._create, caller, source_type, names, parent, profile)
 
     def _create(
         self,
@@ -282,7 +280,7 @@ class JobExecutions:
         return batch
 
     async def update(self, tenant: str, id: str, change: Update) -> Execution:
-        return await self._catalog.write(lambda connection: self._update(connection, tenant, id, change))
+        return await self._catalog.write(self._update, tenant, id, change)
 
     def _update(self, connection: Connection, tenant: str, id: str, change: Update) -> Execution:
         execution = _known(connection, tenant, id)
@@ -333,28 +331,28 @@ class JobExecutions:
 
     async def delete(self, tenant: str, ids: Sequence[str]) -> set[str]:
         """Those that were there; they are not shown any more, their rows stay."""
-        return await self._catalog.write(lambda connection: sql.delete(connection, tenant, ids, self._clock()))
+        return await self._catalog.write(sql.delete, tenant, ids, self._clock())
 
     # what has come of them
 
     async def get(self, tenant: str, id: str) -> Execution:
-        return await self._read(lambda connection: _known(connection, tenant, id))
+        return await self._catalog.read(_known, tenant, id)
 
     async def children(self, tenant: str, id: str, offset: int, limit: int) -> tuple[Sequence[Execution], int]:
         def query(connection: Connection) -> tuple[Sequence[Execution], int]:
             _known(connection, tenant, id)
             return sql.children(connection, tenant, id, offset, limit)
 
-        return await self._read(query)
+        return await self._catalog.read(query)
 
     async def find(self, tenant: str, filters: Filters, offset: int, limit: int) -> tuple[Sequence[Execution], int]:
-        return await self._read(lambda connection: sql.find(connection, tenant, filters, offset, limit))
+        return await self._catalog.read(sql.find, tenant, filters, offset, limit)
 
     async def profiles(self, tenant: str) -> Sequence[Mapping[str, object]]:
-        return await self._read(lambda connection: sql.profiles(connection, tenant))
+        return await self._catalog.read(sql.profiles, tenant)
 
     async def users(self, tenant: str) -> Sequence[str]:
-        return await self._read(lambda connection: sql.users(connection, tenant))
+        return await self._catalog.read(sql.users, tenant)
 
     async def records(
         self,
@@ -384,9 +382,6 @@ class JobExecutions:
         where: dict[str, Scalar] = {"tenant": tenant, "id": row}
         found = await asyncio.to_thread(lambda: self._storage.records.select(TABLE, where, limit=1))
         return found[0] if found else None
-
-    async def _read(self, query: Callable[[Connection], T]) -> T:
-        return await self._catalog.read(query)
 
 
 def _known(connection: Connection, tenant: str, id: str) -> Execution:

@@ -50,18 +50,18 @@ class StagedUploads:
         path = f"data-import/{tenant}/{int(now.timestamp() * 1000)}-{filename}"
         new = StagedUpload(uuid4().hex, tenant, path, system.token_hex(32), now)
         await self._forget_old(self._surely() - _KEPT)
-        await self._catalog.write(lambda connection: sql.add(connection, new))
+        await self._catalog.write(sql.add, new)
         return new
 
     async def get(self, tenant: str, id: str, path: str) -> StagedUpload:
-        staged = await self._catalog.read(lambda connection: sql.get(connection, id))
+        staged = await self._catalog.read(sql.get, id)
         if staged is None or (staged.tenant, staged.path) != (tenant, path):
             raise StagedUploadNotFound(id)
         return staged
 
     async def admitted(self, id: str, number: int, expires: int, signature: str) -> None:
         """Raises KeyUnknown unless the address is one that was given out and has not expired."""
-        staged = await self._catalog.read(lambda connection: sql.get(connection, id))
+        staged = await self._catalog.read(sql.get, id)
         right = sign(staged, number, expires) if staged is not None else ""
         if (
             not right
@@ -75,14 +75,14 @@ class StagedUploads:
         async with upload:
             await upload.publish()
             part = StagedPart(id, number, upload.digest, upload.size, self._clock())
-            before = await self._catalog.write(lambda connection: _put(connection, part))
+            before = await self._catalog.write(_put, part)
             await upload.settle()
         await self._leftovers.drop([before])
         return upload.digest
 
     async def assemble(self, staged: StagedUpload, tags: Sequence[str]) -> Upload:
         """The parts as one file. The parts stay until `forget`."""
-        parts = await self._catalog.read(lambda connection: sql.parts(connection, staged.id))
+        parts = await self._catalog.read(sql.parts, staged.id)
         numbers = [part.number for part in parts]
         if not parts or numbers != list(range(1, len(parts) + 1)):
             raise PartsWrong(f"parts 1 to {max(numbers, default=1)} are needed; there are {numbers[:20]}")
@@ -95,7 +95,7 @@ class StagedUploads:
             await asyncio.to_thread(joined.close)
 
     async def forget(self, staged: StagedUpload) -> None:
-        await self._leftovers.drop(await self._catalog.write(lambda connection: sql.remove(connection, staged.id)))
+        await self._leftovers.drop(await self._catalog.write(sql.remove, staged.id))
 
     def until(self, seconds: int) -> int:
         """When an address that is given out now expires."""
@@ -107,8 +107,8 @@ class StagedUploads:
         return min(self._clock(), began + timedelta(seconds=self._steady() - at))
 
     async def _forget_old(self, moment: datetime) -> None:
-        if old := await self._catalog.read(lambda connection: sql.begun_before(connection, moment)):
-            await self._leftovers.drop(await self._catalog.write(lambda connection: _remove_all(connection, old)))
+        if old := await self._catalog.read(sql.begun_before, moment):
+            await self._leftovers.drop(await self._catalog.write(_remove_all, old))
 
 
 class _Joined:

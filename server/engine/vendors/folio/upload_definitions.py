@@ -110,34 +110,34 @@ class UploadDefinitions:
 
     async def create(self, caller: Caller, files: Sequence[NewFile], *, check: Check | None = None) -> UploadDefinition:
         """`check` may refuse some of the files, by their names."""
-        return await self._catalog.write(lambda connection: self._create(connection, caller, files, check))
+        return await self._catalog.write(self._create, caller, files, check)
 
     async def find(
         self, tenant: str, search: Search, offset: int, limit: int
     ) -> tuple[Sequence[UploadDefinition], int]:
         """One page, and how many there are in all."""
-        return await self._catalog.read(lambda connection: sql.find(connection, tenant, search, offset, limit))
+        return await self._catalog.read(sql.find, tenant, search, offset, limit)
 
     async def get(self, tenant: str, id: str) -> UploadDefinition:
-        return await self._catalog.read(lambda connection: _known(connection, tenant, id))
+        return await self._catalog.read(_known, tenant, id)
 
     async def replace(self, caller: Caller, id: str, change: Replacement, *, process: bool) -> UploadDefinition:
         """With `process`, COMPLETED has the files that have come processed before the answer."""
-        changed, loose = await self._catalog.write(lambda connection: self._replace(connection, caller, id, change))
+        changed, loose = await self._catalog.write(self._replace, caller, id, change)
         await self._leftovers.drop(loose)
         if process and changed.status == "COMPLETED":
             return await self._process(caller, changed, JobProfile(), completes=False)
         return changed
 
     async def delete(self, tenant: str, id: str) -> None:
-        await self._leftovers.drop(await self._catalog.write(lambda connection: self._delete(connection, tenant, id)))
+        await self._leftovers.drop(await self._catalog.write(self._delete, tenant, id))
 
     async def add_file(self, caller: Caller, id: str, file: NewFile, *, check: Check | None = None) -> UploadDefinition:
         """The new file is the last one."""
-        return await self._catalog.write(lambda connection: self._add_file(connection, caller, id, file, check))
+        return await self._catalog.write(self._add_file, caller, id, file, check)
 
     async def remove_file(self, tenant: str, id: str, file: str) -> UploadDefinition:
-        changed, loose = await self._catalog.write(lambda connection: self._remove_file(connection, tenant, id, file))
+        changed, loose = await self._catalog.write(self._remove_file, tenant, id, file)
         await self._leftovers.drop([loose])
         return changed
 
@@ -149,9 +149,7 @@ class UploadDefinitions:
         """The file has come; one sent before is replaced. The upload is used up, whatever happens."""
         async with upload:
             await upload.publish()
-            loose = await self._catalog.write(
-                lambda connection: self._load(connection, caller.tenant, id, file, upload)
-            )
+            loose = await self._catalog.write(self._load, caller.tenant, id, file, upload)
             await upload.settle()
         await self._leftovers.drop([loose])
         changed = await self.get(caller.tenant, id)
@@ -161,7 +159,7 @@ class UploadDefinitions:
 
     async def fail_file(self, tenant: str, id: str, file: str) -> None:
         """Its bytes broke off. One that had come before is still there."""
-        await self._catalog.write(lambda connection: _fail(connection, tenant, id, file))
+        await self._catalog.write(_fail, tenant, id, file)
 
     async def process(self, caller: Caller, id: str, profile: JobProfile) -> UploadDefinition:
         """Hands over the files that have come, and marks the definition COMPLETED."""
@@ -180,9 +178,7 @@ class UploadDefinitions:
             await self._processing.process(caller, definition, ready, profile)
         else:
             ready = []
-        return await self._catalog.write(
-            lambda connection: self._handed_over(connection, definition, [file.id for file in ready], completes)
-        )
+        return await self._catalog.write(self._handed_over, definition, [file.id for file in ready], completes)
 
     def _handed_over(
         self, connection: Connection, definition: UploadDefinition, files: Sequence[str], completes: bool

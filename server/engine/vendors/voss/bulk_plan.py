@@ -77,7 +77,7 @@ def prepare_bulk(context: JobContext, opened: ExitStack) -> Prepared:
     except FileBroken as error:
         raise RunFault(f"{order.filename}: {error}") from error
     planned = plan_bulk(order, book, context.models, lambda: blobs.open(file.digest))
-    context.storage.catalog.write_now(lambda c: transactions.set_plan(c, context.job.id, planned.described))
+    context.storage.catalog.write_now(transactions.set_plan, context.job.id, planned.described)
     valid = f"{order.filename} is a valid bulk load workbook."
     mapper = planned.sources[0].mapper
     assert mapper is not None  # every block has its own

@@ -113,16 +113,14 @@ class Transactions:
             await upload.publish()
             now = self._clock()
             file = await self._catalog.write(
-                lambda connection: sql.add_file(
-                    connection,
-                    id=new_pkid(),
-                    name=upload.filename,
-                    digest=upload.digest,
-                    size=upload.size,
-                    hierarchy=hierarchy,
-                    created=now,
-                    created_by=key.id or None,
-                )
+                sql.add_file,
+                id=new_pkid(),
+                name=upload.filename,
+                digest=upload.digest,
+                size=upload.size,
+                hierarchy=hierarchy,
+                created=now,
+                created_by=key.id or None,
             )
             await upload.settle()
             return file
@@ -131,11 +129,11 @@ class Transactions:
         """Promises the load in one commit: its record, its batch, its job, its transaction."""
         if url := request.request_meta.get("callback_url"):
             check_callback_address(url, CallbackRules(anywhere=self.rules.callbacks == "anywhere"))
-        return await self._catalog.write(lambda connection: self._load(connection, request, key))
+        return await self._catalog.write(self._load, request, key)
 
     async def find(self, id: str, key: Key) -> Found:
         """By the id of a transaction, of a part of one, or of a row; raises TransactionNotFound."""
-        return await self._catalog.read(lambda connection: _find(connection, id.lower(), key))
+        return await self._catalog.read(_find, id.lower(), key)
 
     async def list(
         self, key: Key, *, hierarchy: str | None = None, skip: int = 0, limit: int = 250, count: bool = True
@@ -174,7 +172,7 @@ class Transactions:
         transaction = await self._catalog.read(lambda c: sql.get(c, job) or sql.of_job(c, job))
         if transaction is None:
             return None
-        state = await self._catalog.read(lambda c: _state(c, transaction))
+        state = await self._catalog.read(_state, transaction)
         return {
             "transaction_id": transaction.id,
             "href": f"{transaction.parameters.get('callback_path', '')}{transaction.id}",
@@ -236,10 +234,10 @@ class Transactions:
         return state if state.execution is None else (await self.find(state.execution, key)).state
 
     async def loads(self, key: Key, skip: int, limit: int, *, count: bool = True) -> tuple[Sequence[BulkLoad], int]:
-        return await self._catalog.read(lambda c: sql.find_loads(c, key.tenants, skip, limit, count=count))
+        return await self._catalog.read(sql.find_loads, key.tenants, skip, limit, count=count)
 
     async def bulk_load(self, id: str, key: Key) -> BulkLoad:
-        found = await self._catalog.read(lambda c: sql.get_load(c, id))
+        found = await self._catalog.read(sql.get_load, id)
         if found is None or not is_within(found.hierarchy or "", key.tenants):
             raise BulkLoadNotFound(id)
         return found
@@ -256,13 +254,13 @@ class Transactions:
 
     async def remove_loads(self, ids: Sequence[str], key: Key) -> None:
         """All of them or, where one is not there, none."""
-        await self._catalog.write(lambda connection: _remove_loads(connection, tuple(dict.fromkeys(ids)), key))
+        await self._catalog.write(_remove_loads, tuple(dict.fromkeys(ids)), key)
 
     async def _file_of(self, job: Job) -> str | None:
         """The id of the file that was loaded, as long as its load is still there."""
-        found = await self._catalog.read(lambda c: sql.of_job(c, job.id))
+        found = await self._catalog.read(sql.of_job, job.id)
         load = found.load if found else None
-        kept = None if load is None else await self._catalog.read(lambda c: sql.get_load(c, load))
+        kept = None if load is None else await self._catalog.read(sql.get_load, load)
         return kept.file if kept else None
 
     def _load(self, connection: Connection, request: LoadRequest, key: Key) -> State:
