@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from server.admin.manual.manual import Manual
 from server.admin.parts import PARTS
 from server.admin.site import Facts, Site
 from server.dialects import BY_SESSION, DIALECTS, MakeDialect
@@ -54,7 +55,7 @@ def make_app(engine: Engine, dialects: Sequence[MakeDialect] = DIALECTS, facts: 
     metrics = Metrics(engine, readers)
     described = [make(engine, readers if make in BY_SESSION else gate) for make in dialects]
     docs = Docs(readers, [*(dialect.described for dialect in described), METRICS], engine.public_url)
-    spoken: list[Dialect] = [*described, site, metrics, docs]
+    spoken: list[Dialect] = [*described, site, metrics, docs, Manual(site, readers)]
     _refuse_path(spoken, engine.public_url)
     guards = [only_local(engine.public_url)] if engine.keys.everybody else []
     app = web.Application(middlewares=[metrics.middleware, prefixed, catch_errors(spoken), *guards])

@@ -55,6 +55,7 @@ MENU = (
     Link("Schedules", "/admin/schedules"),
     Link("Keys", "/admin/keys"),
     Link("System", "/admin/system"),
+    Link("Manual", "/manual"),
 )
 
 
@@ -150,6 +151,17 @@ class Site:
             raise
         return form
 
+    async def welcome(self, request: web.Request) -> bool:
+        """Notes who is signed in, for a page that others may see too; False where no person is."""
+        visitor = await self.sign_in.visitor(request) or await self.sign_in.guest()
+        if visitor is not None:
+            request[VISITOR] = visitor
+        return visitor is not None
+
+    def to_sign_in(self, request: web.Request) -> web.Response:
+        """Returns the redirect that asks for a key and leads back to this page."""
+        return _moved(f"/admin/sign-in?next={quote(request.path_qs, safe='')}")
+
     def see(self, path: str, notice: str | None = None) -> web.HTTPSeeOther:
         """To be raised after a change: the browser goes to a page, which says what was done (see `notices`)."""
         if notice is None:
@@ -192,7 +204,7 @@ class Site:
             return response
         if request.method not in READING:
             raise AccessRefused("your session is over; sign in again, then repeat the change")
-        return _moved(f"/admin/sign-in?next={quote(request.path_qs, safe='')}")
+        return self.to_sign_in(request)
 
     async def _ask(self, request: web.Request) -> web.StreamResponse:
         if await self.sign_in.visitor(request) is not None:

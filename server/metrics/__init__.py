@@ -20,7 +20,7 @@ from server.metrics.activity import Activity
 from server.metrics.families import Snapshot, families
 from server.metrics.health import rendered
 from server.metrics.requests import Requests
-from server.web.auth import Gate, basic_credentials, bearer_token
+from server.web.auth import Gate, key_in
 from server.web.errors import Answer, answer_to
 
 SCOPE = "native"
@@ -92,7 +92,7 @@ class Metrics:
         return rendered(await self._engine.readiness.look(), request.headers.get(hdrs.ACCEPT, ""))
 
     async def _metrics(self, request: web.Request) -> web.Response:
-        await self._gate.admit(request, _secret(request.headers), SCOPE)
+        await self._gate.admit(request, key_in(request.headers), SCOPE)
         encode, content_type = choose_encoder(request.headers.get(hdrs.ACCEPT, ""))
         registry = CollectorRegistry()
         registry.register(_Families(await self._snapshot()))
@@ -131,9 +131,3 @@ class _Families(Collector):
 
     def collect(self) -> Iterator[Metric]:
         return families(self._now)
-
-
-def _secret(headers: Mapping[str, str]) -> str | None:
-    """A bearer token, or the password of Basic (the user where it is empty)."""
-    basic = basic_credentials(headers)
-    return bearer_token(headers) or (None if basic is None else basic.password or basic.user or None)

@@ -48,6 +48,12 @@ def bearer_token(headers: Mapping[str, str]) -> str | None:
     return _after_scheme(headers.get("Authorization", ""), "bearer") or None
 
 
+def key_in(headers: Mapping[str, str]) -> str | None:
+    """Returns a bearer token, or the password of Basic (the user where the password is empty)."""
+    basic = basic_credentials(headers)
+    return bearer_token(headers) if basic is None else basic.password or basic.user or None
+
+
 def scheme_key(headers: Mapping[str, str], scheme: str) -> str | None:
     """A key sent as `Authorization: SCHEME KEY`, the scheme in any case."""
     return _after_scheme(headers.get("Authorization", ""), scheme.lower()) or None

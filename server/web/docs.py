@@ -11,7 +11,7 @@ import orjson
 from aiohttp import hdrs, web
 
 from server.engine.errors import AccessRefused, EngineError, KeyForbidden, KeyMissing, KeyThrottled
-from server.web.auth import Gate, basic_credentials, bearer_token
+from server.web.auth import Gate, key_in
 from server.web.description.api_description import Description
 from server.web.description.openapi import document
 from server.web.errors import Answer, answer_to
@@ -90,9 +90,7 @@ class Docs:
         return orjson.dumps(document(self._descriptions, version=version("penstock"), server=server))
 
     async def _admit(self, request: web.Request) -> None:
-        basic = basic_credentials(request.headers)
-        secret = bearer_token(request.headers) if basic is None else basic.password or basic.user or None
-        await self._gate.admit(request, secret, SCOPE)
+        await self._gate.admit(request, key_in(request.headers), SCOPE)
 
     def refuse(self, request: web.Request, error: EngineError) -> web.Response:
         status, words = answer_to(TABLE, error)

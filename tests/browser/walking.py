@@ -11,11 +11,13 @@ from urllib.parse import parse_qsl, unquote, urljoin, urlsplit
 
 from aiohttp import web
 
+from server.admin.manual.manual import Manual
 from server.admin.parts import PARTS
 from server.admin.site import Site
 from tests.browser.client import Answer, Client
 
 START = "/admin/"
+SITE = (START, "/manual")
 FOLLOWED = 12  # of one kind
 NO_PAGES = ("/admin/static/", "/admin/sign-in")
 
@@ -40,7 +42,8 @@ class Kinds:
 
     def __init__(self) -> None:
         app = web.Application()
-        app.add_routes(list(Site(Mock(), Mock(), PARTS).routes()))  # only asked for what its addresses are
+        site = Site(Mock(), Mock(), PARTS)  # only asked for what its addresses are
+        app.add_routes([*site.routes(), *Manual(site, Mock()).routes()])
         self._routes: dict[str, Pattern[str] | str] = {}
         for route in app.router.routes():
             if route.method == "GET" and route.resource is not None:
@@ -59,7 +62,7 @@ class Kinds:
 
     def pages(self) -> set[str]:
         """All that should be met: routes of the site that are pages or downloads."""
-        return {name for name in self._routes if name.startswith(START) and not name.startswith(NO_PAGES)}
+        return {name for name in self._routes if name.startswith(SITE) and not name.startswith(NO_PAGES)}
 
 
 @dataclass
@@ -88,7 +91,7 @@ def walk(client: Client, *first: str, kinds: Kinds | None = None, examples: int 
             found.dead.append(f"{address} answers {answer.status}; linked from {origin}")
         elif answer.status >= 300:
             waiting.append((urljoin(address, answer.headers["Location"]), address))
-        elif answer.headers["Content-Type"].startswith("text/html") and address.startswith(START):
+        elif answer.headers["Content-Type"].startswith("text/html") and address.startswith(SITE):
             if wanted or seen[kind] <= examples:
                 found.pages.append(address)
             waiting += [(link, address) for link in _links(answer, address, found.dead)]

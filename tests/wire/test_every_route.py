@@ -67,6 +67,7 @@ RIGHT = {
     "/api/v1": {"native"},
     "/openapi.json": {"native"},
     "/docs": {"native"},
+    "/manual": {"native"},
     "/metrics": {"native"},
     "/admin": set(),
 }

@@ -1,0 +1,107 @@
+"""Markdown as HTML. It renders the manual that comes with the program; raw HTML in it is shown as text."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from itertools import pairwise
+from typing import Any
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from markupsafe import Markup
+
+Address = Callable[[str], str | None]
+"""Returns where a link of the text leads on the site; None where it leads nowhere there."""
+
+_NOT_IN_ANCHORS = re.compile(r"[^\w\- ]")
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    level: int
+    title: str
+    anchor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A rendered text. `summary` is its first paragraph."""
+
+    title: str
+    summary: Markup
+    html: Markup
+    headings: tuple[Heading, ...]
+
+
+def render(text: str, address: Address) -> Document:
+    markdown = _markdown()
+    tokens = markdown.parse(text)
+    headings = tuple(_with_anchors(tokens))
+    _lead_links(tokens, address)
+    return Document(
+        title=headings[0].title if headings else "",
+        summary=Markup(markdown.renderer.render(_first_paragraph(tokens), markdown.options, {})),  # noqa: S704
+        html=Markup(markdown.renderer.render(tokens, markdown.options, {})),  # noqa: S704
+        headings=headings,
+    )
+
+
+def anchor(title: str) -> str:
+    """Returns the name that code hosts give a heading, so that one link works there and on the site."""
+    return _NOT_IN_ANCHORS.sub("", title.lower()).replace(" ", "-")
+
+
+def _markdown() -> MarkdownIt:
+    markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+    rules: dict[str, Callable[..., str]] = {
+        "fence": _code,
+        "code_block": _code,
+        "table_open": lambda *_: '<div class="scroll" tabindex="0">\n<table>\n',
+        "table_close": lambda *_: "</table>\n</div>\n",
+    }
+    markdown.renderer.rules |= rules  # type: ignore[attr-defined]
+    return markdown
+
+
+def _code(tokens: Sequence[Token], index: int, *_: Any) -> str:
+    """A block that scrolls on its own, and that a keyboard can scroll too."""
+    return f'<pre tabindex="0"><code>{escape(tokens[index].content)}</code></pre>\n'
+
+
+def _with_anchors(tokens: Sequence[Token]) -> Iterator[Heading]:
+    """Gives each heading an id and a link to itself, and yields it; a title that comes again gets a number."""
+    seen = Counter[str]()
+    for opening, inline in pairwise(tokens):
+        if opening.type != "heading_open":
+            continue
+        title = "".join(child.content for child in inline.children or ())
+        name = anchor(title)
+        unique = f"{name}-{seen[name]}" if seen[name] else name
+        seen[name] += 1
+        opening.attrSet("id", unique)
+        inline.children = _linked(inline.children or [], f"#{unique}")
+        yield Heading(int(opening.tag[1]), title, unique)
+
+
+def _linked(children: Sequence[Token], target: str) -> list[Token]:
+    return [Token("link_open", "a", 1, {"href": target}), *children, Token("link_close", "a", -1)]
+
+
+def _lead_links(tokens: Sequence[Token], address: Address) -> None:
+    """Makes links lead to pages of the site; one that leads nowhere there becomes plain text."""
+    for token in tokens:
+        tag = "a"
+        for child in token.children or ():
+            if child.type == "link_open":
+                target = address(str(child.attrs["href"]))
+                tag = "span" if target is None else "a"
+                child.attrs = {} if target is None else {"href": target}
+            if child.type in ("link_open", "link_close"):
+                child.tag = tag
+
+
+def _first_paragraph(tokens: Sequence[Token]) -> Sequence[Token]:
+    start = next((index for index, token in enumerate(tokens) if token.type == "paragraph_open"), len(tokens))
+    return tokens[start : start + 3]
