@@ -1,4 +1,8 @@
-"""The site's own style sheet and script, with addresses that change when they do."""
+"""Serves the site's own style sheets and scripts, at addresses that change when their content does.
+
+aiohttp's `add_static(append_version=True)` would read and hash a file on the event loop each time a page links to it,
+and sets neither `immutable` nor `nosniff`.
+"""
 
 import hashlib
 from typing import NamedTuple

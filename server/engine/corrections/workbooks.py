@@ -1,6 +1,11 @@
-"""Failed rows as a workbook like the one they came in.
+"""Writes failed rows as a workbook like the one they came in.
 
-A workbook is opened in a process of its own with a cap on its memory: what is in one is known only once it is unpacked.
+A workbook is opened in a process of its own under a memory limit, as its true size is known only once it is unpacked.
+
+The writer is our own, as XlsxWriter 3.3.1 would change cells on their way back to the client. It writes numbers with 16
+digits (0.1 + 0.2 becomes 0.3, and 12345678901234567890 becomes 1.234567890123457E+19), cuts texts off behind
+32,767 characters, writes a text of the form `<r>…</r>` as markup, and has error cells only as formulas. It also needs a
+temporary file for each sheet, where this writer is a stream.
 """
 
 import re

@@ -5,6 +5,9 @@ its own. A cut may be guessed: when `[` + piece + `]` parses and a comma follows
 because a JSON parser that reads the document would be in the same state there. A wrong guess is found out by the
 parser, and the cut is then searched with a scan of the brackets. Within a record that is longer than a piece nothing
 is guessed: the scan goes on as more of the record is read, so that no byte is looked at over and over.
+
+The reader is our own, as ijson gives values without the bytes that they were read from, and a record that fails goes
+back to its sender byte for byte.
 """
 
 import json

@@ -3,6 +3,9 @@
 Most rows of a sheet look alike, so a pattern for a whole row is learned from one of them and found again in all the
 text at once; rows that differ are taken apart cell by cell, those with errors and formulas without a result among them.
 Everything that is not surely understood (durations, unusual XML) raises NotPlain: then `event_sheet` reads the sheet.
+
+The reader is our own for its speed: an import is 9.5 times as fast as a loop over openpyxl's read-only rows that stores
+the same (`scripts/bench xlsx`), and only 4.2 times as fast where python-calamine reads the sheet.
 """
 
 import re
