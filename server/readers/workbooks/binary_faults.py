@@ -12,7 +12,7 @@ import olefile
 
 from server.readers.base import FileBroken
 from server.readers.cell_faults import Fault, error_of
-from server.readers.workbooks.event_sheet import CELLS_CAP, too_large
+from server.readers.workbooks.part_events import CELLS_CAP, too_large
 from server.readers.workbooks.xlsx_package import Parts
 
 Faults = Mapping[tuple[int, int], Fault]  # by row and column, from 0

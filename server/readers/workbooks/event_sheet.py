@@ -8,25 +8,13 @@ from typing import IO
 
 from server.cells import DateCell
 from server.readers.base import FileBroken
-from server.readers.cell_faults import (
-    Cell,
-    Fault,
-    Piece,
-    column_place,
-    error_of,
-    row_of,
-    unreadable,
-    without_result,
-)
+from server.readers.cell_faults import Cell, Fault, Piece, column_place, error_of, unreadable, without_result
 from server.readers.workbooks.cell_text import as_number, duration, moment_of, unescaped
 from server.readers.workbooks.number_formats import NumberKind
-from server.readers.workbooks.part_events import Attributes, PartParser, local
+from server.readers.workbooks.part_events import Attributes, PartParser, SheetRows, local, too_large
 
-CELLS_CAP = 12_000_000  # of a sheet's whole rectangle
-MOST_COLUMNS, MOST_ROWS = 26**3 + 26**2 + 26, 1 << 20
+MOST_COLUMNS = 26**3 + 26**2 + 26
 LONGEST_TEXT = 4 << 20
-PIECE_ROWS = 2000
-PIECE_CELLS = 200_000
 
 _REF = re.compile(r"([A-Za-z]{1,3})([0-9]{1,7})").fullmatch
 _ROW_NUMBER = re.compile("[0-9]{1,7}").fullmatch
@@ -48,15 +36,8 @@ class References:
 
 
 def event_pieces(part: str, stream: IO[bytes], references: References) -> Iterator[tuple[Piece, int]]:
-    """Filled rows with their numbers, and how many bytes they were; raises FileBroken."""
-    rows = _Rows(part, references)
-    taken = 0
-    for length in rows.feed.read(stream):
-        taken += length
-        if rows.are_many:
-            yield rows.take(), taken
-            taken = 0
-    yield rows.take(), taken
+    """Returns filled rows with their numbers, and how many bytes they were. Raises FileBroken."""
+    return _Rows(part, references).pieces(stream)
 
 
 def event_texts(part: str, stream: IO[bytes]) -> list[str]:
@@ -132,17 +113,13 @@ class _Texts:
             self.texts.append(self._text.whole)
 
 
-class _Rows:
-    """Makes rows of what the parser meets, and hands them out in pieces."""
+class _Rows(SheetRows):
+    """Makes rows of the elements of a worksheet."""
 
     def __init__(self, part: str, references: References) -> None:
-        self.feed = PartParser(part)
+        super().__init__(part)
         self._references = references
         self._text = _Text(self.feed)
-        self._numbers: list[int] = []
-        self._rows: list[list[Cell]] = []
-        self._cells = 0  # in these rows
-        self._width = 0  # of the sheet
         self._last = 0
         self._row: dict[int, Cell | Fault] = {}
         self._number: int | None = None
@@ -156,15 +133,6 @@ class _Rows:
         parser = self.feed.parser
         parser.StartElementHandler, parser.EndElementHandler = self._start, self._end
         parser.CharacterDataHandler = self._data
-
-    @property
-    def are_many(self) -> bool:
-        return len(self._rows) >= PIECE_ROWS or self._cells >= PIECE_CELLS
-
-    def take(self) -> Piece:
-        piece = self._numbers, self._rows
-        self._numbers, self._rows, self._cells = [], [], 0
-        return piece
 
     def _start(self, name: str, attributes: Attributes) -> None:
         self.feed.enter()
@@ -301,32 +269,17 @@ class _Rows:
     def _end_row(self) -> None:
         number = self._number or self._last + 1
         if self._row:
+            self._check_order(number)
             self._add(number, self._row)
-        elif number > self._last:
-            self._last = number
+        self._last = max(number, self._last)
         self._row, self._number = {}, None
 
-    def _add(self, number: int, found: dict[int, Cell | Fault]) -> None:
+    def _check_order(self, number: int) -> None:
         if number <= self._last:
             raise FileBroken(
                 f"{self.feed.where}: row {number} comes after row {self._last}; "
                 "save the workbook again in a spreadsheet program"
             )
-        width = max(found) + 1
-        self._width, self._last = max(self._width, width), number
-        if self._width * number > CELLS_CAP or number > MOST_ROWS:
-            raise too_large(self.feed.part, self._width, number)
-        self._numbers.append(number)
-        self._rows.append(row_of([found.get(place, "") for place in range(width)]))
-        self._cells += width
-
-
-def too_large(part: str, columns: int, rows: int) -> FileBroken:
-    return FileBroken(
-        f"{part} reaches to row {rows:,} and column {columns:,}: "
-        f"{columns * rows:,} cells, the limit is {CELLS_CAP:,}; "
-        "delete what lies outside the table, split it, or send CSV"
-    )
 
 
 _BEGIN: dict[str, Callable[[_Rows, Attributes], None]] = {

@@ -4,22 +4,13 @@ import datetime
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import IO
 
 from server.cells import DateCell
 from server.readers.base import FileBroken
-from server.readers.cell_faults import Cell, Fault, Piece, error_of, row_of, unreadable, without_result
+from server.readers.cell_faults import Cell, Fault, Piece, error_of, unreadable, without_result
 from server.readers.workbooks.cell_text import as_number
-from server.readers.workbooks.event_sheet import (
-    CELLS_CAP,
-    LONGEST_TEXT,
-    MOST_COLUMNS,
-    MOST_ROWS,
-    PIECE_CELLS,
-    PIECE_ROWS,
-    too_large,
-)
-from server.readers.workbooks.part_events import Attributes, PartParser, elements, local
+from server.readers.workbooks.event_sheet import LONGEST_TEXT, MOST_COLUMNS
+from server.readers.workbooks.part_events import Attributes, SheetRows, elements, local, too_large
 from server.readers.workbooks.xlsx_package import UNPACKED_CAP, Parts
 
 CONTENT = "content.xml"
@@ -53,20 +44,9 @@ class OpenDocument:
             raise FileBroken(f"Cannot read sheet {sheet!r}: the spreadsheet has none of that name")
         try:
             with self._parts.opened(CONTENT, UNPACKED_CAP) as stream:
-                yield from _pieces(stream, sheet, self._truths)
+                yield from _Rows(sheet, self._truths).pieces(stream)
         except FileBroken as error:
             raise FileBroken(f"Cannot read sheet {sheet!r}: {error}") from error
-
-
-def _pieces(stream: IO[bytes], sheet: str, truths: tuple[Cell, Cell]) -> Iterator[tuple[Piece, int]]:
-    rows = _Rows(sheet, truths)
-    taken = 0
-    for length in rows.feed.read(stream):
-        taken += length
-        if rows.are_many:
-            yield rows.take(), taken
-            taken = 0
-    yield rows.take(), taken
 
 
 @dataclass(slots=True)
@@ -92,20 +72,16 @@ class _CellText:
         return "\n".join("".join(paragraph) for paragraph in self.paragraphs)
 
 
-class _Rows:
-    """Makes rows of one table."""
+class _Rows(SheetRows):
+    """Makes rows of the elements of one table."""
 
     def __init__(self, sheet: str, truths: tuple[Cell, Cell]) -> None:
-        self.feed = PartParser(CONTENT)
+        super().__init__(CONTENT)
         self._sheet = sheet
         self._truths = truths
         self._path: list[str] = []
         self._read = False  # the table is this one, and no other of the same name was before
         self._done = False
-        self._numbers: list[int] = []
-        self._rows: list[list[Cell]] = []
-        self._cells = 0
-        self._width = 0
         self._number = 0  # of the row, from 1
         self._row: dict[int, Cell | Fault] = {}
         self._place = 0
@@ -115,15 +91,6 @@ class _Rows:
         parser = self.feed.parser
         parser.StartElementHandler, parser.EndElementHandler = self._start, self._end
         parser.CharacterDataHandler = self._data
-
-    @property
-    def are_many(self) -> bool:
-        return len(self._rows) >= PIECE_ROWS or self._cells >= PIECE_CELLS
-
-    def take(self) -> Piece:
-        piece = self._numbers, self._rows
-        self._numbers, self._rows, self._cells = [], [], 0
-        return piece
 
     @property
     def _in_cell(self) -> bool:
@@ -193,16 +160,8 @@ class _Rows:
 
     def _end_row(self) -> None:
         first, self._number = self._number + 1, self._number + self._row_times
-        if not self._row:
-            return
-        width = max(self._row) + 1
-        self._width = max(self._width, width)
-        if self._width * self._number > CELLS_CAP or self._number > MOST_ROWS:
-            raise too_large(CONTENT, self._width, self._number)
-        cells = [self._row.get(place, "") for place in range(width)]
-        self._numbers += range(first, self._number + 1)
-        self._rows += [row_of(cells)] * self._row_times
-        self._cells += width * self._row_times
+        if self._row:
+            self._add(first, self._row, times=self._row_times)
 
     def _cell(self) -> Cell | Fault:
         more = self._attributes

@@ -15,9 +15,9 @@ from server.readers.cell_faults import Cell, Piece
 from server.readers.workbooks.binary_faults import faults_of_xls, faults_of_xlsb
 from server.readers.workbooks.calamine_workbook import LibraryWorkbook
 from server.readers.workbooks.cell_text import NotPlain
-from server.readers.workbooks.event_sheet import CELLS_CAP, too_large
 from server.readers.workbooks.fast_workbook import DAMAGED, PlainWorkbook
 from server.readers.workbooks.open_document import CONTENT, OpenDocument
+from server.readers.workbooks.part_events import CELLS_CAP, too_large
 from server.readers.workbooks.xlsx_package import KINDS, NO_WORKBOOK, OTHERS_CAP, UNPACKED_CAP, Parts, XlsxPackage
 
 KEPT_BYTES = 128 << 20  # of text that sheets were, with CELL_BYTES for each cell: about what the rows take
