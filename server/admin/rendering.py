@@ -11,6 +11,8 @@ import jinja2
 from aiohttp import web
 from markupsafe import Markup
 
+from server.engine.batches.log_text import log_text
+
 FOLDER = Path(__file__).parent
 TEMPLATES = web.AppKey("templates", jinja2.Environment)
 STEPS = ("bytes", "KiB", "MiB", "GiB", "TiB")
@@ -110,4 +112,5 @@ FILTERS: dict[str, Any] = {
     "duration": duration,
     "short": short,
     "as_text": as_text,
+    "log_text": log_text,
 }

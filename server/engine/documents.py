@@ -4,6 +4,7 @@ import dataclasses
 from typing import get_args
 
 from server.engine.batches.lifecycle import ERRAND, IMPORTS
+from server.engine.batches.log_text import log_text
 from server.engine.engine import Engine
 from storage.catalog.base import Batch as Batch
 from storage.catalog.base import BatchFile, Level
@@ -33,7 +34,7 @@ async def batch_document(engine: Engine, identifier: str, *, log_lines: int | No
         "files": [file_document(file) for file in await engine.batches.files(batch)],
         "job": job_summary(job) if job else None,
         "errands": [errand_document(one) for one in await engine.jobs.list(batch=batch.id) if one.mode == ERRAND],
-        "log": await log_text(engine, job.id, log_lines) if job else "",
+        "log": await whole_log(engine, job.id, log_lines) if job else "",
     }
 
 
@@ -92,10 +93,11 @@ def state_in_words(state: str, job: Job | None) -> str:
 async def log_lines(engine: Engine, job: str) -> list[Document]:
     """The log, a document for each line."""
     return [
-        {"position": line.position, "created": line.created, "level": line.level, "message": line.message}
+        {"position": line.position, "created": line.created, "level": line.level, "message": log_text(line)}
         for line in await engine.jobs.log(job)
     ]
 
 
-async def log_text(engine: Engine, job: str, lines: int | None = None) -> str:
-    return "\n".join(line.message for line in await engine.jobs.log(job, limit=lines))
+async def whole_log(engine: Engine, job: str, lines: int | None = None) -> str:
+    """Returns the log as one text, or its first lines."""
+    return "\n".join(map(log_text, await engine.jobs.log(job, limit=lines)))

@@ -15,6 +15,7 @@ T = TypeVar("T")
 
 BatchState = Literal["uploading", "ready", "scheduled", "running", "complete", "dry-run", "error", "cancelled"]
 Level = Literal["info", "warning", "error"]
+LogKind = Literal["start", "end", "exception", "cancelled", "note"]
 OutcomeStatus = Literal["created", "updated", "unchanged", "deleted", "failed", "skipped"]
 Operation = Callable[Concatenate[Connection, P], T]
 
@@ -133,12 +134,19 @@ class BatchFile:
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """`position` is chosen by the writer, so that writing a line again overwrites it."""
+    """What a run said once, as data; who shows a line makes its text.
+
+    `position` is chosen by the writer, so that writing a line again overwrites it. `kind` says what happened: the run
+    started, ended, was ended by an exception or on request, or had something to note. `message` is empty for a start
+    and an end. `record` is the number of the record that a note is about.
+    """
 
     position: int
     level: Level
     message: str
     created: datetime
+    kind: LogKind = "note"
+    record: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

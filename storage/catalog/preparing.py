@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Table, inspect, text
 from storage.database import Database
 from storage.schema import metadata
 
-REVISION = "0006"  # the newest of migrations/versions; a test compares
+REVISION = "0007"  # the newest of migrations/versions; a test compares
 
 
 def prepare(database: Database, tables: Sequence[Table]) -> None:

@@ -87,6 +87,8 @@ job_log = Table(
     Column("level", Text, nullable=False),
     Column("message", Text, nullable=False),
     Column("created", Moment, nullable=False),
+    Column("kind", Text, nullable=False, server_default="note"),
+    Column("record", Number),
 )
 
 outcomes = Table(

@@ -229,6 +229,32 @@ def test_a_log_line_written_again_replaces_itself(write: Write, job: str) -> Non
     assert write(journal.log, "another") == []
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("start", [0]),
+        ("Bad AGE (record 17)", [1]),
+        ("(record 1", [1]),
+        ("age", [1, 2]),
+        ("exception", [3]),
+        ("note", []),
+        ("%", []),
+    ],
+)
+def test_a_search_of_a_log_looks_at_the_message_the_record_and_the_kind(
+    write: Write, job: str, text: str, found: list[int]
+) -> None:
+    lines = [
+        LogLine(0, "info", "", NOW, "start"),
+        LogLine(1, "error", "bad age", NOW, record=17),
+        LogLine(2, "error", "bad age", NOW),
+        LogLine(3, "error", "gone", NOW, "exception"),
+    ]
+    write(journal.append_log, job, lines)
+    searched = write(journal.search_log, job, after=-1, to=None, text=text, level=None, limit=9)
+    assert [line.position for line in searched] == found
+
+
 def test_an_outcome_written_again_replaces_itself(write: Write, job: str) -> None:
     failed = Outcome(1, "failed", "a.json", 7, "no title", b"{\xff}", {"value": "x"})
     write(journal.put_outcomes, job, [Outcome(0, "created"), Outcome(1, "created")])

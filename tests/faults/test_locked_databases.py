@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from server.engine.batches.log_text import log_text
 from server.engine.clock import utc_now
 from server.engine.engine import Engine
 from server.engine.execution.dispatcher import Dispatcher, JobLimits
@@ -264,7 +265,7 @@ async def test_an_import_that_was_ended_for_silence_is_not_tried_again(
 
     monkeypatch.setattr(Dispatcher, "_watch", watch)
     job = await ended(house, JobLimits())
-    log = [line.message for line in await house.engine.jobs.log(house.job)]
+    log = [log_text(line) for line in await house.engine.jobs.log(house.job)]
     assert (job.state, len(orders)) == ("failed", 1)
     assert "no sign of life for 300 seconds ([jobs] stall_seconds)" in str(job.error)
     assert log[-2] == f"EXCEPTION: Error during import: {job.error}"

@@ -7,7 +7,7 @@ import typer
 from server.cli.open_engine import with_engine
 from server.cli.options import AsJson, Config, DataDir
 from server.cli.output import remark, say, show_json, show_list, show_one
-from server.engine.documents import job_document, log_lines, log_text, state_in_words
+from server.engine.documents import job_document, log_lines, state_in_words, whole_log
 from server.engine.engine import Engine
 
 entry = typer.Typer()
@@ -50,7 +50,7 @@ def log(id: str, as_json: AsJson = False, config: Config = None, data_dir: DataD
         if as_json:
             show_json(await log_lines(engine, id))
         else:
-            say(await log_text(engine, id))
+            say(await whole_log(engine, id))
 
     with_engine(config, data_dir, work)
 

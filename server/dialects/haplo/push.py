@@ -40,7 +40,8 @@ class PushApi:
         if not push.enabled:
             raise PushRefused(f"API is disabled: {url}")
         async with await receive_octets(self._engine.uploads, request, filename=FILE_NAME) as upload:
-            return rendered(request, await self._engine.pushes.push(process, upload, key=key))
+            result = await self._engine.pushes.push(process, upload, key=key)
+            return rendered(request, wire.push_reply(result))
 
     def _defined(self, url: str) -> tuple[Process, Push]:
         for process in self._engine.definitions.processes.values():
@@ -49,7 +50,7 @@ class PushApi:
         raise PushRefused(f"API not defined: {url}")
 
 
-def rendered(request: web.Request, reply: wire.Pushed, status: int | None = None) -> web.Response:
+def rendered(request: web.Request, reply: wire.PushReply, status: int | None = None) -> web.Response:
     """In the format of the API's definition, JSON where there is none."""
     status = status or wire.PUSH_STATUS[reply.result]
     text, kind = (

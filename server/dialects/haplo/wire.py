@@ -3,11 +3,13 @@
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple
 from xml.etree import ElementTree
 
+from server.engine.batches.log_text import log_text
+from server.engine.documents import LogLine
 from server.engine.errors import RequestInvalid
-from server.engine.vendors.haplo.pushes import Change
+from server.engine.vendors.haplo.pushes import Change, PushResult
 from server.web.auth import basic_credentials, header_key
 
 FAILED_VALIDATION = "Bad request (failed validation)"
@@ -110,25 +112,8 @@ def control_problems(messages: Sequence[str]) -> str:
 Actions = Sequence[tuple[int, Sequence[Change]]]
 
 
-class Pushed(Protocol):
-    """What came of a push."""
-
-    @property
-    def result(self) -> str: ...
-    @property
-    def applied(self) -> int: ...
-    @property
-    def failures(self) -> int: ...
-    @property
-    def error_count(self) -> int: ...
-    @property
-    def errors(self) -> Sequence[str]: ...
-    @property
-    def actions(self) -> Actions: ...
-
-
 class PushReply(NamedTuple):
-    """An answer to a push that never reached a record."""
+    """The answer to a push."""
 
     result: str
     applied: int = 0
@@ -138,7 +123,18 @@ class PushReply(NamedTuple):
     actions: Actions = ()
 
 
+def push_reply(result: PushResult) -> PushReply:
+    """Returns the answer to a push that was imported, or whose import ended early."""
+    errors = [_push_error(line) for line in result.errors]
+    return PushReply(result.result, result.applied, result.failures, result.error_count, errors, result.actions)
+
+
+def _push_error(line: LogLine) -> str:
+    return f"Exception when processing: {line.message}" if line.kind == "exception" else log_text(line)
+
+
 def push_error(message: str) -> PushReply:
+    """Returns the answer to a push that never reached a record."""
     return PushReply("error", error_count=1, errors=(message,))
 
 
@@ -147,7 +143,7 @@ NOT_AUTHORISED = PushReply("not authorised", error_count=1)
 PUSH_STATUS = {"success": 200, "failure": 400, "error": 400, "not authorised": 403}
 
 
-def push_json(reply: Pushed) -> str:
+def push_json(reply: PushReply) -> str:
     document = {
         "result": reply.result,
         "applied": reply.applied,
@@ -162,7 +158,7 @@ def push_json(reply: Pushed) -> str:
     return json.dumps(document, indent=4, ensure_ascii=False)
 
 
-def push_xml(reply: Pushed) -> str:
+def push_xml(reply: PushReply) -> str:
     root = _element(
         None,
         "response",

@@ -11,6 +11,7 @@ import orjson
 
 from server.dialects.native.errors import ParameterRepeated, ParameterUnknown, ParameterWrong
 from server.engine.batches.job_events import News
+from server.engine.batches.log_text import log_text
 from server.engine.documents import Document, Job, LogLine, Outcome, job_document
 from server.engine.records.pages import StoredRow, TableShape
 from server.mapping.language.processes import Process
@@ -110,7 +111,7 @@ def job(found: Job, batch: str | None) -> Document:
 
 
 def log_line(line: LogLine) -> Document:
-    return {"position": line.position, "level": line.level, "message": line.message, "created": line.created}
+    return {"position": line.position, "level": line.level, "message": log_text(line), "created": line.created}
 
 
 def outcome(found: Outcome) -> Document:

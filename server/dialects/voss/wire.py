@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from server.engine.batches.log_text import log_text
 from server.engine.errors import RequestInvalid
 from server.engine.vendors.voss.bulk_plan import node_pkid
 from server.engine.vendors.voss.transaction_states import (
@@ -44,8 +45,6 @@ _PART_ACTIONS: Mapping[Part, str] = {
     "schedule": "Create Schedule",
     "execute": "Execute Resource",
 }
-_FRAME = ("START: ", "END: ")
-_EXCEPTION = "EXCEPTION: Error during import: "
 
 
 def to_json(document: object) -> bytes:
@@ -385,9 +384,9 @@ def _log(found: Found, detail: Detail) -> list[dict[str, object]]:
         lines = [(0, "error", each, found.state.job.finished or found.state.job.started) for each in (said,) if each]
     else:
         lines = [
-            (line.position, line.level, line.message.removeprefix(_EXCEPTION), line.created)
+            (line.position, line.level, line.message if line.kind == "exception" else log_text(line), line.created)
             for line in detail.log
-            if not line.message.startswith(_FRAME)
+            if line.kind not in ("start", "end")
         ]
     return [
         {

@@ -7,13 +7,13 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from storage.catalog.base import BatchState, Level, LogLine
+from storage.catalog.base import BatchState, LogLine
 from storage.catalog.sql import batches, journal
 from storage.queues.base import FinalState, Job, JobQueue, NewJob
 
 ERRAND = "errand"  # the mode of jobs that the server does itself: mail, callbacks
 IMPORTS = ("import", "dry-run")  # the modes of jobs that worker processes do
-CANCELLED = "CANCELLED: the import was stopped on request; what it had committed stays"
+STOPPED = "the import was stopped on request; what it had committed stays"
 
 Hook = Callable[[Connection, Job, datetime], None]
 
@@ -40,13 +40,13 @@ class Lifecycle:
     def give_up(self, connection: Connection, job: Job, now: datetime) -> None:
         """Writes the end of a job that no worker brought to its end: `job.error` says why."""
         self._dequeued(connection, job, now)
-        _append_last(connection, job, "error", f"EXCEPTION: Error during import: {job.error}", now)
+        _log_end(connection, job, LogLine(0, "error", str(job.error), now, "exception"))
         self.end(connection, job, "failed", now, errors=job.errors)
 
     def cancel(self, connection: Connection, job: Job, now: datetime) -> None:
         """Writes the end of a job that was cancelled while it was queued; it may have run before."""
         self._dequeued(connection, job, now)
-        _append_last(connection, job, "warning", CANCELLED, now)
+        _log_end(connection, job, LogLine(0, "warning", STOPPED, now, "cancelled"))
         self.end(connection, job, "cancelled", now, errors=None)
 
     def follow(self, connection: Connection, job: Job, now: datetime) -> None:
@@ -69,16 +69,11 @@ def batch_state(state: FinalState, mode: str) -> BatchState:
     return "error" if state == "failed" else "cancelled"
 
 
-def moment(now: datetime) -> str:
-    """Returns a time as the vendor's log shows it (Haplo): JavaScript's text of a date, in UTC."""
-    return f"{now:%a %b %d %Y %H:%M:%S} GMT+0000 (UTC)"
-
-
-def _append_last(connection: Connection, job: Job, level: Level, message: str, now: datetime) -> None:
-    log = journal.log(connection, job.id)
-    position = log[-1].position + 1 if log else 0
-    lines = [LogLine(position, level, message, now), LogLine(position + 1, "info", f"END: {moment(now)}", now)]
-    journal.append_log(connection, job.id, lines)
+def _log_end(connection: Connection, job: Job, reason: LogLine) -> None:
+    """Appends the reason for the end and the last line to the job's log."""
+    position = journal.next_position(connection, job.id)
+    end = LogLine(position + 1, "info", "", reason.created, "end")
+    journal.append_log(connection, job.id, [replace(reason, position=position), end])
 
 
 def _move_batch(connection: Connection, job: Job, to: BatchState, *, errors: int | None = None) -> None:

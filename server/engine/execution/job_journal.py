@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from server.engine.batches.lifecycle import Lifecycle
 from server.engine.clock import Clock
 from server.engine.execution.tally import Account
-from storage.catalog.base import Batch, BatchFile, Catalog, LogLine
+from storage.catalog.base import Batch, BatchFile, Catalog
 from storage.catalog.sql import batches, journal, proposals
 from storage.errors import Superseded
 from storage.queues import jobs as sql
@@ -56,11 +56,11 @@ class Ledger:
 
     def account(self) -> Account:
         """As far as the job is known to have come, for a run that ends before it could look at its checkpoint."""
-        job, lines = self._catalog.read_now(lambda c: (sql.get(c, self._job.id), journal.log(c, self._job.id)))
-        counted = job or self._job
-        account = Account(
-            errors=counted.errors, position=lines[-1].position + 1 if lines else 0, fraction=counted.fraction
+        job, position = self._catalog.read_now(
+            lambda c: (sql.get(c, self._job.id), journal.next_position(c, self._job.id))
         )
+        counted = job or self._job
+        account = Account(errors=counted.errors, position=position, fraction=counted.fraction, clock=self._clock)
         account.counts.update(asdict(counted.counts))
         return account
 
@@ -70,7 +70,7 @@ class Ledger:
 
         def begin_anew(connection: Connection) -> None:
             journal.forget_from(connection, self._job.id, 0, 0)
-            self._put(connection, account, now)
+            self._put(connection, account)
 
         self._catalog.write_now(begin_anew)
         self._noted = now
@@ -81,7 +81,7 @@ class Ledger:
         fresh = self._noted is not None and (now - self._noted).total_seconds() < _PROGRESS_EVERY
         if fresh and not account.lines and not account.outcomes:
             return
-        self._catalog.write_now(self._put, account, now)
+        self._catalog.write_now(self._put, account)
         self._noted = now
 
     def forget_after(self, record: int, position: int) -> None:
@@ -100,7 +100,7 @@ class Ledger:
             account.fraction = 1.0
 
         def finish(connection: Connection) -> None:
-            self._put(connection, account, now)
+            self._put(connection, account)
             self._queue.finish(
                 connection,
                 self._job.id,
@@ -115,9 +115,8 @@ class Ledger:
 
         self._catalog.write_now(finish)
 
-    def _put(self, connection: Connection, account: Account, now: datetime) -> None:
-        lines = [LogLine(position, level, message, now) for position, level, message in account.lines]
-        journal.append_log(connection, self._job.id, lines)
+    def _put(self, connection: Connection, account: Account) -> None:
+        journal.append_log(connection, self._job.id, account.lines)
         journal.put_outcomes(connection, self._job.id, account.outcomes)
         counts = Counts(**account.counts)
         if not self._queue.progress(connection, self._job.id, self._owner, counts, account.errors, account.fraction):

@@ -6,7 +6,7 @@ from contextlib import ExitStack, suppress
 
 import structlog
 
-from server.engine.batches.lifecycle import CANCELLED, Lifecycle, moment
+from server.engine.batches.lifecycle import STOPPED, Lifecycle
 from server.engine.clock import Clock, utc_now
 from server.engine.definitions.table_width import check_room
 from server.engine.execution.job_journal import Ledger
@@ -112,7 +112,7 @@ class JobRun:
         self._signals = signals
         self._ledger = ledger
         self._prepare = prepare
-        self._account = Account()
+        self._account = Account(clock=clock)
         self._looked = self._pulsed = 0.0
 
     def verdict(self) -> Verdict:
@@ -125,7 +125,7 @@ class JobRun:
         except Superseded:
             return Verdict("done")
         except Cancelled:
-            self._account.log(CANCELLED, "warning")
+            self._account.log(STOPPED, "warning", kind="cancelled")
             self._end("cancelled")
         except RunFault as error:
             self._fail(str(error))
@@ -171,7 +171,7 @@ class JobRun:
             if begun is None:
                 self._start(work)
             else:
-                self._account = Account.restore(begun)
+                self._account = Account.restore(begun, self._clock)
                 number = (begun.position or {}).get("number")
                 self._ledger.forget_after(number if isinstance(number, int) else 0, self._account.position)
             samples = self._samples(work)
@@ -205,7 +205,7 @@ class JobRun:
         return Samples(work.model, self._order.models, wanted, work.misfits())
 
     def _start(self, work: Prepared) -> None:
-        self._account.log(self._first_line())
+        self._account.start()
         for message in work.messages:
             self._account.error(message)
         for remark in work.remarks:
@@ -220,9 +220,6 @@ class JobRun:
         except (BlobMissing, BlobDamaged) as error:
             name = file.name if file.filename in (None, "", file.name) else f"{file.name} ({file.filename})"
             raise RunFault(f"{name}: {error}; send the file again, then repeat the import") from error
-
-    def _first_line(self) -> str:
-        return f"START: {moment(self._clock())}"
 
     def _pause(self) -> None:
         """At a chunk's edge: tells the parent that we live, and hears whether to stop."""
@@ -241,12 +238,12 @@ class JobRun:
         if not self._account.begun:  # nothing of this run has been said: go on from what an earlier one said
             self._account = self._ledger.account()
         if not self._account.begun:
-            self._account.log(self._first_line())
-        self._account.error_line(f"EXCEPTION: Error during import: {message}")
+            self._account.start()
+        self._account.fail(message)
         self._end("failed", message)
 
     def _end(self, state: FinalState, error: str | None = None) -> None:
-        self._account.log(f"END: {moment(self._clock())}")
+        self._account.end()
         try:
             self._ledger.end(self._account, state, error)
         except Superseded:

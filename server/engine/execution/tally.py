@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from storage.catalog.base import Level, Outcome, OutcomeStatus
+from server.engine.clock import Clock, utc_now
+from storage.catalog.base import Level, LogKind, LogLine, Outcome, OutcomeStatus
 from storage.records.base import Checkpoint, Written
 
 STATUSES: tuple[OutcomeStatus, ...] = ("created", "updated", "unchanged", "deleted", "failed", "skipped")
@@ -36,23 +37,32 @@ class Account:
     hints: list[str] = field(default_factory=list)
     warned: int = 0  # warnings of records, those beyond the cap included
     remarks: list[str] = field(default_factory=list)  # what has been said about the files
-    lines: list[tuple[int, Level, str]] = field(default_factory=list)
+    lines: list[LogLine] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
+    clock: Clock = utc_now
 
     @property
     def begun(self) -> bool:
         """Whether the log has a first line."""
         return self.position > 0
 
-    def log(self, line: str, level: Level = "info") -> None:
-        self.lines.append((self.position, level, line))
+    def log(self, message: str, level: Level = "info", *, kind: LogKind = "note", record: int | None = None) -> None:
+        self.lines.append(LogLine(self.position, level, message, self.clock(), kind, record))
         self.position += 1
+
+    def start(self) -> None:
+        """Logs the first line of the run."""
+        self.log("", kind="start")
+
+    def end(self) -> None:
+        """Logs the last line of the run."""
+        self.log("", kind="end")
 
     def error(self, message: str, record: int | None = None) -> None:
         """Counts an error and logs it, up to the cap (Haplo: 499 messages, then one that says so)."""
         self.errors += 1
         if self.errors < MESSAGE_CAP:
-            self.log(message if record is None else f"{message} (record {record})", "error")
+            self.log(message, "error", record=record)
         elif self.errors == MESSAGE_CAP:
             self.log(TOO_MANY, "error")
 
@@ -60,7 +70,7 @@ class Account:
         """Logs a warning, up to the cap. It is no error: the record is stored all the same."""
         self.warned += 1
         if self.warned < WARNING_CAP:
-            self.log(message if record is None else f"{message} (record {record})", "warning")
+            self.log(message, "warning", record=record)
         elif self.warned == WARNING_CAP:
             self.log(TOO_MANY_WARNINGS, "warning")
 
@@ -71,10 +81,10 @@ class Account:
         self.remarks.append(sentence)
         self.log(sentence if len(self.remarks) < REMARK_CAP else TOO_MANY_REMARKS, "warning")
 
-    def error_line(self, line: str) -> None:
-        """An error that ends the run: counted, and always logged."""
+    def fail(self, reason: str) -> None:
+        """Counts the error that ends the run, and logs it however many there were before."""
         self.errors += 1
-        self.log(line, "error")
+        self.log(reason, "error", kind="exception")
 
     def count(self, status: OutcomeStatus, *, warned: bool = False) -> None:
         self.counts["read"] += 1
@@ -111,9 +121,9 @@ class Account:
         checkpoint.state |= {"hints": list(self.hints), "remarks": list(self.remarks)}
 
     @classmethod
-    def restore(cls, checkpoint: Checkpoint) -> "Account":
+    def restore(cls, checkpoint: Checkpoint, clock: Clock = utc_now) -> "Account":
         state = checkpoint.state
-        account = cls()
+        account = cls(clock=clock)
         account.counts.update(checkpoint.counts)
         account.errors = int(str(state.get("errors", 0)))
         account.position = int(str(state.get("log", 0)))

@@ -1,6 +1,5 @@
 """What the dry run of a proposed import came to: counts with samples, columns, and what speaks against it."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +21,6 @@ from storage.catalog.sql import journal
 
 _FIRST_LINES = 200  # of the log, in which we look for what is wrong with the whole
 _MOST_REMARKS = 20
-_OF_RECORD = re.compile(r" \(record \d+\)\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +147,8 @@ def _outcomes(connection: Connection, proposal: Proposal) -> tuple[list[Kind], l
 
 def remarks_of(lines: Sequence[LogLine]) -> list[str]:
     """What a log says about the files or the import as a whole: not of one record, nor what ended the job."""
-    told = [line.message for line in lines if line.level in ("error", "warning")]
-    return [said for said in told if not said.startswith("EXCEPTION: ") and not _OF_RECORD.search(said)][:_MOST_REMARKS]
+    notes = [line for line in lines if line.kind == "note" and line.level != "info"]
+    return [line.message for line in notes if line.record is None][:_MOST_REMARKS]
 
 
 def _matched(control: Mapping[str, Any], model: Model | None, seen: Mapping[str, Mapping[str, Any]]) -> Matched:

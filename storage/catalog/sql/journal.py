@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, literal_column, select
+from sqlalchemy import ColumnElement, Connection, Table, Text, cast, delete, func, literal_column, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import Insert
 
@@ -31,6 +31,12 @@ def log(connection: Connection, job: str, *, after: int = -1, limit: int | None 
     """In order; `after` is the position of the last line of the page before."""
     query = select(*_LINE).where(job_log.c.job == job, job_log.c.position > after)
     return many(LogLine, connection.execute(query.order_by(job_log.c.position).limit(limit)))
+
+
+def next_position(connection: Connection, job: str) -> int:
+    """Returns the position behind the last line of a job's log."""
+    last = connection.execute(select(func.max(job_log.c.position)).where(job_log.c.job == job)).scalar()
+    return 0 if last is None else int(last) + 1
 
 
 def put_outcomes(connection: Connection, job: str, rows: Sequence[Outcome]) -> None:
@@ -111,8 +117,15 @@ def search_log(
     if level is not None:
         query = query.where(job_log.c.level == level)
     if text is not None:
-        query = query.where(job_log.c.message.icontains(text, autoescape=True))
+        query = query.where(_holds(text))
     return many(LogLine, connection.execute(query.order_by(job_log.c.position).limit(limit)))
+
+
+def _holds(text: str) -> ColumnElement[bool]:
+    """Whether a line holds the text in its message, with the record it is about, or in the word for its kind."""
+    record = func.coalesce(" (record " + cast(job_log.c.record, Text) + ")", "")
+    of_kind = (job_log.c.kind != "note") & job_log.c.kind.icontains(text, autoescape=True)
+    return or_((job_log.c.message + record).icontains(text, autoescape=True), of_kind)
 
 
 def warnings(

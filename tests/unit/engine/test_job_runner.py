@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from server.engine.batches.log_text import log_text
 from server.engine.definitions import record_processors as processors
 from server.engine.engine import Engine, open_engine
 from server.engine.execution.worker import Order, Signals, Verdict
@@ -110,7 +111,7 @@ class Site:
         assert batch.job is not None
         job = await self.engine.jobs.get(batch.job)
         counts = {name: getattr(job.counts, name) for name in job.counts.__dataclass_fields__}
-        log = [line.message for line in await self.engine.jobs.log(batch.job)]
+        log = [log_text(line) for line in await self.engine.jobs.log(batch.job)]
         return Ended(batch.state, batch.errors, log, {name: count for name, count in counts.items() if count})
 
     async def rows(self, *columns: str) -> list[Any]:

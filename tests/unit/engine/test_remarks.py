@@ -110,8 +110,8 @@ def test_remarks_and_warnings_have_a_bound_of_their_own_that_survives_a_restart(
     for number in range(WARNING_CAP + 5):
         account.warn("odd", number)
     assert len(account.lines) == REMARK_CAP + WARNING_CAP
-    assert account.lines[REMARK_CAP - 1][2] == TOO_MANY_REMARKS
-    assert account.lines[-1][2] == TOO_MANY_WARNINGS
+    assert account.lines[REMARK_CAP - 1].message == TOO_MANY_REMARKS
+    assert account.lines[-1].message == TOO_MANY_WARNINGS
     account.save(checkpoint)
     again = Account.restore(checkpoint)
     again.remark("one more")

@@ -4,14 +4,18 @@ import multiprocessing
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
+from server.engine.batches.lifecycle import STOPPED
+from server.engine.batches.log_text import log_text
 from storage.catalog import migrating
 from storage.catalog.preparing import REVISION, revision
+from storage.catalog.sql import journal
 from storage.database import Database
 from storage.errors import DatabaseNewer
 from storage.opening import open_catalog
@@ -66,15 +70,18 @@ def test_an_old_catalog_is_migrated_when_it_is_opened(tmp_path: Path) -> None:
     opened.close_now()
 
 
+JOBS_OF_BEFORE = (
+    "INSERT INTO jobs (id, kind, mode, state, priority, due, attempts, max_attempts, furthest, created,"
+    " cancel_requested, count_read, count_created, count_updated, count_unchanged, count_deleted, count_failed,"
+    " count_skipped, errors, payload)"
+    " VALUES ('{id}', 'voss', 'import', 'queued', 0, '', 0, 3, 0, '', 0, 0, 0, 0, 0, 0, 0, 0, 0, '{{}}')"
+)
+
+
 def test_transactions_of_before_are_kept_and_may_share_a_job(empty: Database) -> None:
     def as_before(connection: Connection) -> None:
         migrating.upgrade(connection, "old.db", "0004")
-        connection.exec_driver_sql(
-            "INSERT INTO jobs (id, kind, mode, state, priority, due, attempts, max_attempts, furthest, created,"
-            " cancel_requested, count_read, count_created, count_updated, count_unchanged, count_deleted, count_failed,"
-            " count_skipped, errors, payload)"
-            " VALUES ('j', 'voss', 'import', 'queued', 0, '', 0, 3, 0, '', 0, 0, 0, 0, 0, 0, 0, 0, 0, '{}')"
-        )
+        connection.exec_driver_sql(JOBS_OF_BEFORE.format(id="j"))
         connection.exec_driver_sql(
             "INSERT INTO transactions (id, job, action, name, filename, hierarchy, username, submitted, due,"
             " parameters, request_meta) "
@@ -88,6 +95,39 @@ def test_transactions_of_before_are_kept_and_may_share_a_job(empty: Database) ->
     empty.write_now(lambda c: c.exec_driver_sql(copied.format(rest + ", plan, id")))
     kept = empty.read_now(lambda c: c.exec_driver_sql("SELECT number, id, due, scheduled_by FROM transactions").all())
     assert kept == [(1, "t", "2027", None), (9, "u", "2027", "t")]
+
+
+OLD_LINES = (
+    ("info", "START: Sat Feb 10 2018 09:05:59 GMT+0000 (UTC)", "2018-02-10T09:06:00.000001Z"),
+    ("error", "Unknown name in field colour for destination thing", "2018-02-10T09:06:00.000001Z"),
+    ("error", "x\ny (record 0) (record 12)", "2018-02-10T09:06:00.000001Z"),
+    ("warning", "people.csv: the file has no records", "2018-02-10T09:06:00.000001Z"),
+    ("info", "END: as a remark says (record 3)", "2018-02-10T09:06:00.000001Z"),
+    ("warning", f"CANCELLED: {STOPPED}", "2018-02-10T09:06:00.000001Z"),
+    ("error", "EXCEPTION: Error during import: given up (record 4)", "2018-02-10T09:06:00.000001Z"),
+    ("info", "END: Sat Feb 10 2018 09:06:00 GMT+0000 (UTC)", "2018-02-10T09:06:00.000001Z"),
+)
+
+
+def test_logs_of_before_show_as_before_and_are_typed(empty: Database) -> None:
+    def as_before(connection: Connection) -> None:
+        migrating.upgrade(connection, "old.db", "0006")
+        connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
+        for job in ("a", "b"):
+            rows = [(job, position, *line) for position, line in enumerate(OLD_LINES)]
+            connection.exec_driver_sql("INSERT INTO job_log VALUES (?, ?, ?, ?, ?)", rows)
+        connection.exec_driver_sql(JOBS_OF_BEFORE.format(id="a"))
+        connection.exec_driver_sql(JOBS_OF_BEFORE.format(id="b"))
+
+    empty.write_now(as_before)
+    empty.write_now(lambda c: migrating.upgrade(c, "old.db"))
+    for job in ("a", "b"):
+        lines = empty.read_now(partial(journal.log, job=job))
+        assert [(line.level, log_text(line)) for line in lines] == [(level, said) for level, said, _ in OLD_LINES]
+        assert [(line.kind, line.record) for line in lines] == [
+            *(("start", None), ("note", None), ("note", 12), ("note", None), ("note", None)),
+            *(("cancelled", None), ("exception", None), ("end", None)),
+        ]
 
 
 def test_a_migration_that_fails_leaves_everything_as_it_was(empty: Database) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from server.engine.batches.log_text import log_text
 from tests.support.replay import Ask, File, House, Multipart
 from tests.wire.haplo.people import CONTROL, control
 from tests.wire.haplo.test_cases import BATCH, STANDARD, to_batch, to_standard
@@ -44,7 +45,7 @@ async def run(house: House, batch: str, mode: str = "import", *uploads: Ask) -> 
     assert job is not None
     await house.engine.jobs.wait(job)
     after = await house.engine.batches.get("haplo-batch", batch)
-    return after.state, [line.message for line in await house.engine.jobs.log(job)], after.errors
+    return after.state, [log_text(line) for line in await house.engine.jobs.log(job)], after.errors
 
 
 async def people(house: House) -> list[Any]:

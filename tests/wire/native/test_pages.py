@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from server.engine.batches.batches import Plan
+from server.engine.batches.log_text import log_text
 from server.engine.documents import batch_document
 from server.engine.records import pages as record_pages
 from tests.support.replay import Ask, House, basic
@@ -185,7 +186,7 @@ async def test_a_job_has_its_log_and_its_outcomes_page_by_page(house: House) -> 
     _, job = await imported(house, *[NOBODY] * 5, ADA)
     log = await pages(house, f"{PATH}/jobs/{job}/log?limit=2", "lines")
     assert [line["position"] for line in log] == list(range(len(log)))
-    assert [line["message"] for line in log] == [line.message for line in await house.engine.jobs.log(job)]
+    assert [line["message"] for line in log] == [log_text(line) for line in await house.engine.jobs.log(job)]
     failed = await pages(house, f"{PATH}/jobs/{job}/outcomes?limit=2&status=failed", "outcomes")
     assert [outcome["record"] for outcome in failed] == list(range(5))
     assert json.loads(failed[0]["original"]) == NOBODY

@@ -8,13 +8,12 @@ from server.engine.batches.batches import Batches, Plan
 from server.engine.batches.jobs import Jobs
 from server.engine.uploads.uploads import Upload
 from server.mapping.language.processes import Process
-from storage.catalog.base import Key, Outcome
+from storage.catalog.base import Key, LogLine, Outcome
 from storage.queues.base import Job
 
 API = "haplo-push"
 FILE_NAME = "body"  # what a control file for a push calls its one file, unless it has DEFAULT
 _PRIORITY = 10  # somebody waits for the answer
-_EXCEPTION = "EXCEPTION: Error during import: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ class PushResult:
     applied: int
     failures: int
     error_count: int
-    errors: Sequence[str]
+    errors: Sequence[LogLine]
     actions: Sequence[tuple[int, Sequence[Change]]]
 
 
@@ -62,13 +61,9 @@ class Pushes:
             applied=job.counts.read - failed,
             failures=failed,
             error_count=job.errors,
-            errors=[_error(line.message) for line in log if line.level == "error"],
+            errors=[line for line in log if line.level == "error"],
             actions=[(outcome.record, changes) for outcome in outcomes if (changes := _changes(outcome))],
         )
-
-
-def _error(line: str) -> str:
-    return f"Exception when processing: {line.removeprefix(_EXCEPTION)}" if line.startswith(_EXCEPTION) else line
 
 
 def _changes(outcome: Outcome) -> list[Change]:
