@@ -290,7 +290,7 @@ def chains(files: processors.Files) -> processors.Files:
 
 @pytest.fixture
 def _installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    entries = [EntryPoint(f"test:{name}", f"test_perform:{name}", processors.GROUP) for name in ("joins", "chains")]
+    entries = [EntryPoint(f"test:{name}", f"{__name__}:{name}", processors.GROUP) for name in ("joins", "chains")]
     monkeypatch.setattr(processors, "_found", lambda: {entry.name: entry for entry in entries})
 
 
