@@ -4,7 +4,7 @@ A block holds consecutive records of one file. Records are numbered from 0 withi
 on its own is a `BadRecord` in its place, so that it fails alone; a file that cannot be read at all raises `FileBroken`.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple, Protocol, overload
 
@@ -81,6 +81,25 @@ class Reader(Protocol):
     def blocks(
         self, file: BinaryIO, options: Mapping[str, object], *, start: Position = START, size: int = 1000
     ) -> Iterator[Block]: ...
+
+
+class OriginalFile(NamedTuple):
+    """The file that records came in, and its entry in the control file."""
+
+    open: Callable[[], BinaryIO]
+    options: Mapping[str, object]
+
+
+class Original(NamedTuple):
+    """A record in the input's own bytes. A line that is too long for memory comes as `rest`, in pieces."""
+
+    place: int  # within its file, from 0; only for formats that ask for it
+    content: bytes
+    rest: Iterable[bytes] = ()
+
+
+Writer = Callable[[OriginalFile, Iterator[Original]], Iterator[bytes]]
+"""Makes a file of whole records, in order and piece by piece; the format's reader reads the same records again."""
 
 
 class RowRecords(Sequence[object]):

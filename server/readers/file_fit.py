@@ -2,27 +2,9 @@
 
 from collections.abc import Mapping
 
+from server.readers.formats import FORMATS
 from server.readers.sniff import Guess, sniff
 
-_FAMILIES: Mapping[str, str] = {
-    "csv-with-name-row": "a table of text (CSV)",
-    "tsv-with-name-row": "a table of text (TSV)",
-    "xlsx-with-name-row": "an Excel workbook",
-    "json-lines": "JSON Lines",
-    "json": "JSON",
-    "marc-json": "JSON",
-    "xml-text-of-children": "XML",
-    "xml-attributes": "XML",
-    "marc-xml": "MARCXML",
-    "marc": "binary MARC",
-}
-_ALSO: Mapping[str, tuple[str, ...]] = {
-    "csv-with-name-row": ("tsv-with-name-row",),
-    "tsv-with-name-row": ("csv-with-name-row",),
-    "xml-text-of-children": ("xml-attributes", "marc-xml"),
-    "xml-attributes": ("xml-text-of-children", "marc-xml"),
-    "marc-json": ("json", "json-lines"),
-}
 _SEPARATORS = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "vertical bars"}
 
 
@@ -32,10 +14,11 @@ def misfit(filename: str, head: bytes, entry: Mapping[str, object]) -> str | Non
     if not head.strip():
         return f"{filename} is empty: no records can come of it."
     guess = sniff(filename, head)
-    if read not in _FAMILIES or guess is None:
+    format = FORMATS.get(read)
+    if format is None or format.family is None or guess is None:
         return None
-    if guess.read != read and guess.read not in _ALSO.get(read, ()) and not _is_one_line(guess, read):
-        return f"{filename} looks like {_FAMILIES[guess.read]}, but is read as {_FAMILIES[read]}."
+    if guess.read not in (read, *format.may_look_like) and not _is_one_line(guess, read):
+        return f"{filename} looks like {FORMATS[guess.read].family}, but is read as {format.family}."
     return _separated(filename, head, guess, entry) or _in_charset(filename, guess, entry)
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from server.readers.formats import FORMATS
+
 PROJECT = Path(__file__).parents[2]
 SOURCES = sorted([*PROJECT.glob("server/**/*.py"), *PROJECT.glob("storage/**/*.py")])
 TESTS = sorted(PROJECT.glob("tests/**/*.py"))
@@ -66,6 +68,12 @@ def guesses_formats(tree):
     return [n.lineno for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module in modules]
 
 
+def names_formats(tree):
+    """A second list of formats begins with a name. `json` is also a type of values and a form of the log."""
+    names = FORMATS.keys() - {"json"}
+    return [n.lineno for n in ast.walk(tree) if isinstance(n, ast.Constant) and n.value in names]
+
+
 def sleeps(tree):
     calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call)]
     return [c.lineno for c in calls if named(c.func) == "time.sleep" or (named(c.func) == "asyncio.sleep" and naps(c))]
@@ -106,6 +114,11 @@ def test_only_the_worker_looks_into_files():
     }
 
 
+def test_only_readers_name_formats():
+    others = [file for file in SOURCES if not file.is_relative_to(PROJECT / "server/readers")]
+    assert offenders(others, names_formats) == {}
+
+
 def test_no_test_sleeps():
     assert offenders(TESTS, sleeps) == {}
 
@@ -134,6 +147,7 @@ def test_modules_are_short():
         (formats_texts, "def f(cell): return cell.test.format_map({})"),
         (formats_texts, "str.format('{}', 1)"),
         (guesses_formats, "from server.readers.sniff import sniff"),
+        (names_formats, "def f(read): return read == 'json-lines'"),
         (sleeps, "import time\ntime.sleep(1)"),
         (sleeps, "import asyncio\nasync def f(): await asyncio.sleep(0.1)"),
         (long_functions, "def f():\n" + " pass\n" * LONGEST_FUNCTION),

@@ -10,10 +10,9 @@ from aiohttp import web
 from server.engine.definitions.authoring import Authoring
 from server.mapping.language.skeleton import generate_skeleton
 from server.mapping.model.model import Destination, Model, Name
-from server.readers import READERS
+from server.readers.formats import FORMATS
 
-OWN_READERS = "source-records-"  # of libraries, for the server's own control files
-OFFERED = tuple(name for name in READERS if not name.startswith(OWN_READERS))
+OFFERED = tuple(name for name, format in FORMATS.items() if format.is_offered)
 
 
 @dataclass(frozen=True, slots=True)

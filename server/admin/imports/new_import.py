@@ -17,25 +17,12 @@ from server.engine.review.templates import Role, roles_of, template_of
 from server.engine.uploads.uploads import Form, Upload
 from server.mapping.language.processes import Process
 from server.mapping.language.reading import CHOICES, choices_of
+from server.readers.formats import FORMATS
 
 PATH = "/admin/new-import"
 LONGEST_COMMENT = 1000
 MOST_ROLES = 64
 FIELDS = ("file", *(f"file-{number}" for number in range(MOST_ROLES)))
-
-READERS: Mapping[str, str] = {
-    "csv-with-name-row": "CSV, with the names of the columns in its first line",
-    "tsv-with-name-row": "columns of text, with their names in the first line",
-    "xlsx-with-name-row": "a workbook (.xlsx, .xlsm, .xlsb, .xls, .ods) with the names of the columns in its first row",
-    "json-lines": "JSON Lines: one JSON object a line",
-    "json": "JSON: a list of objects",
-    "xml-text-of-children": "XML: values are the text of a record's child elements",
-    "xml-attributes": "XML: values are a record's attributes",
-    "marc": "binary MARC (ISO 2709)",
-    "marc-xml": "MARCXML",
-    "marc-json": "MARC in JSON",
-    "edifact": "EDIFACT",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +103,7 @@ class NewImportPages:
         if model is None:
             raise ControlNotFound(f"{digest}: its model {control.get('model')} is not there any more")
         roles = await asyncio.to_thread(roles_of, control, model, MOST_ROLES)
-        return Chosen(process, digest, content, roles, choices_of(control, model))
+        return Chosen(process, digest, content, roles, choices_of(control, model, FORMATS))
 
     def _read_otherwise(self, chosen: Chosen, fields: Mapping[str, str], problems: list[str]) -> bytes:
         """The control file with the options that were chosen in the form."""
@@ -137,7 +124,6 @@ class NewImportPages:
             status=400 if listed else 200,
             chosen=chosen,
             fields=[(field_of(number, role), role) for number, role in enumerate(chosen.roles)],
-            readers=READERS,
             options=chosen.options,
             chosen_options={key: text for key, text in (given or {}).items() if key in CHOICES and text},
             comment=(given or {}).get("comment", ""),

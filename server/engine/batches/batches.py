@@ -24,6 +24,7 @@ from server.engine.json_shape import MOST_WRITTEN, has_more_values
 from server.engine.uploads.small_blobs import keep_all
 from server.engine.uploads.uploads import Upload
 from server.mapping.language.row_control import row_control
+from server.readers.formats import JSON_LINES
 from storage.blobs.base import BlobStore
 from storage.catalog.base import Batch, BatchFile, BatchState, Catalog, Key, NewBatch
 from storage.catalog.sql import batches as sql
@@ -153,7 +154,7 @@ class Batches:
         """
         async with upload:
             definition = self._definitions.process(process)
-            control = row_control(definition.control, self._definitions.models[definition.model])
+            control = row_control(definition.control, self._definitions.models[definition.model], JSON_LINES)
             new = NewBatch(
                 identifier=new_identifier(),
                 api=api,

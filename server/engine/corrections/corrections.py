@@ -1,4 +1,4 @@
-"""Records of a batch that failed, or lost a value, as files to be put right and imported again (see `reissue_forms`).
+"""Records of a batch that failed, or lost a value, as files to be corrected and imported again.
 
 Most come out of the catalog as they are. What it keeps only the beginning of is read again from the file it came in:
 a record is given whole, or the download ends with an error; never does it hold a part of one.
@@ -15,7 +15,6 @@ import orjson
 from sqlalchemy import Connection
 
 from server.engine.batches.failure_causes import Kind, Wanted, outcomes_of
-from server.engine.corrections.formats import FORMS, JOINED, Failed, Form, Input
 from server.engine.corrections.workbooks import (
     BulkRow,
     apart,
@@ -28,8 +27,8 @@ from server.engine.corrections.workbooks import (
 from server.engine.errors import BatchFileNotFound, Refused
 from server.mapping.language.control import ControlFile, parse_control
 from server.mapping.model.scope import RunFault
-from server.readers import READERS
-from server.readers.base import Block, FileBroken, Reader
+from server.readers.base import Block, FileBroken, Original, OriginalFile
+from server.readers.formats import FORMATS, Format
 from storage.blobs.base import BlobStore
 from storage.catalog.base import ORIGINAL_BYTES, Batch, BatchFile, Catalog, Outcome
 from storage.catalog.sql import batches as sql
@@ -39,8 +38,7 @@ from storage.errors import BlobMissing
 P = ParamSpec("P")
 T = TypeVar("T")
 
-XLSX = "xlsx-with-name-row"
-_WORKBOOK = "Excel workbook"
+_JOINED = "JSON Lines, as the record processor gave them"
 _PAGE = 200  # outcomes in memory, each with an original of 64 KiB at most
 _LINE_STEP = 1 << 20
 _NONE: Mapping[Kind, str] = {
@@ -63,7 +61,7 @@ class Offer:
     """A file of such records: of which role, in which format, and what to call it."""
 
     role: str
-    words: str
+    title: str
     filename: str
 
 
@@ -74,8 +72,8 @@ class _Source:
     options: Mapping[str, object]
 
     @property
-    def reader(self) -> Reader:
-        return READERS[str(self.options.get("read"))]
+    def format(self) -> Format:
+        return FORMATS[str(self.options["read"])]
 
 
 class Reissue:
@@ -87,12 +85,12 @@ class Reissue:
         """One for each file of the batch. Blocks: it reads the control file."""
         files = self._files(batch)
         if batch.control is None:
-            return [Offer(file.name, _WORKBOOK, _called(file, ".xlsx", kind, always=True)) for file in files]
+            return [Offer(file.name, "Excel workbook", _called(file, ".xlsx", kind, always=True)) for file in files]
         control = self._control(batch.control)
         if control is None:
             return []
         if control.record_processor is not None:
-            return [Offer("", JOINED.words, f"{kind}{JOINED.suffix}")]
+            return [Offer("", _JOINED, f"{kind}.jsonl")]
         return [offer for file in files if (offer := _offer(control, file, kind)) is not None]
 
     def pieces(self, batch: Batch, role: str, kind: Kind = "failed") -> Iterator[bytes]:
@@ -111,13 +109,12 @@ class Reissue:
         source = next((source for source in sources if source.name == role), None)
         if source is None:
             raise BatchFileNotFound(role)
-        if source.options["read"] == XLSX:
+        if source.format.writer is None:
             return self._table(wanted, sources, source)
-        form = FORMS[str(source.options["read"])]
-        input = Input(lambda: self._open(source.digest), source.options)
-        return form.pieces(input, self._whole(wanted, sources, source, form))
+        file = OriginalFile(lambda: self._open(source.digest), source.options)
+        return source.format.writer(file, self._whole(wanted, sources, source))
 
-    def _whole(self, wanted: Wanted, sources: Sequence[_Source], source: _Source, form: Form) -> Iterator[Failed]:
+    def _whole(self, wanted: Wanted, sources: Sequence[_Source], source: _Source) -> Iterator[Original]:
         """The records of a file, each whole."""
         before = _Counted(sources, source, self._open)
         with (
@@ -126,12 +123,13 @@ class Reissue:
         ):
             for outcome in self._chosen(wanted, source.name):
                 if _LONG_LINE.match(outcome.message or "") and outcome.line is not None:
-                    yield Failed(0, b"", lines.copy(outcome.line))
+                    yield Original(0, b"", lines.copy(outcome.line))
                 elif _is_cut(outcome):
                     place = outcome.record - before.records
-                    yield Failed(place, again.original(place))
+                    yield Original(place, again.original(place))
                 else:
-                    yield Failed(outcome.record - before.records if form.counts else 0, outcome.original or b"")
+                    place = outcome.record - before.records if source.format.writes_by_place else 0
+                    yield Original(place, outcome.original or b"")
 
     def _table(self, wanted: Wanted, sources: Sequence[_Source], source: _Source) -> Iterator[bytes]:
         path = self._path(source.digest)
@@ -274,7 +272,7 @@ class _Lines:
 def _blocks(source: _Source, open: Callable[[str], BinaryIO]) -> Generator[Block, None, None]:
     with open(source.digest) as file:
         try:
-            yield from source.reader.blocks(file, source.options)
+            yield from source.format.reader.blocks(file, source.options)
         except FileBroken as error:
             raise RecordsLost(f"{source.name} cannot be read again: {error}") from error
 
@@ -305,17 +303,15 @@ def _entry(control: ControlFile, name: str) -> Mapping[str, object] | None:
         entry = control.entry(name)
     except RunFault:
         return None
-    return entry if entry.get("read") in FORMS or entry.get("read") == XLSX else None
+    return entry if entry.get("read") in FORMATS else None
 
 
 def _offer(control: ControlFile, file: BatchFile, kind: Kind) -> Offer | None:
     entry = _entry(control, file.name)
     if entry is None:
         return None
-    if entry["read"] == XLSX:
-        return Offer(file.name, _WORKBOOK, _called(file, ".xlsx", kind, always=True))
-    form = FORMS[str(entry["read"])]
-    return Offer(file.name, form.words, _called(file, form.suffix, kind))
+    format = FORMATS[str(entry["read"])]
+    return Offer(file.name, format.title, _called(file, format.suffix, kind, always=format.writer is None))
 
 
 def _called(file: BatchFile, suffix: str, kind: Kind, *, always: bool = False) -> str:

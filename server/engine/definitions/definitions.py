@@ -17,7 +17,7 @@ from server.mapping.model.document import Fault
 from server.mapping.model.model import Model, ModelInvalid, check_tables, parse_model
 from server.mapping.model.positions import as_where
 from server.mapping.program.compile import Program, compile_control
-from server.readers import READERS
+from server.readers.formats import FORMATS
 from storage.records.base import Column, Table
 
 
@@ -121,12 +121,12 @@ def control_read_as(
     if not options:
         return None
     try:
-        document = read_as(control, options, models.get(str(control.get("model"))))
+        document = read_as(control, options, formats=FORMATS, model=models.get(str(control.get("model"))))
     except ReadingWrong as error:
         raise RequestInvalid(str(error)) from error
     entries = document.get("files")
     for entry in entries.values() if isinstance(entries, Mapping) else ():
-        problem = READERS[str(entry["read"])].check(entry)
+        problem = FORMATS[str(entry["read"])].reader.check(entry)
         if problem:
             raise RequestInvalid(problem)
     return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
@@ -139,7 +139,7 @@ def check_control(document: object, models: Mapping[str, Model]) -> list[str]:
 
 
 def _reads() -> Mapping[str, ReaderCheck]:
-    return {name: reader.check for name, reader in READERS.items()}
+    return {name: format.reader.check for name, format in FORMATS.items()}
 
 
 def control_mistakes(document: object, models: Mapping[str, Model]) -> list[Mistake]:
@@ -155,7 +155,9 @@ def check_process(path: Path, document: object, models: Mapping[str, Model]) -> 
     problems: list[str] = []
     process: Process | None = None
     try:
-        process = parse_process(document, str(path), models, lambda name: _control(path.parent, name))
+        process = parse_process(
+            document, str(path), models, formats=FORMATS, load_control=lambda name: _control(path.parent, name)
+        )
     except ProcessInvalid as error:
         problems += error.problems
     control = _control_of(path, document) if process is None else process.control

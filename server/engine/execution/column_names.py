@@ -15,8 +15,6 @@ from server.mapping.language.name_rows import (
 from server.mapping.model.scope import RunFault
 from server.readers.base import Block, RowRecords
 
-_FIXED = ("marc", "marc-xml", "marc-json", "edifact")  # their records have the same names in every file
-
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
@@ -30,11 +28,11 @@ class NameCheck:
     Columns of a table are renamed where they only look like those that are read; in other records these are refused.
     """
 
-    def __init__(self, read: ReadNames, title: str, format: object) -> None:
+    def __init__(self, read: ReadNames, title: str, *, has_fixed_names: bool) -> None:
         self._read = read
         self._title = title
         self._seen: _Seen | None = None
-        self._is_known = not read.all or format in _FIXED  # whether records without a name row need no further look
+        self._is_known = not read.all or has_fixed_names  # whether records without a name row need no further look
 
     def __call__(self, block: Block) -> Block:
         records = block.records

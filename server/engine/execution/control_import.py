@@ -18,8 +18,8 @@ from server.mapping.model.model import Model
 from server.mapping.model.scope import RunFault
 from server.mapping.program.compile import compile_control
 from server.mapping.program.fast_path import plan
-from server.readers import READERS
 from server.readers.file_fit import misfit
+from server.readers.formats import FORMATS
 from server.readers.sniff import HEAD
 from server.readers.workbooks.xlsx_reader import READ_COLUMNS
 from storage.catalog.base import BatchFile
@@ -74,7 +74,7 @@ def _sources(context: JobContext, control: ControlFile, is_read: IsRead | None) 
 
 def _source(context: JobContext, control: ControlFile, file: BatchFile, is_read: IsRead | None) -> Source:
     options = {**control.entry(file.name), READ_COLUMNS: is_read}
-    reader = READERS[str(options["read"])]
+    reader = FORMATS[str(options["read"])].reader
     return Source(
         file.name,
         reader,

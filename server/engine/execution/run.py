@@ -17,6 +17,7 @@ from server.mapping.language.name_rows import ReadNames
 from server.mapping.model.scope import Change, Lookup, Loss, Result, RunFault
 from server.mapping.program.fast_path import FlatPlan, Rows
 from server.readers.base import START, BadRecord, Block, FileBroken, Position
+from server.readers.formats import FORMATS
 from storage.catalog.base import ORIGINAL_BYTES, Outcome, OutcomeStatus
 from storage.errors import RowRefused
 from storage.records.base import Checkpoint, Chunk, Origin, Scalar, Session, Upserts, Written
@@ -112,7 +113,9 @@ class Run:
 
 
 def _name_check(reads: ReadNames, source: Source) -> NameCheck:
-    return NameCheck(reads, source.title or source.name, source.options.get("read"))
+    format = FORMATS.get(str(source.options.get("read")))  # what a record processor makes is in no format
+    fixed = format is not None and format.has_fixed_names
+    return NameCheck(reads, source.title or source.name, has_fixed_names=fixed)
 
 
 def check_whole_files(sources: Sequence[Source], pause: Callable[[], None]) -> None:

@@ -16,6 +16,7 @@ from server.mapping.language.flows import Flow
 from server.mapping.language.processes import Process
 from server.mapping.language.reading import choices_of, differences
 from server.mapping.model.model import Model
+from server.readers.formats import FORMATS
 from storage.catalog.base import BatchFile, Catalog, LogLine, Outcome, OutcomeStatus
 from storage.catalog.sql import journal
 
@@ -104,7 +105,7 @@ class Summaries:
         seen = {file["name"]: file for file in found.get("files", ())}
         matched = _matched(control, model, seen)
         files = [_file(file, seen.get(file.name, {}), matched) for file in proposal.files]
-        choices = [] if model is None else choices_of(control, model)
+        choices = [] if model is None else choices_of(control, model, FORMATS)
         changed = list(self._changed(proposal, found, model, control))
         return Summary(kinds, files, matched, changed, remarks, choices)
 

@@ -12,6 +12,7 @@ from typing import Literal, cast
 
 import orjson
 
+from server.mapping.language.reading import InputFormats
 from server.mapping.language.shorthand import SHORT_KEYS, short_control
 from server.mapping.model.document import Fields, Problems, choices, quoted
 from server.mapping.model.model import Model
@@ -60,13 +61,15 @@ LoadControl = Callable[[str], object]
 """The document of a control file beside the process file; raises OSError or ValueError with the reason."""
 
 
-def parse_process(document: object, source: str, models: Mapping[str, Model], load_control: LoadControl) -> Process:
+def parse_process(
+    document: object, source: str, models: Mapping[str, Model], *, formats: InputFormats, load_control: LoadControl
+) -> Process:
     """Raises ProcessInvalid with all problems at once. The control file itself is not validated here."""
     problems = Problems(source)
     long = isinstance(document, dict) and "control" in document
     fields = Fields(document, "", problems, (*_COMMON_KEYS, *(("control",) if long else SHORT_KEYS)))
     id_ = fields.text("id", required=True) or ""
-    control = _control(fields, load_control) if long else short_control(fields, models)
+    control = _control(fields, load_control) if long else short_control(fields, models, formats)
     process = Process(
         id=id_,
         label=fields.text("label") or id_,

@@ -1,24 +1,34 @@
 """How files are read: the options that a short process or a single import may choose."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol
 
 from server.mapping.language import decimal_marks
 from server.mapping.model.model import Model
 from server.mapping.values.written_numbers import DECIMAL_MARKS, MARKS_SHOWN
 
-_TEXT = ("csv-with-name-row", "tsv-with-name-row")
-TAKERS: Mapping[str, tuple[str, ...]] = {
-    "charset": _TEXT,
-    "separator": _TEXT,
-    "quote": ("csv-with-name-row",),
-    "sheet": ("xlsx-with-name-row",),
-}
+OF_READERS = ("charset", "separator", "quote", "sheet")
 DECIMAL = decimal_marks.KEY  # of numbers in the instructions, not of a reader
-CHOICES = (*TAKERS, DECIMAL)
+CHOICES = (*OF_READERS, DECIMAL)
 _SEPARATORS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";"}
-
-
 _MARKS = {"comma": ",", "point": "."}
+
+
+class InputFormat(Protocol):
+    """What the import language knows of a file format.
+
+    * `options` are those of OF_READERS that its reader takes.
+    * `values`: every value of a record is a text, or a cell of a workbook, or may be an object or list.
+    """
+
+    @property
+    def options(self) -> Sequence[str]: ...
+
+    @property
+    def values(self) -> Literal["texts", "cells", "nested"]: ...
+
+
+InputFormats = Mapping[str, InputFormat]
 
 
 class ReadingWrong(ValueError):
@@ -39,19 +49,23 @@ def chosen(texts: Mapping[str, str | None]) -> dict[str, object]:
 
 
 def read_as(
-    control: Mapping[str, object], options: Mapping[str, object], model: Model | None = None
+    control: Mapping[str, object],
+    options: Mapping[str, object],
+    *,
+    formats: InputFormats,
+    model: Model | None = None,
 ) -> Mapping[str, object]:
-    """The control file with other options for all that takes them; raises ReadingWrong where nothing does."""
+    """The control file with other options for all files that take them; raises ReadingWrong where none does."""
     files = control.get("files")
     if not options or not isinstance(files, Mapping):
         return control
-    of_readers = {key: value for key, value in options.items() if key in TAKERS}
+    of_readers = {key: value for key, value in options.items() if key in OF_READERS}
     for key in of_readers:
-        if not any(takes(entry, key) for entry in files.values()):
-            right = " or ".join(TAKERS[key])
+        if not any(takes(entry, key, formats) for entry in files.values()):
+            right = " or ".join(takers(key, formats))
             raise ReadingWrong(f"{key}: no file of this process takes it; files that are read as {right} do")
     marked = control if DECIMAL not in options else _marked(control, options[DECIMAL], model)
-    return {**marked, "files": {name: _with(entry, of_readers) for name, entry in files.items()}}
+    return {**marked, "files": {name: _with(entry, of_readers, formats) for name, entry in files.items()}}
 
 
 def _marked(control: Mapping[str, object], mark: object, model: Model | None) -> Mapping[str, object]:
@@ -63,23 +77,28 @@ def _marked(control: Mapping[str, object], mark: object, model: Model | None) ->
     return marked
 
 
-def choices_of(control: Mapping[str, object], model: Model) -> list[str]:
+def choices_of(control: Mapping[str, object], model: Model, formats: InputFormats) -> list[str]:
     """The options that may be chosen for one import by this control file."""
     files = control.get("files")
     entries = list(files.values()) if isinstance(files, Mapping) else []
-    found = [key for key in TAKERS if any(takes(entry, key) for entry in entries)]
+    found = [key for key in OF_READERS if any(takes(entry, key, formats) for entry in entries)]
     return [*found, DECIMAL] if decimal_marks.reads_numbers(control, model) else found
 
 
-def takes(entry: object, key: str) -> bool:
-    """Whether a file's entry in a control file has a reader with this option."""
-    return isinstance(entry, Mapping) and entry.get("read") in TAKERS[key]
+def takers(key: str, formats: InputFormats) -> list[str]:
+    """The formats whose readers have this option."""
+    return [name for name, format in formats.items() if key in format.options]
 
 
-def _with(entry: object, options: Mapping[str, object]) -> object:
+def takes(entry: object, key: str, formats: InputFormats) -> bool:
+    """Says whether a file's entry in a control file names a reader with this option."""
+    return isinstance(entry, Mapping) and entry.get("read") in takers(key, formats)
+
+
+def _with(entry: object, options: Mapping[str, object], formats: InputFormats) -> object:
     if not isinstance(entry, Mapping):
         return entry
-    return {**entry, **{key: value for key, value in options.items() if takes(entry, key)}}
+    return {**entry, **{key: value for key, value in options.items() if takes(entry, key, formats)}}
 
 
 def differences(control: Mapping[str, object], other: Mapping[str, object]) -> dict[str, object] | None:

@@ -20,8 +20,8 @@ _NO_IDENTIFIER = {*PARTS, "json", "ref", "datetime"}  # unless the control file 
 _FIELD_KEYS = ("action", "source", "destination", "multivalue", "qualifier")
 
 
-def row_control(control: Instruction, model: Model) -> dict[str, object]:
-    """Of a valid control file; the same one for the same process."""
+def row_control(control: Instruction, model: Model, read: str) -> dict[str, object]:
+    """Wraps a valid control file; `read` is the format of the rows. The same process gives the same control file."""
     instructions = parse_control(control).instructions
     fields = list(_fields(instructions))
     columns = dict.fromkeys(_sources(instructions))
@@ -31,7 +31,7 @@ def row_control(control: Instruction, model: Model) -> dict[str, object]:
         instructions = [*instructions[:place], wrapped, *instructions[place + 1 :]]
         columns |= dict.fromkeys(wrapped["columns"])  # type: ignore[call-overload]
     strict = {"action": "only-columns", "columns": list(columns)}
-    return {**control, "files": {"DEFAULT": {"read": "json-lines"}}, "instructions": [strict, *instructions]}
+    return {**control, "files": {"DEFAULT": {"read": read}}, "instructions": [strict, *instructions]}
 
 
 def _is_ready(instruction: Instruction, model: Model) -> bool:

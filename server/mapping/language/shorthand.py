@@ -5,22 +5,18 @@ from dataclasses import dataclass
 
 from server.mapping.language.control import ON_BAD_VALUE
 from server.mapping.language.decimal_marks import NUMBERS
-from server.mapping.language.reading import TAKERS, takes
+from server.mapping.language.reading import OF_READERS, InputFormats, takers, takes
 from server.mapping.model.document import Fields, choices, quoted
 from server.mapping.model.model import Destination, Model, Name
 from server.mapping.values.dates import ISO_8601, WHOLE_TEXT
 from server.mapping.values.structured import PARTS
 from server.mapping.values.written_numbers import DECIMAL_MARKS
 
-SHORT_KEYS = ("model", "destination", "read", "write", "columns", "on_bad_value", "decimal", *TAKERS)
+SHORT_KEYS = ("model", "destination", "read", "write", "columns", "on_bad_value", "decimal", *OF_READERS)
 YES, NO = ("true", "yes", "1"), ("false", "no", "0")
 
 Instruction = dict[str, object]
 
-_FLAT_READERS = frozenset(
-    ("csv-with-name-row", "tsv-with-name-row", "xlsx-with-name-row", "xml-text-of-children", "xml-attributes")
-)
-_ONLY_TEXTS = _FLAT_READERS - {"xlsx-with-name-row"}  # a cell of a workbook may hold false
 _OPTIONS = (
     "qualifier", "filters", "mapInputValue", "mapInputValueDefault", "refMapping", "dateFormat", "trueValue",
     "falseValue", "country", "decimal",
@@ -41,26 +37,28 @@ class Column:
 class Plan:
     destination: Destination
     write: str
-    flat: bool  # every value of the input is text
+    flat: bool  # no value of the input is an object or a list
     columns: Sequence[Column]
     keeps_false: bool  # the input may hold false, and means it
     decimal: str | None = None  # the decimal mark of numbers, where a column names none
 
 
-def short_control(fields: Fields, models: Mapping[str, Model]) -> dict[str, object]:
+def short_control(fields: Fields, models: Mapping[str, Model], formats: InputFormats) -> dict[str, object]:
     """The control file; empty where there are problems with the model or the destination."""
     label = fields.choice("model", tuple(models))
     destination = _destination(fields, models[label]) if label else None
-    read = _read(fields)
+    read = _read(fields, formats)
     write = fields.choice("write", ("create", "update", "upsert")) or "create"
     if label is None or destination is None:
         return {}
     if write != "create" and not destination.key:
         fields.wrong("write", f'"create", as destination {destination.name} has no key')
-    flat = read.get("read") in _FLAT_READERS
+    format = formats.get(str(read.get("read")))
+    values = "nested" if format is None else format.values
+    flat = values != "nested"
     bad = fields.choice("on_bad_value", ("fail", "drop"), "fail")
-    keeps_false = read.get("read") not in _ONLY_TEXTS
-    plan = Plan(destination, write, flat, _columns(fields, destination, flat), keeps_false, _decimal(fields))
+    columns = _columns(fields, destination, flat)
+    plan = Plan(destination, write, flat, columns, keeps_false=values != "texts", decimal=_decimal(fields))
     _check_key(fields, plan)
     return {
         "dataImportControlFileVersion": 0,
@@ -89,13 +87,13 @@ def _destination(fields: Fields, model: Model) -> Destination | None:
     return destination
 
 
-def _read(fields: Fields) -> dict[str, object]:
+def _read(fields: Fields, formats: InputFormats) -> dict[str, object]:
     """The reader with its options, those that stand beside it too."""
     read = _reader(fields)
-    beside = {key: fields.values[key] for key in TAKERS if key in fields.values}
+    beside = {key: fields.values[key] for key in OF_READERS if key in fields.values}
     for key in beside:
-        if read and not takes(read, key):
-            fields.wrong(key, f"left out: only {' and '.join(TAKERS[key])} take it")
+        if read and not takes(read, key, formats):
+            fields.wrong(key, f"left out: only {' and '.join(takers(key, formats))} take it")
     return {**read, **beside}
 
 

@@ -41,7 +41,7 @@ def control(*instructions):
 
 
 def wrapped(*instructions):
-    return row_control(control(*instructions), PEOPLE)
+    return row_control(control(*instructions), PEOPLE, "json-lines")
 
 
 def job(*instructions, world=None):
@@ -188,7 +188,7 @@ def test_names_of_every_type_leave_a_control_file_that_has_nothing_to_complain_a
     everything = destination(
         "all", *(name(f"n {type}", type) for type in sorted(TYPES)), table="all", kind="dictionary"
     )
-    document = row_control(control({"action": "new", "destination": "all"}), model(everything))
+    document = row_control(control({"action": "new", "destination": "all"}), model(everything), "json-lines")
     program = compile_control(parse_control(document), model(everything), {})
     assert program.setup_messages == ()
     assert ":n text" in document["instructions"][0]["columns"]

@@ -5,6 +5,7 @@ import pytest
 from server.mapping.language.processes import parse_process
 from server.mapping.model.scope import Loss
 from server.mapping.program.compile import compile_control
+from server.readers.formats import FORMATS
 from tests.support.mapping_world import changed, destination, field_of, job, model, name, new
 
 THING = destination(
@@ -118,7 +119,7 @@ def test_a_constant_that_cannot_be_stored_is_told_once():
 
 def short(**options):
     document = {"id": "p", "model": MODEL.name, "destination": "thing", "read": "json", "write": "create", **options}
-    return parse_process(document, "p.json", {MODEL.name: MODEL}, {}.__getitem__).control
+    return parse_process(document, "p.json", {MODEL.name: MODEL}, formats=FORMATS, load_control={}.__getitem__).control
 
 
 class Short:

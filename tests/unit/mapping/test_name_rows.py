@@ -8,6 +8,7 @@ from server.engine.execution.column_names import NameCheck
 from server.mapping.language.name_rows import NameRow, plain_name, read_names, remarks_on
 from server.mapping.model.scope import RunFault
 from server.readers.base import START, Block, RowRecords, table_block
+from server.readers.formats import FORMATS
 
 
 def field(source: str) -> dict[str, object]:
@@ -110,7 +111,7 @@ def table(*names: str) -> Block:
 
 class TestCheck:
     def check(self, format: str = "csv-with-name-row") -> NameCheck:
-        return NameCheck(READ, "people.csv", format)
+        return NameCheck(READ, "people.csv", has_fixed_names=FORMATS[format].has_fixed_names)
 
     def test_a_table_is_renamed_for_the_whole_file(self) -> None:
         check = self.check()

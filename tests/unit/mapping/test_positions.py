@@ -14,6 +14,7 @@ from server.mapping.language.processes import ProcessInvalid, parse_process
 from server.mapping.model.model import ModelInvalid, parse_model
 from server.mapping.model.positions import as_where, positions
 from server.mapping.program.rehearsal import rehearse
+from server.readers.formats import FORMATS
 
 PEOPLE = parse_model(
     {
@@ -174,7 +175,7 @@ def test_the_problems_of_a_model_know_their_places():
 def test_the_problems_of_a_process_know_their_places():
     text = '{"id": "p", "model": "people",\n "destination": "nobody",\n "read": 7}'
     try:
-        parse_process(orjson.loads(text), "p.json", MODELS, lambda name: {})
+        parse_process(orjson.loads(text), "p.json", MODELS, formats=FORMATS, load_control=lambda name: {})
     except ProcessInvalid as error:
         lines = [positions(text).line_of(problem.where) for problem in error.problems]
     assert lines == [2, 3, 1]

@@ -6,6 +6,7 @@ from server.mapping.language.control import validate
 from server.mapping.language.processes import ProcessInvalid, Push, check_processes, parse_process
 from server.mapping.model.model import parse_model
 from server.mapping.program.compile import compile_control
+from server.readers.formats import FORMATS
 from tests.support.mapping_world import RecordScope, World
 
 MODEL = parse_model(
@@ -69,7 +70,7 @@ CONTROL = {
 
 
 def parse(document, load=None):
-    return parse_process(document, "p.json", MODELS, load or (lambda name: CONTROL))
+    return parse_process(document, "p.json", MODELS, formats=FORMATS, load_control=load or (lambda name: CONTROL))
 
 
 def short(**changes):

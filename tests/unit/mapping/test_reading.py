@@ -8,6 +8,7 @@ from server.mapping.language.processes import ProcessInvalid, parse_process
 from server.mapping.language.reading import ReadingWrong, choices_of, chosen, differences, read_as
 from server.mapping.model.model import parse_model
 from server.readers.file_fit import misfit
+from server.readers.formats import FORMATS
 
 MODEL = parse_model(
     {
@@ -22,7 +23,7 @@ CONTROL = {"files": {"DEFAULT": {"read": "csv-with-name-row"}, "book": {"read": 
 
 def short(**fields: object) -> dict[str, object]:
     document = {"id": "p", "model": "m", "destination": "d", "write": "create", **fields}
-    process = parse_process(document, "p.json", {"m": MODEL}, lambda name: None)
+    process = parse_process(document, "p.json", {"m": MODEL}, formats=FORMATS, load_control=lambda name: None)
     files = process.control["files"]
     assert isinstance(files, dict)
     return dict(files["DEFAULT"])
@@ -45,7 +46,7 @@ def test_options_are_chosen_as_people_type_them() -> None:
 
 
 def test_an_option_goes_to_the_files_that_take_it() -> None:
-    read = read_as(CONTROL, {"charset": "utf-16", "sheet": 2})
+    read = read_as(CONTROL, {"charset": "utf-16", "sheet": 2}, formats=FORMATS)
     assert read["files"] == {
         "DEFAULT": {"read": "csv-with-name-row", "charset": "utf-16"},
         "book": {"read": "xlsx-with-name-row", "sheet": 2},
@@ -105,12 +106,14 @@ NUMBERS = parse_model(
 
 def of_numbers(**fields: object) -> dict[str, object]:
     document = {"id": "p", "model": "n", "destination": "d", "write": "upsert", "read": "json-lines", **fields}
-    return dict(parse_process(document, "p.json", {"n": NUMBERS}, lambda name: None).control)
+    return dict(
+        parse_process(document, "p.json", {"n": NUMBERS}, formats=FORMATS, load_control=lambda name: None).control
+    )
 
 
 def test_a_decimal_mark_goes_to_all_numbers_wherever_they_are_set() -> None:
     control = of_numbers()
-    read = read_as(control, {"decimal": ","}, NUMBERS)
+    read = read_as(control, {"decimal": ","}, formats=FORMATS, model=NUMBERS)
     marked = {(one["name"], one.get("decimal")) for one in _fields(read["instructions"])}
     assert marked == {("code", None), ("price", ","), ("sum", ","), ("sizes", ",")}
     assert read == of_numbers(decimal=",")
@@ -127,7 +130,7 @@ def _fields(instructions: object) -> list[dict[str, object]]:
 
 def test_a_decimal_mark_goes_to_the_columns_that_find_a_row() -> None:
     find = {"action": "identify", "destination": "d", "columns": {"No": "price", "Code": {"name": "code"}}}
-    read = read_as({**of_numbers(), "instructions": [find]}, {"decimal": ","}, NUMBERS)
+    read = read_as({**of_numbers(), "instructions": [find]}, {"decimal": ","}, formats=FORMATS, model=NUMBERS)
     columns = {"No": {"name": "price", "decimal": ","}, "Code": {"name": "code"}}
     assert read["instructions"] == [{**find, "columns": columns}]
 
@@ -135,13 +138,13 @@ def test_a_decimal_mark_goes_to_the_columns_that_find_a_row() -> None:
 def test_constants_of_the_control_file_keep_their_point() -> None:
     constant = {"action": "set-value", "destination": "d", "name": "price", "value": "1.5"}
     with pytest.raises(ReadingWrong, match="this process reads no number"):
-        read_as({**of_numbers(), "instructions": [constant]}, {"decimal": ","}, NUMBERS)
+        read_as({**of_numbers(), "instructions": [constant]}, {"decimal": ","}, formats=FORMATS, model=NUMBERS)
 
 
 @pytest.mark.parametrize("mark", [";", "", " ", ",,", "\u066b"])
 def test_what_is_no_decimal_mark_is_refused(mark: str) -> None:
     with pytest.raises(ReadingWrong, match=r'should be one of "\." and ","'):
-        read_as(of_numbers(), {"decimal": mark}, NUMBERS)
+        read_as(of_numbers(), {"decimal": mark}, formats=FORMATS, model=NUMBERS)
 
 
 def test_a_decimal_mark_is_chosen_by_its_sign_or_its_name() -> None:
@@ -156,12 +159,12 @@ def test_a_decimal_mark_is_chosen_by_its_sign_or_its_name() -> None:
 
 def test_another_decimal_mark_is_told_as_the_only_difference() -> None:
     control = of_numbers(decimal=",")
-    assert differences(read_as(control, {"decimal": "."}, NUMBERS), control) == {"decimal": "."}
-    assert differences(read_as(control, {"decimal": ","}, NUMBERS), control) == {}
+    assert differences(read_as(control, {"decimal": "."}, formats=FORMATS, model=NUMBERS), control) == {"decimal": "."}
+    assert differences(read_as(control, {"decimal": ","}, formats=FORMATS, model=NUMBERS), control) == {}
     assert differences(of_numbers(columns={"Code": "code"}), control) is None
 
 
 def test_only_what_a_control_file_can_use_may_be_chosen() -> None:
-    assert choices_of(CONTROL, MODEL) == ["charset", "separator", "quote", "sheet"]
-    assert choices_of(of_numbers(), NUMBERS) == ["decimal"]
-    assert choices_of({"files": {"DEFAULT": {"read": "json"}}, "instructions": []}, MODEL) == []
+    assert choices_of(CONTROL, MODEL, FORMATS) == ["charset", "separator", "quote", "sheet"]
+    assert choices_of(of_numbers(), NUMBERS, FORMATS) == ["decimal"]
+    assert choices_of({"files": {"DEFAULT": {"read": "json"}}, "instructions": []}, MODEL, FORMATS) == []

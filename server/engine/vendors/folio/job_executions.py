@@ -21,8 +21,9 @@ from server.engine.access.secrets import new_identifier
 from server.engine.clock import Clock
 from server.engine.errors import JobExecutionNotFound, JobExecutionRefused
 from server.engine.uploads.small_blobs import keep_all
-from server.engine.vendors.folio.source_records import CHUNKS, TABLE, control_file, reader_for
+from server.engine.vendors.folio.source_records import TABLE, control_file, reader_for
 from server.engine.vendors.folio.upload_definitions import JobProfile
+from server.readers.formats import SOURCE_CHUNK
 from server.readers.library.source_records import LARGEST_CHUNK as LARGEST_CHUNK
 from storage.catalog.base import NewBatch
 from storage.catalog.folio import executions as sql
@@ -236,7 +237,7 @@ class JobExecutions:
 
     async def add_records(self, tenant: str, id: str, posted: Posted) -> None:
         """Durable when it returns; imported once, in the order of the chunks. The id of a chunk may be used once."""
-        contents = [control_file(id, tenant, CHUNKS), *([posted.content] if posted.records else [])]
+        contents = [control_file(id, tenant, SOURCE_CHUNK), *([posted.content] if posted.records else [])]
         await keep_all(
             self._storage.blobs,
             self._catalog,

@@ -3,11 +3,12 @@
 import orjson
 
 from server.mapping.model.model import parse_model
+from server.readers.formats import SOURCE_EDIFACT, SOURCE_MARC, SOURCE_MARC_JSON, SOURCE_MARC_XML
 from server.readers.library.source_records import NAMES
 
 TABLE = "source_records"
-CHUNKS = "source-records-chunk"
 
+_MARC_BY_SUFFIX = {"xml": SOURCE_MARC_XML, "json": SOURCE_MARC_JSON}
 _TYPES = {"order": "integer", "parsed": "json"}
 _DESCRIPTIONS = {
     "job": "the job execution that brought it",
@@ -49,8 +50,8 @@ def reader_for(data_type: str, name: str) -> str | None:
     """How a file is read: by the profile's data type and the file's suffix. None: not at all."""
     suffix = name.rpartition(".")[2].lower()
     if data_type == "MARC":
-        return f"source-records-marc-{suffix}" if suffix in ("xml", "json") else "source-records-marc"
-    return "source-records-edifact" if data_type == "EDIFACT" else None
+        return _MARC_BY_SUFFIX.get(suffix, SOURCE_MARC)
+    return SOURCE_EDIFACT if data_type == "EDIFACT" else None
 
 
 def control_file(job: str, tenant: str, read: str) -> bytes:
