@@ -9,7 +9,7 @@ import orjson
 from server.readers.base import START, BadRecord, Block, FileBroken, Position, shorten
 from server.readers.json import limits as json_limits
 from server.readers.text.charsets import wide_charset
-from server.readers.text.lines import LINE_CAP, Batch, Feed, LongLine, whole_lines
+from server.readers.text.lines import LINE_CAP, LineBatch, LineFeed, LongLine, whole_lines
 
 BOM = b"\xef\xbb\xbf"
 _MARKS = re.compile(rb"\A(?:\xef\xbb\xbf)+")  # more than one where files were joined
@@ -29,7 +29,7 @@ class JsonLinesReader:
         record, line, offset = start
         offset = offset or _after_bom(file)
         file.seek(offset)
-        feed = Feed(_batches(file))
+        feed = LineFeed(_batches(file))
         while (batch := feed.take(size)).lines:
             part = _parse(batch, line)
             record, line, offset = record + len(part.records), line + len(batch.lines), offset + part.length
@@ -56,23 +56,23 @@ def _after_bom(file: BinaryIO) -> int:
     return len(head) - len(_MARKS.sub(b"", head))
 
 
-def _batches(file: BinaryIO) -> Iterator[Batch[bytes]]:
+def _batches(file: BinaryIO) -> Iterator[LineBatch[bytes]]:
     for run in whole_lines(file):
         if isinstance(run, LongLine):
-            yield Batch([run], True)
+            yield LineBatch([run], True)
             continue
         lines = run.split(b"\n")
         if not lines[-1]:
             lines.pop()
         elif _END_MARK in lines[-1]:  # a line without its end is the last one
             lines[-1] = lines[-1].rstrip(_END_MARK + b"\0\r")
-        yield Batch(lines, json_limits.suspect_lines(run, lines))
+        yield LineBatch(lines, json_limits.suspect_lines(run, lines))
 
 
-def _parse(batch: Batch[bytes], line: int) -> _Part:
-    if batch.odd:
+def _parse(batch: LineBatch[bytes], line: int) -> _Part:
+    if batch.needs_slow_path:
         return _parse_singly(batch.lines, line)
-    lines, loads = cast(Sequence[bytes], batch.lines), orjson.loads  # a batch with a LongLine is odd
+    lines, loads = cast(Sequence[bytes], batch.lines), orjson.loads  # one with a LongLine took the slow path
     try:
         records = [loads(text) for text in lines]
     except orjson.JSONDecodeError:

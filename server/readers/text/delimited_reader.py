@@ -8,7 +8,7 @@ from typing import BinaryIO, NamedTuple, Protocol, cast
 from server.readers.base import START, BadRecord, Block, FileBroken, Position, Row, shorten, table_block
 from server.readers.text.charsets import is_linewise, marked_codec, python_codec, unmarked_utf16
 from server.readers.text.likely_charset import HEAD, likely_charset
-from server.readers.text.lines import LINE_CAP, Batch, Feed, LongLine
+from server.readers.text.lines import LINE_CAP, LineBatch, LineFeed, LongLine
 from server.readers.text.text_lines import byte_length, has_bad_bytes, text_batches
 
 BOM = "\ufeff"
@@ -18,7 +18,7 @@ CELL_CAP = 2 * LINE_CAP  # more than a line has, so that no cell of one line is 
 _SEPARATOR_LINE = re.compile(r"""[ \t]*(["']?)sep=(\\t|[^\r\n])\1[ \t\r\n,;]*""", re.I)
 
 TextLine = str | LongLine
-TextFeed = Feed[str]
+TextFeed = LineFeed[str]
 
 
 class Rows(NamedTuple):
@@ -37,7 +37,7 @@ class Grammar(Protocol):
     def names(self, line: str, more: TextFeed) -> tuple[list[str], Sequence[TextLine]]:
         """The cells of the first row, and the further lines it took."""
 
-    def rows(self, batch: Batch[str], more: TextFeed, line: int, width: int) -> Rows:
+    def rows(self, batch: LineBatch[str], more: TextFeed, line: int, width: int) -> Rows:
         """Rows of exactly `width` cells; takes further lines where the last row goes on. `line` lines come before."""
 
 
@@ -54,8 +54,8 @@ class Tsv:
     def _cells(self, line: str) -> list[str]:
         return line.rstrip("\r\n").split(self._separator)
 
-    def rows(self, batch: Batch[str], more: TextFeed, line: int, width: int) -> Rows:
-        if batch.odd:
+    def rows(self, batch: LineBatch[str], more: TextFeed, line: int, width: int) -> Rows:
+        if batch.needs_slow_path:
             return self._closely(batch.lines, line, width)
         separator, lines = self._separator, cast(Sequence[str], batch.lines)
         rows = [text.rstrip("\r\n").split(separator) for text in lines]
@@ -102,8 +102,8 @@ class Csv:
         source = _Source([line], more)
         return next(self._reader(source), []), source.lines[1:]
 
-    def rows(self, batch: Batch[str], more: TextFeed, line: int, width: int) -> Rows:
-        if batch.odd:
+    def rows(self, batch: LineBatch[str], more: TextFeed, line: int, width: int) -> Rows:
+        if batch.needs_slow_path:
             return self._closely(batch.lines, more, line, width)
         lines = cast(Sequence[str], batch.lines)
         try:
@@ -276,14 +276,14 @@ class DelimitedReader:
         file.seek(0)
         if is_linewise(codec):
             return file.read(here.offset)
-        lines = Feed(text_batches(file, codec)).take(here.line).lines
+        lines = LineFeed(text_batches(file, codec)).take(here.line).lines
         return "".join(line for line in lines if isinstance(line, str)).removeprefix(BOM).encode("utf-8")
 
     def _opened(self, file: BinaryIO, options: Mapping[str, object]) -> "_Table":
         """A line `sep=;` in front of the names goes before the option."""
         charset = Charset(file, options.get("charset"))
         file.seek(0)
-        feed = Feed(text_batches(file, charset.codec))
+        feed = LineFeed(text_batches(file, charset.codec))
         named, here = self._separator_line(feed, charset.codec)
         separator = named or str(options.get("separator", self._separator))
         grammar = self._grammar(separator, str(options.get("quote", '"')), charset)
@@ -438,7 +438,7 @@ def _names(grammar: Grammar, text: str, line: int, feed: TextFeed) -> tuple[tupl
 def _resume(file: BinaryIO, feed: TextFeed, codec: str, start: Position, here: Position) -> TextFeed:
     if start.offset:
         file.seek(start.offset)
-        return Feed(text_batches(file, codec))
+        return LineFeed(text_batches(file, codec))
     for _ in range(here.line, start.line):
         feed.take(1)
     return feed

@@ -56,27 +56,27 @@ def _pass_long_line(file: BinaryIO, data: bytes, step: int) -> tuple[LongLine, b
     return LongLine(head, length), b""
 
 
-class Batch(Generic[Line]):
-    """Some lines; `odd` when they need a closer look than the fast path gives them."""
+class LineBatch(Generic[Line]):
+    """Lines that follow each other, and whether any of them needs the slow path."""
 
-    __slots__ = ("lines", "odd")
+    __slots__ = ("lines", "needs_slow_path")
 
-    def __init__(self, lines: Sequence[Line | LongLine], odd: bool) -> None:
+    def __init__(self, lines: Sequence[Line | LongLine], needs_slow_path: bool) -> None:
         self.lines = lines
-        self.odd = odd
+        self.needs_slow_path = needs_slow_path
 
 
-class Feed(Generic[Line]):
-    """Hands out lines by number, whatever the batches they come in."""
+class LineFeed(Generic[Line]):
+    """Hands out as many lines as are asked for, whichever batches they came in."""
 
-    def __init__(self, batches: Iterator[Batch[Line]]) -> None:
+    def __init__(self, batches: Iterator[LineBatch[Line]]) -> None:
         self._batches = batches
         self._fault: FileBroken | None = None  # of what comes after the lines at hand
         self._lines: Sequence[Line | LongLine] = []
         self._next = 0
-        self._odd = False
+        self._needs_slow_path = False
 
-    def take(self, count: int) -> Batch[Line]:
+    def take(self, count: int) -> LineBatch[Line]:
         """The next `count` lines, fewer only at the end. Raises FileBroken once all lines before the fault are out."""
         while len(self._lines) - self._next < count and (batch := self._next_batch()) is not None:
             self._add(batch)
@@ -84,15 +84,15 @@ class Feed(Generic[Line]):
         self._next += len(taken)
         if not taken and self._fault is not None:
             raise self._fault
-        return Batch(taken, self._odd)
+        return LineBatch(taken, self._needs_slow_path)
 
     def put_back(self, lines: Sequence[Line | LongLine]) -> None:
-        """Lines that were taken and are to be read once more."""
+        """Takes lines back that are to be read once more."""
         if lines:
             self._lines = [*lines, *self._lines[self._next :]]
-            self._next, self._odd = 0, True
+            self._next, self._needs_slow_path = 0, True
 
-    def _next_batch(self) -> Batch[Line] | None:
+    def _next_batch(self) -> LineBatch[Line] | None:
         if self._fault is not None:
             return None
         try:
@@ -101,8 +101,8 @@ class Feed(Generic[Line]):
             self._fault = error
             return None
 
-    def _add(self, batch: Batch[Line]) -> None:
+    def _add(self, batch: LineBatch[Line]) -> None:
         left = self._lines[self._next :]
-        self._odd = batch.odd or (self._odd and bool(left))
+        self._needs_slow_path = batch.needs_slow_path or (self._needs_slow_path and bool(left))
         self._lines = [*left, *batch.lines] if left else batch.lines
         self._next = 0

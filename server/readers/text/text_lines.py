@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from server.readers.base import FileBroken
 from server.readers.text.charsets import is_linewise
-from server.readers.text.lines import LINE_CAP, STEP, Batch, LongLine, whole_lines
+from server.readers.text.lines import LINE_CAP, STEP, LineBatch, LongLine, whole_lines
 
 _ESCAPED = re.compile("[\udc80-\udcff]")
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
@@ -16,19 +16,19 @@ _END_MARK = "\x1a"  # of old systems, at the end of a file or up to the end of i
 _MARKED = "penstock-marked"  # how codecs whose bytes mean nothing alone show what they cannot read
 
 
-def text_batches(file: BinaryIO, codec: str) -> Iterator[Batch[str]]:
+def text_batches(file: BinaryIO, codec: str) -> Iterator[LineBatch[str]]:
     """From where the file stands. Bytes outside the charset become lone surrogates (see `has_bad_bytes`)."""
     return _without_end_mark(_linewise(file, codec) if is_linewise(codec) else _decoded(file, codec))
 
 
-def _without_end_mark(batches: Iterator[Batch[str]]) -> Iterator[Batch[str]]:
-    last: Batch[str] | None = None
+def _without_end_mark(batches: Iterator[LineBatch[str]]) -> Iterator[LineBatch[str]]:
+    last: LineBatch[str] | None = None
     for batch in batches:
         if last is not None:
             yield last
         last = batch
     if last is not None:
-        yield Batch(_unmarked(last.lines), last.odd)
+        yield LineBatch(_unmarked(last.lines), last.needs_slow_path)
 
 
 def _unmarked(lines: Sequence[str | LongLine]) -> Sequence[str | LongLine]:
@@ -64,15 +64,15 @@ def split(text: str) -> list[str]:
     return io.StringIO(text, newline="").readlines()
 
 
-def _linewise(file: BinaryIO, codec: str) -> Iterator[Batch[str]]:
+def _linewise(file: BinaryIO, codec: str) -> Iterator[LineBatch[str]]:
     for run in whole_lines(file, cr=True):
         if isinstance(run, LongLine):
-            yield Batch([run], True)
+            yield LineBatch([run], True)
             continue
         try:
-            yield Batch(split(run.decode(codec)), False)
+            yield LineBatch(split(run.decode(codec)), False)
         except UnicodeDecodeError:
-            yield Batch(split(_escape(run, codec)), True)
+            yield LineBatch(split(_escape(run, codec)), True)
 
 
 def _escape(run: bytes, codec: str) -> str:
@@ -82,7 +82,7 @@ def _escape(run: bytes, codec: str) -> str:
         raise FileBroken(f"The file is not valid {codec}: {error.reason}") from error
 
 
-def _decoded(file: BinaryIO, codec: str) -> Iterator[Batch[str]]:
+def _decoded(file: BinaryIO, codec: str) -> Iterator[LineBatch[str]]:
     """For charsets whose bytes have no meaning alone."""
     decoder = codecs.getincrementaldecoder(_byte_order(file, codec))(_MARKED)
     rest, at = "", file.tell()
@@ -98,7 +98,7 @@ def _decoded(file: BinaryIO, codec: str) -> Iterator[Batch[str]]:
         if len(rest) > LINE_CAP:
             raise FileBroken(f"A line before byte {at:,} is longer than {LINE_CAP:,} characters")
         if lines:
-            yield Batch(lines, "\udcff" in text)
+            yield LineBatch(lines, "\udcff" in text)
         if not data:
             return
 

@@ -35,13 +35,13 @@ _AROUND_RUNS = re.compile(r"<si>(?:</?(?:r|rPr)>|<\w+(?: [^<>]*)?/>)*</si>").ful
 _EMPTY_TEXTS = re.compile(r"(?:<si ?/>|\s)*").fullmatch
 
 
-class NotPlain(Exception):
-    """Written in a way that is left to the workbook library."""
+class NotSupportedByFastPath(Exception):
+    """A part is written in a way that the fast path does not read. It is read element by element instead."""
 
 
 def number(text: str) -> int | float:
     if not _NUMBER(text):
-        raise NotPlain
+        raise NotSupportedByFastPath
     return as_number(text)
 
 
@@ -59,9 +59,9 @@ def moment(text: str) -> DateCell:
     """A date, where the number is whole, or date and time."""
     days = number(text)
     if not _FIRST_DAY <= days <= _LAST_DAY:
-        raise NotPlain
+        raise NotSupportedByFastPath
     if isinstance(days, float) and days * _DAY % 1 == 0.5:
-        raise NotPlain  # there are two ways to round it
+        raise NotSupportedByFastPath  # there are two ways to round it
     return _on_day(days)
 
 
@@ -119,7 +119,7 @@ def _referred(match: re.Match[str]) -> str:
         return _NAMED[named]
     code = int(decimal) if decimal else int(hexadecimal, 16) if hexadecimal else 0
     if code not in (9, 10) and not (32 <= code < 0xD800 or 0xE000 <= code < 0xFFFE or 0x10000 <= code < 0x110000):
-        raise NotPlain
+        raise NotSupportedByFastPath
     return chr(code)
 
 
@@ -129,21 +129,21 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def shared_texts(stream: IO[bytes]) -> list[str]:
-    """What cells refer to by number; raises NotPlain."""
+    """What cells refer to by number; raises NotSupportedByFastPath."""
     texts: list[str] = []
     for data in _pieces(stream):
         if len(data.translate(None, NO_XML)) < len(data):
-            raise NotPlain
+            raise NotSupportedByFastPath
         try:
             piece = data.decode()
         except UnicodeDecodeError as error:
-            raise NotPlain from error
+            raise NotSupportedByFastPath from error
         end = piece.rfind("</si>") + len("</si>") if "</si>" in piece else 0
         if "\r" in piece or not _EMPTY_TEXTS(piece, end):
-            raise NotPlain
+            raise NotSupportedByFastPath
         for preserved, text, rich, strange in _TEXT(piece):
             if strange:
-                raise NotPlain
+                raise NotSupportedByFastPath
             texts.append(_joined(rich) if rich else cleaned(text, bool(preserved)))
     return texts
 
@@ -153,7 +153,7 @@ def _pieces(stream: IO[bytes]) -> Iterator[bytes]:
     rest = stream.read(STEP)
     head = _TABLE.search(rest)
     if head is None or b"<!" in rest[: head.start()]:
-        raise NotPlain
+        raise NotSupportedByFastPath
     if head[1]:
         return
     rest = rest[head.end() :]
@@ -162,7 +162,7 @@ def _pieces(stream: IO[bytes]) -> Iterator[bytes]:
         yield whole + tag
         data = stream.read(STEP)
         if not data or len(rest) > _LONGEST_TEXT:
-            raise NotPlain
+            raise NotSupportedByFastPath
         rest += data
     yield rest[: rest.find(b"</sst>")]
     while stream.read(STEP):
@@ -173,5 +173,5 @@ def _joined(rich: str) -> str:
     """The runs of a text in several formats, without the hints how to pronounce it."""
     rich = _RUBY.sub("", rich)
     if not _AROUND_RUNS(_RUN.sub("", rich)):
-        raise NotPlain
+        raise NotSupportedByFastPath
     return "".join(cleaned(text, bool(preserved)) for preserved, text in _RUN.findall(rich))

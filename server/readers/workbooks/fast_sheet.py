@@ -2,7 +2,8 @@
 
 Most rows of a sheet look alike, so a pattern for a whole row is learned from one of them and found again in all the
 text at once; rows that differ are taken apart cell by cell, those with errors and formulas without a result among them.
-Everything that is not surely understood (durations, unusual XML) raises NotPlain: then `event_sheet` reads the sheet.
+Everything that is not surely understood (durations, unusual XML) raises NotSupportedByFastPath; then `event_sheet`
+reads the sheet.
 
 The reader is our own for its speed: an import is 9.5 times as fast as a loop over openpyxl's read-only rows that stores
 the same (`scripts/bench xlsx`), and only 4.2 times as fast where python-calamine reads the sheet.
@@ -18,16 +19,16 @@ from typing import IO
 from xml.parsers import expat
 
 from server.readers.cell_faults import Cell, Fault, Piece, error_of, row_of, without_result
-from server.readers.workbooks.cell_text import NO_XML, NotPlain, as_number, cleaned, moment, number
+from server.readers.workbooks.cell_text import NO_XML, NotSupportedByFastPath, as_number, cleaned, moment, number
 
 STEP = 1 << 20
 WIDEST = 1024  # columns; wider sheets are left to the other reader
 _LONGEST_ROW = 4 << 20
-_MANY_ODD = 10  # per cent of a piece's rows that did not look like the learned one: another one is learned
+_MANY_UNLIKE = 10  # percent of a piece's rows that are unlike the learned one: then another one is learned
 
 _BEGIN = re.compile(rb"<sheetData\s*(/?)>")
 _END = b"</sheetData>"
-_STRANGE_ENCODING = re.compile(rb"""(?:\xef\xbb\xbf)?\s*<\?xml[^>]*encoding\s*=\s*["'](?!utf-8["'])""", re.I)
+_OTHER_ENCODING = re.compile(rb"""(?:\xef\xbb\xbf)?\s*<\?xml[^>]*encoding\s*=\s*["'](?!utf-8["'])""", re.I)
 _EMPTY_ROWS = re.compile(r"(?:<row [^<>]*/>|\s)*").fullmatch
 _UNCLEAN = ("&", "\n", "\t", "<t> ", " </t>")  # in the XML of texts that are not what they seem
 
@@ -70,15 +71,15 @@ class _Column:
 
 
 def sheet_pieces(stream: IO[bytes], reading: Reading) -> Iterator[tuple[Piece, int]]:
-    """Filled rows with their numbers, and how much text they were; raises NotPlain."""
+    """Filled rows with their numbers, and how much text they were; raises NotSupportedByFastPath."""
     sheet = _Sheet(reading)
     for data in _texts(stream):
         if len(data.translate(None, NO_XML)) < len(data):
-            raise NotPlain
+            raise NotSupportedByFastPath
         try:
             text = data.decode()
         except UnicodeDecodeError as error:
-            raise NotPlain from error
+            raise NotSupportedByFastPath from error
         yield sheet.read(text), len(text)
 
 
@@ -97,7 +98,7 @@ def _texts(stream: IO[bytes]) -> Iterator[bytes]:
         yield whole + tag
         data = stream.read(STEP)
         if not data or len(rest) > _LONGEST_ROW:
-            raise NotPlain
+            raise NotSupportedByFastPath
         rest += data
 
 
@@ -107,10 +108,10 @@ def _before_rows(stream: IO[bytes]) -> bytes | None:
     while (begin := _BEGIN.search(head)) is None:
         data = stream.read(STEP)
         if not data or len(head) > _LONGEST_ROW:
-            raise NotPlain
+            raise NotSupportedByFastPath
         head += data
-    if b"<!" in head[: begin.start()] or _STRANGE_ENCODING.match(head) or not _is_well_formed(head[: begin.end()]):
-        raise NotPlain
+    if b"<!" in head[: begin.start()] or _OTHER_ENCODING.match(head) or not _is_well_formed(head[: begin.end()]):
+        raise NotSupportedByFastPath
     if begin[1]:
         while stream.read(STEP):
             pass
@@ -139,7 +140,7 @@ class _Sheet:
     def read(self, text: str) -> Piece:
         end = text.rfind("</row>") + len("</row>") if "</row>" in text else 0
         if "\r" in text or not _EMPTY_ROWS(text, end):
-            raise NotPlain
+            raise NotSupportedByFastPath
         if not end:
             return [], []
         if not self._columns:
@@ -147,24 +148,24 @@ class _Sheet:
         numbers, rows = self._taken(text[:end])
         if numbers:
             if self._last >= numbers[0] or not all(map(lt, numbers, numbers[1:])):
-                raise NotPlain
+                raise NotSupportedByFastPath
             self._last = numbers[-1]
         return numbers, rows
 
     def _taken(self, text: str) -> Piece:
         found = self._find(text)
-        firsts, *columns, odd, strange = zip(*found, strict=True)
-        if any(strange):
-            raise NotPlain
+        firsts, *columns, unlike, other = zip(*found, strict=True)
+        if any(other):
+            raise NotSupportedByFastPath
         unclean = any(sign in text for sign in _UNCLEAN) or ("_" in text and "_x" in text)
         rows, blank = self._rows(columns, unclean, len(found))
-        odds = [index for index, row in enumerate(odd) if row] if any(odd) else []
-        numbers = list(map(int, firsts)) if not odds else [int(first or 0) for first in firsts]
-        for index in odds:
-            numbers[index], rows[index] = self._slowly(odd[index])
-        if len(odds) * 100 > _MANY_ODD * len(found):
-            self._learn(odd[odds[-1]], 0)
-        return _filled(numbers, rows) if blank or odds else (numbers, rows)
+        slow = [index for index, row in enumerate(unlike) if row] if any(unlike) else []
+        numbers = list(map(int, firsts)) if not slow else [int(first or 0) for first in firsts]
+        for index in slow:
+            numbers[index], rows[index] = self._slowly(unlike[index])
+        if len(slow) * 100 > _MANY_UNLIKE * len(found):
+            self._learn(unlike[slow[-1]], 0)
+        return _filled(numbers, rows) if blank or slow else (numbers, rows)
 
     def _rows(self, columns: Sequence[tuple[str, ...]], unclean: bool, count: int) -> tuple[list[list[Cell]], bool]:
         """Cells by rows, and whether there may be blank ones; a row that differs is one so far."""
@@ -201,7 +202,7 @@ def _cells(text: str, start: int) -> tuple[int, list[tuple[re.Match[str], int]]]
     """A row's number, and its cells with their places, each further to the right."""
     opened = _ROW(text, start)
     if opened is None:
-        raise NotPlain
+        raise NotSupportedByFastPath
     found: list[tuple[re.Match[str], int]] = []
     if opened[0].endswith("/>"):
         return int(opened[1]), found
@@ -209,11 +210,11 @@ def _cells(text: str, start: int) -> tuple[int, list[tuple[re.Match[str], int]]]
     while match := _CELL(text, at):
         place = _place(match[1])
         if match[2] != opened[1] or not last < place < WIDEST:
-            raise NotPlain
+            raise NotSupportedByFastPath
         found.append((match, place))
         at, last = match.end(), place
     if not text.startswith("</row>", at):
-        raise NotPlain
+        raise NotSupportedByFastPath
     return int(opened[1]), found
 
 
@@ -230,7 +231,7 @@ def _value(match: re.Match[str], reading: Reading) -> Cell | Fault:
     if kind == "inlineStr" and inline is not None:
         return cleaned(inline, preserved is not None)
     if value is None:
-        raise NotPlain
+        raise NotSupportedByFastPath
     if kind == "s":
         return _text_at(value, reading.texts)
     if kind == "str":
@@ -239,7 +240,7 @@ def _value(match: re.Match[str], reading: Reading) -> Cell | Fault:
         return reading.truths[value == "1"]
     if kind in ("n", None):
         return _number_or_moment(value, early or late, reading)
-    raise NotPlain
+    raise NotSupportedByFastPath
 
 
 def _number_or_moment(value: str, style: str | None, reading: Reading) -> Cell:
@@ -247,22 +248,22 @@ def _number_or_moment(value: str, style: str | None, reading: Reading) -> Cell:
         return number(value)
     if style in reading.date_styles:
         return moment(value)
-    raise NotPlain
+    raise NotSupportedByFastPath
 
 
 def _text_at(index: str, texts: Sequence[str]) -> str:
     if not _DIGITS(index) or int(index) >= len(texts):
-        raise NotPlain
+        raise NotSupportedByFastPath
     return texts[int(index)]
 
 
 def _column(match: re.Match[str], place: int, reading: Reading) -> _Column:
     kind, style = match[4] or "n", match[3] or match[5]
     if kind not in _FORMS:
-        raise NotPlain
+        raise NotSupportedByFastPath
     if kind == "n" and style is not None and style not in reading.plain_styles:
         if style not in reading.date_styles:
-            raise NotPlain
+            raise NotSupportedByFastPath
         kind = _MOMENT
     return _Column(
         letters=match[1],
@@ -332,7 +333,7 @@ def _texts_at(written: tuple[str, ...], texts: Sequence[str]) -> Sequence[Cell]:
     try:
         return [texts[int(index)] if index else "" for index in written]
     except IndexError as error:
-        raise NotPlain from error
+        raise NotSupportedByFastPath from error
 
 
 def _filled(numbers: list[int], rows: list[list[Cell]]) -> Piece:

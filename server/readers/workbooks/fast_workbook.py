@@ -1,4 +1,4 @@
-"""Which parts of an .xlsx archive hold what, where it is put together as the usual programs do; NotPlain otherwise."""
+"""Finds the parts of an .xlsx archive that the usual programs wrote. Any other raises NotSupportedByFastPath."""
 
 import re
 import zipfile
@@ -9,7 +9,7 @@ from typing import IO
 from xml.etree import ElementTree
 
 from server.readers.cell_faults import Cell, Piece
-from server.readers.workbooks.cell_text import NotPlain, shared_texts
+from server.readers.workbooks.cell_text import NotSupportedByFastPath, shared_texts
 from server.readers.workbooks.fast_sheet import Reading, sheet_pieces
 
 MOST_SHEETS = 1000
@@ -32,7 +32,7 @@ _PLAIN_FORMAT = re.compile(r'General|GENERAL|[#0?.,%+\-() _"€$£*@;\\]*(?:E[+-
 
 
 class PlainWorkbook:
-    """Raises NotPlain where any of it is unusual, and what `DAMAGED` names where the archive is."""
+    """Raises NotSupportedByFastPath where any of it is unusual, and what `DAMAGED` names where the archive is."""
 
     def __init__(self, archive: zipfile.ZipFile, truths: tuple[Cell, Cell]) -> None:
         self._archive = archive
@@ -40,13 +40,13 @@ class PlainWorkbook:
         self._reading: Reading | None = None
         names = archive.namelist()
         if len(set(names)) < len(names) or _main_parts(self._tree("_rels/.rels")) != ["xl/workbook.xml"]:
-            raise NotPlain
+            raise NotSupportedByFastPath
         self._parts = _parts(self._tree("xl/_rels/workbook.xml.rels"))
         workbook = self._tree("xl/workbook.xml")
         self._sheets = _sheets(workbook, self._parts)
         self._modern = all(more.get("date1904") in (None, "0", "false") for more in workbook.iter(f"{_MAIN}workbookPr"))
         if not set(self._sheets.values()) <= set(names):
-            raise NotPlain
+            raise NotSupportedByFastPath
 
     @property
     def sheets(self) -> tuple[str, ...]:
@@ -54,7 +54,7 @@ class PlainWorkbook:
 
     def pieces(self, sheet: str) -> Iterator[tuple[Piece, int]]:
         if sheet not in self._sheets:
-            raise NotPlain
+            raise NotSupportedByFastPath
         if self._reading is None:
             self._reading = self._read_references()
         with self._opened(self._sheets[sheet]) as stream:
@@ -72,25 +72,25 @@ class PlainWorkbook:
     def _of_kind(self, kind: str) -> str | None:
         found = [name for other, name in self._parts.values() if other == kind]
         if len(found) > 1:
-            raise NotPlain
+            raise NotSupportedByFastPath
         return found[0] if found else None
 
     def _tree(self, name: str) -> ElementTree.Element:
         with self._opened(name) as stream:
             content = stream.read(SMALL_PART + 1)
         if len(content) > SMALL_PART or b"<!" in content or b"\0" in content:  # no entities, in no encoding
-            raise NotPlain
+            raise NotSupportedByFastPath
         try:
             return ElementTree.fromstring(content)
         except ElementTree.ParseError as error:
-            raise NotPlain from error
+            raise NotSupportedByFastPath from error
 
     @contextmanager
     def _opened(self, name: str) -> Iterator[IO[bytes]]:
         try:
             entry = self._archive.getinfo(name)
         except KeyError as error:
-            raise NotPlain from error
+            raise NotSupportedByFastPath from error
         with self._archive.open(entry) as stream:
             yield stream
 
@@ -108,7 +108,7 @@ def _parts(relations: ElementTree.Element) -> Mapping[str, tuple[str, str]]:
         if kind in ("worksheet", "sharedStrings", "styles"):
             target = _TARGET(relation.get("Target", ""))
             if target is None or relation.get("Id", "") in found:
-                raise NotPlain
+                raise NotSupportedByFastPath
             found[relation.get("Id", "")] = kind, f"xl/{target[1]}"
     return found
 
@@ -116,12 +116,12 @@ def _parts(relations: ElementTree.Element) -> Mapping[str, tuple[str, str]]:
 def _sheets(workbook: ElementTree.Element, parts: Mapping[str, tuple[str, str]]) -> dict[str, str]:
     listed = workbook.find(f"{_MAIN}sheets")
     if workbook.tag != f"{_MAIN}workbook" or listed is None or len(listed) > MOST_SHEETS:
-        raise NotPlain
+        raise NotSupportedByFastPath
     found: dict[str, str] = {}
     for sheet in listed:
         name, (kind, part) = sheet.get("name"), parts.get(sheet.get(f"{_LINK}id", ""), ("", ""))
         if name is None or name in found or kind != "worksheet":  # a chart, or what only the library knows
-            raise NotPlain
+            raise NotSupportedByFastPath
         found[name] = part
     return found
 

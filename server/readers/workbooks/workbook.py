@@ -1,6 +1,6 @@
 """Workbooks (.xlsx, .xlsm, .xlsb, .xls, .ods) as sheets of rows, opened only when their size is bearable.
 
-Sheets as the usual programs write them are read by patterns (`plain_*`), any other .xlsx and .ods element by element
+Sheets as the usual programs write them are read by patterns (`fast_*`), any other .xlsx and .ods element by element
 (`xlsx_package`, `open_document`), and binary formats by python-calamine (`library_workbook`).
 """
 
@@ -14,7 +14,7 @@ from server.readers.base import FileBroken
 from server.readers.cell_faults import Cell, Piece
 from server.readers.workbooks.binary_faults import faults_of_xls, faults_of_xlsb
 from server.readers.workbooks.calamine_workbook import LibraryWorkbook
-from server.readers.workbooks.cell_text import NotPlain
+from server.readers.workbooks.cell_text import NotSupportedByFastPath
 from server.readers.workbooks.fast_workbook import DAMAGED, PlainWorkbook
 from server.readers.workbooks.open_document import CONTENT, OpenDocument
 from server.readers.workbooks.part_events import CELLS_CAP, too_large
@@ -50,7 +50,7 @@ class Workbook:
         self._kept: dict[str, list[Piece]] = {}
         self._room = KEPT_BYTES
         if plain is not None:
-            with suppress(NotPlain), _damage_told():
+            with suppress(NotSupportedByFastPath), _damage_told():
                 self._plain = plain()
         self.sheets = (self._plain or self._slow()).sheets
 
@@ -75,7 +75,7 @@ class Workbook:
             try:
                 with _damage_told():
                     self._look_through(self._plain, sheet)
-            except NotPlain:
+            except NotSupportedByFastPath:
                 self._plain = None
         if self._plain is not None:
             return self._plain
