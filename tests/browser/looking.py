@@ -44,6 +44,11 @@ SET_FONT = """font => {
   document.body.style.fontFamily = font === "spaced" ? "" : font;
   document.body.style.letterSpacing = font === "spaced" ? ".08em" : "";
 }"""
+# the colors are looked at in both schemes; the rest of a page is the same in each
+AXE = """async scheme => (await axe.run({
+  resultTypes: ["violations"],
+  ...(scheme === "dark" && {runOnly: {type: "rule", values: ["color-contrast", "link-in-text-block"]}}),
+})).violations"""
 UNSTYLED = "() => getComputedStyle(document.body).getPropertyValue('--paper') === ''"
 
 
@@ -109,6 +114,17 @@ async def sign_in(page: Page, url: str, key: str) -> None:
 async def in_view(page: Page, view: View) -> None:
     await page.emulate_media(color_scheme=view.scheme)
     await page.set_viewport_size({"width": view.width, "height": 900})
+
+
+async def violations(page: Page, axe: str) -> AsyncIterator[str]:
+    """What axe-core finds, and flaws of the layout, each with the view in which it is seen."""
+    await page.evaluate(axe)
+    for view in VIEWS:
+        await in_view(page, view)
+        for line in lines(await page.evaluate(AXE, view.scheme)):
+            yield f"{view}: {line}"
+        for flaw in await flaws(page) if view.scheme == "light" else ():
+            yield f"{view}: serious {flaw}"
 
 
 async def flaws(page: Page) -> Sequence[str]:
