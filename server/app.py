@@ -50,10 +50,10 @@ def make_app(engine: Engine, dialects: Sequence[MakeDialect] = DIALECTS, facts: 
     gate: Gate = OpenGate(engine.keys) if engine.keys.everybody else KeyGate(engine.keys, Throttle())
     facts = facts or Facts()
     sign_in = SignIn(engine, gate, facts.session_seconds)
-    site = Site(engine, sign_in, PARTS, facts)
     readers = SessionGate(gate, sign_in)
     metrics = Metrics(engine, readers)
     described = [make(engine, readers if make in BY_SESSION else gate) for make in dialects]
+    site = Site(engine, sign_in, PARTS, facts, dialects=described)
     docs = Docs(readers, [*(dialect.described for dialect in described), METRICS], engine.public_url)
     spoken: list[Dialect] = [*described, site, metrics, docs, Manual(site, readers)]
     _refuse_path(spoken, engine.public_url)

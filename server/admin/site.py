@@ -19,6 +19,7 @@ from server.engine.engine import Engine
 from server.engine.errors import AccessRefused, EngineError, RequestInvalid
 from server.engine.uploads.uploads import Form, SmallForm
 from server.web.body import read_form, receive_form
+from server.web.dialect import DescribedDialect
 from server.web.errors import answer_to, retry_after
 from server.web.sign_in import READING, TWELVE_HOURS, SignIn, Visitor, same_token
 
@@ -86,10 +87,19 @@ class Site:
     name = "admin"
     prefixes = ("/admin",)
 
-    def __init__(self, engine: Engine, sign_in: SignIn, parts: Sequence[MakePages], facts: Facts | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        sign_in: SignIn,
+        parts: Sequence[MakePages],
+        facts: Facts | None = None,
+        *,
+        dialects: Sequence[DescribedDialect] = (),
+    ) -> None:
         self.engine = engine
         self.sign_in = sign_in
         self.facts = facts or Facts()
+        self.dialects = dialects
         self._templates = Templates()
         self._assets = Assets()
         self._parts = [make(self) for make in parts]

@@ -12,6 +12,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from server.engine.access.scopes import NATIVE
 from server.engine.engine import Engine
 from server.engine.errors import AccessRefused, EngineError, KeyForbidden, KeyThrottled
 from server.engine.operations.single_flight import Outstanding
@@ -23,7 +24,7 @@ from server.metrics.requests import Requests
 from server.web.auth import Gate, key_in
 from server.web.errors import Answer, answer_to
 
-SCOPE = "native"
+SCOPE = NATIVE.name
 PATIENCE = 3.0  # seconds for the catalog and the disk; what is late is left out of the scrape
 
 T = TypeVar("T")

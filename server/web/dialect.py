@@ -1,11 +1,13 @@
 """What a dialect is: one API of the outside world, spoken over the one engine."""
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from aiohttp import web
 
+from server.engine.access.scopes import Scope
 from server.engine.errors import EngineError
+from server.mapping.language.processes import Process
 from server.web.description.api_description import Description
 
 
@@ -30,11 +32,28 @@ class Dialect(Protocol):
     def fail(self, request: web.Request, status: int, message: str) -> web.Response: ...
 
 
+class Example(NamedTuple):
+    """How a program calls a process: `scope` is what its key needs."""
+
+    title: str
+    address: str
+    scope: str
+    command: str
+
+
 class DescribedDialect(Dialect, Protocol):
-    """* `described` says all of its operations: each route of `routes` is one of them, or another spelling of one."""
+    """* `described` says all of its operations: each route of `routes` is one of them, or another spelling of one.
+    * `scopes` are those that its keys may have.
+    * `examples` show how programs call a process over this API, whose paths are below the address `base`.
+    """
 
     @property
     def described(self) -> Description: ...
+
+    @property
+    def scopes(self) -> Sequence[Scope]: ...
+
+    def examples(self, process: Process, base: str) -> Iterable[Example]: ...
 
 
 def speaker(dialects: Sequence[Dialect], path: str) -> Dialect | None:

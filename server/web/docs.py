@@ -10,6 +10,7 @@ from pathlib import Path
 import orjson
 from aiohttp import hdrs, web
 
+from server.engine.access.scopes import NATIVE
 from server.engine.errors import AccessRefused, EngineError, KeyForbidden, KeyMissing, KeyThrottled
 from server.web.auth import Gate, key_in
 from server.web.description.api_description import Description
@@ -17,7 +18,7 @@ from server.web.description.openapi import document
 from server.web.errors import Answer, answer_to
 from server.web.links import prefix_of
 
-SCOPE = "native"
+SCOPE = NATIVE.name
 DOCUMENT, PAGE, ASSETS = "/openapi.json", "/docs", "/docs/assets"
 SIGN_IN = f"/admin/sign-in?next={PAGE}"
 

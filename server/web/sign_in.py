@@ -16,6 +16,7 @@ from aiohttp_session import Session
 from aiohttp_session.cookie_storage import EncryptedCookieStorage
 
 from server.engine.access.keys import Key
+from server.engine.access.scopes import ADMIN
 from server.engine.engine import Engine
 from server.engine.errors import KeyUnknown
 from server.web.access_log import KEY_ID
@@ -23,7 +24,7 @@ from server.web.auth import Gate
 from server.web.links import is_over_tls, prefix_of
 
 COOKIE = "penstock"
-SCOPE = "admin"
+SCOPE = ADMIN.name
 TWELVE_HOURS = 12 * 3600
 READING = ("GET", "HEAD")
 

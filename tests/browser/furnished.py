@@ -15,7 +15,7 @@ from pathlib import Path
 import openpyxl
 
 from server.cli.commands.init import write_example
-from server.engine.access.keys import SCOPES
+from server.dialects import SCOPES
 from tests.browser.client import Client, Sent, Visitor, by_password
 from tests.browser.definitions import MODELS, PROCESSES
 from tests.support.server_process import Server, Site, wait_for

@@ -9,8 +9,7 @@ import typer
 from prometheus_client import ProcessCollector
 
 from server.cli import COMMANDS, make_app
-from server.dialects import DIALECTS
-from server.engine.access.keys import SCOPES
+from server.dialects import DIALECTS, SCOPES
 from server.metrics import Metrics
 from server.metrics.families import Snapshot, families
 from server.settings import Settings, section_fields

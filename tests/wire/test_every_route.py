@@ -23,7 +23,7 @@ from cryptography.fernet import Fernet
 
 from server.admin.site import Facts
 from server.app import make_app, make_runner
-from server.engine.access.keys import SCOPES
+from server.dialects import SCOPES
 from server.engine.engine import Engine, open_engine
 from server.engine.uploads.flow import UploadLimits
 

@@ -2,8 +2,6 @@
 
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
-from urllib.parse import urlencode
 
 import orjson
 from aiohttp import web
@@ -13,6 +11,7 @@ from server.admin.site import Site
 from server.mapping.language.control import ACTIONS
 from server.mapping.language.flows import flows
 from server.mapping.language.processes import Process
+from server.web.dialect import DescribedDialect, Example
 from server.web.links import site_of
 
 PATH = "/admin/processes"
@@ -28,15 +27,6 @@ START = """{
 }
 """
 WRITES: Mapping[str, str] = {"new": "creates", "upsert": "creates or updates", "load": "updates", "delete": "deletes"}
-
-
-class Example(NamedTuple):
-    """How a program calls a process: `scope` is what its key needs."""
-
-    title: str
-    address: str
-    scope: str
-    command: str
 
 
 class ProcessesPages:
@@ -80,7 +70,7 @@ class ProcessesPages:
             flows=flows(process.control, definitions.models[process.model]),
             options=_options,
             control=_pretty(process.control),
-            examples=list(examples(process, site_of(request, self._engine.public_url))),
+            examples=list(examples(self._site.dialects, process, site_of(request, self._engine.public_url))),
             file=definitions.process_files.get(process.id),
         )
 
@@ -95,9 +85,7 @@ class ProcessesPages:
 
 def reads(process: Process) -> Mapping[str, str]:
     """The reader of each file."""
-    files = process.control.get("files")
-    entries = files.items() if isinstance(files, dict) else ()
-    return {name: str(entry.get("read", "")) for name, entry in entries if isinstance(entry, dict)}
+    return {name: str(entry.get("read", "")) for name, entry in process.files.items() if isinstance(entry, dict)}
 
 
 def writes(process: Process) -> str:
@@ -106,31 +94,10 @@ def writes(process: Process) -> str:
     return ", ".join(words for action, words in WRITES.items() if action in actions) or "creates"
 
 
-def examples(process: Process, base: str) -> Iterator[Example]:
-    """A command line for every API that can use it."""
-    role = next((name for name in reads(process) if name != "DEFAULT"), "data0")
-    standard = f"{base}/api/haplo-data-import-standard-api"
-    batch = shlex.quote(f"kind={process.id}")
-    yield Example(
-        "Haplo, Standard batch import API",
-        f"{standard}/batch",
-        "haplo-standard",
-        f"BATCH=$(curl -s --user haplo:$KEY --data-urlencode {batch} {standard}/batch)\n"
-        f"curl --user haplo:$KEY -F batch=$BATCH -F name={shlex.quote(role)} -F file=@FILE {standard}/file\n"
-        f"curl --user haplo:$KEY -d batch=$BATCH {standard}/schedule",
-    )
-    called = urlencode({"fileName": "FILE", "importProcessId": process.id, "creationPath": "MYPROGRAM"})
-    address = f"{base}/API/WorkflowImportQueue/CreateBatch?{called}"
-    yield Example(
-        "LearningBuilder, WorkflowImportQueue (the body is JSON Lines)",
-        address,
-        "learningbuilder",
-        f'curl -H "Authorization: apikey $KEY" --data-binary @FILE {shlex.quote(address)}',
-    )
-    if process.push is not None and process.push.enabled:
-        address = f"{base}/api/push-data/{process.push.url}"
-        command = f"curl --user haplo:$KEY --data-binary @FILE {address}"
-        yield Example("Haplo, push-data", address, "haplo-push", command)
+def examples(dialects: Iterable[DescribedDialect], process: Process, base: str) -> Iterator[Example]:
+    """A command line for every API that can use the process, and one for the server's own machine."""
+    for dialect in dialects:
+        yield from dialect.examples(process, base)
     command = f"penstock import FILE --process {shlex.quote(process.id)} --wait"
     yield Example("The command line, on the server", "", "", command)
 

@@ -7,28 +7,20 @@ from datetime import UTC, datetime, time, timedelta
 from aiohttp import web
 
 from server.admin.site import VISITOR, Site
-from server.engine.access.keys import OF_ALL_TENANTS, SCOPES, Key
+from server.engine.access.keys import Key
+from server.engine.access.scopes import ADMIN, OF_ALL_TENANTS
 from server.engine.errors import KeyNotFound
 
 PATH = "/admin/keys"
 LONGEST_NAME = 200
 OVERLAPS = {0: "not at all", 1: "1 day", 7: "7 days", 30: "30 days", 90: "90 days"}
-OPENS: Mapping[str, str] = {
-    "haplo-batch": "Haplo's Batch import API",
-    "haplo-standard": "Haplo's Standard batch import API",
-    "haplo-push": "Haplo's push-data: one request, imported at once",
-    "folio": "FOLIO Data Import",
-    "learningbuilder": "LearningBuilder's WorkflowImportQueue",
-    "voss": "VOSS-4-UC's Bulk Load",
-    "native": "this server's own API, which only reads",
-    "admin": "everything, this site too",
-}
 
 
 class KeyPages:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._keys = site.engine.keys
+        self._scopes = [*(scope for dialect in site.dialects for scope in dialect.scopes), ADMIN]
 
     def routes(self) -> Iterable[web.RouteDef]:
         yield web.get(PATH, self._list)
@@ -49,7 +41,7 @@ class KeyPages:
     async def _create(self, request: web.Request) -> web.StreamResponse:
         typed = await self._site.form(request)
         problems: list[str] = []
-        name, scopes = _name(typed, problems), _scopes(typed, problems)
+        name, scopes = _name(typed, problems), self._chosen(typed, problems)
         expires = _expiry(typed, problems)
         tenants = [line.strip() for line in typed.get("tenants", "").splitlines() if line.strip()]
         if tenants and any(scope in OF_ALL_TENANTS for scope in scopes):
@@ -61,10 +53,22 @@ class KeyPages:
         key, secret = await self._keys.create(name, scopes, tenants, expires)
         return await self._site.page(request, "key_made.html", key=key, secret=secret, old=None)
 
+    def _chosen(self, typed: Mapping[str, str], problems: list[str]) -> list[str]:
+        chosen = [scope.name for scope in self._scopes if typed.get(f"scope-{scope.name}")]
+        if not chosen:
+            problems.append("Scopes: choose at least one; without any the key opens nothing.")
+        return chosen
+
     async def _form(self, request: web.Request, typed: Mapping[str, str], problems: list[str]) -> web.StreamResponse:
         status = 400 if problems else 200
         return await self._site.page(
-            request, "key_new.html", status=status, typed=typed, problems=problems, opens=OPENS, most=LONGEST_NAME
+            request,
+            "key_new.html",
+            status=status,
+            typed=typed,
+            problems=problems,
+            scopes=self._scopes,
+            most=LONGEST_NAME,
         )
 
     async def _ask_overlap(self, request: web.Request) -> web.StreamResponse:
@@ -116,13 +120,6 @@ def _name(typed: Mapping[str, str], problems: list[str]) -> str:
     elif len(name) > LONGEST_NAME:
         problems.append(f"Name: it may have {LONGEST_NAME} letters at most, and has {len(name)}.")
     return name
-
-
-def _scopes(typed: Mapping[str, str], problems: list[str]) -> list[str]:
-    scopes = [scope for scope in SCOPES if typed.get(f"scope-{scope}")]
-    if not scopes:
-        problems.append("Scopes: choose at least one; without any the key opens nothing.")
-    return scopes
 
 
 def _expiry(typed: Mapping[str, str], problems: list[str]) -> datetime | None:

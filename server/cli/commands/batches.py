@@ -12,7 +12,7 @@ import typer
 from server.cli.open_engine import WorkFailed, known_process, one_of, with_engine
 from server.cli.options import AsJson, Config, DataDir
 from server.cli.output import show_list, show_one
-from server.engine.access.keys import SCOPES
+from server.dialects import SCOPES
 from server.engine.batches.failure_causes import Kind
 from server.engine.documents import (
     BATCH_STATES,

@@ -10,7 +10,8 @@ import typer
 from server.cli.open_engine import with_engine
 from server.cli.options import AsJson, Config, DataDir
 from server.cli.output import remark, say, show_list
-from server.engine.access.keys import REMEMBERED, SCOPES
+from server.dialects import SCOPES
+from server.engine.access.keys import REMEMBERED
 from server.engine.engine import Engine
 from storage.catalog.base import Key
 
@@ -51,6 +52,9 @@ def create(
 ) -> None:
     """Create a key and print it, alone, on stdout: it cannot be shown again."""
 
+    unknown = next((name for name in scope if name not in SCOPES), None)
+    if unknown is not None:
+        raise typer.BadParameter(f"unknown scope {unknown!r}; the scopes are {', '.join(SCOPES)}", param_hint="--scope")
     until = datetime.now(UTC) + duration(expires, "--expires") if expires else None
 
     async def work(engine: Engine) -> None:

@@ -18,6 +18,8 @@ from server.cli.commands.init import occupied, write_example
 from server.cli.open_engine import engine_for, same_flags, settings_for
 from server.cli.options import Config, DataDir
 from server.cli.output import say
+from server.dialects import SCOPES
+from server.engine.access.scopes import OF_ALL_TENANTS
 from server.engine.engine import Engine
 from server.logs import LogFormat, configure_logs
 from server.settings import Settings, shown
@@ -25,7 +27,7 @@ from server.settings import Settings, shown
 log = structlog.get_logger("penstock.server")
 
 # what the key of the first start may do: all that the example needs, no administration
-FIRST_SCOPES = ("haplo-batch", "haplo-standard", "haplo-push", "folio", "learningbuilder", "voss")
+FIRST_SCOPES = tuple(scope for scope in SCOPES if scope not in OF_ALL_TENANTS)
 
 WELCOME = """\
 This is the first start: a key was made. It is shown only now, so keep it.

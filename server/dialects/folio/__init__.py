@@ -4,13 +4,16 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from server.dialects.folio.auth import ACTION, Desk
+from server.dialects.folio.auth import ACTION, SCOPE, Desk
 from server.dialects.folio.errors import TABLE, VALIDATION
 from server.dialects.folio.openapi.uploads import DESCRIBED
 from server.dialects.folio.routes import PREFIXES, apis
+from server.engine.access.scopes import Scope
 from server.engine.engine import Engine
 from server.engine.errors import AccessRefused, EngineError, KeyThrottled
+from server.mapping.language.processes import Process
 from server.web.auth import Gate
+from server.web.dialect import Example
 from server.web.errors import answer_to
 
 
@@ -18,6 +21,7 @@ class Folio:
     name = "folio"
     prefixes = PREFIXES
     described = DESCRIBED
+    scopes = (Scope(SCOPE, "FOLIO Data Import"),)
 
     def __init__(self, engine: Engine, gate: Gate) -> None:
         desk = Desk(engine, gate)
@@ -26,6 +30,9 @@ class Folio:
     def routes(self) -> Iterable[web.RouteDef]:
         for api in self._apis:
             yield from api.routes()
+
+    def examples(self, process: Process, base: str) -> Iterable[Example]:
+        return ()
 
     def refuse(self, request: web.Request, error: EngineError) -> web.Response:
         status, body = answer_to(TABLE, error)

@@ -1,6 +1,7 @@
 """Haplo's import APIs: batches with uploaded control files, batches of configured processes, and pushes."""
 
-from collections.abc import Iterable
+import shlex
+from collections.abc import Iterable, Iterator
 
 from aiohttp import web
 
@@ -9,9 +10,12 @@ from server.dialects.haplo.errors import TABLE, PushForbidden
 from server.dialects.haplo.openapi import DESCRIBED
 from server.dialects.haplo.push import PushApi
 from server.dialects.haplo.routes import BatchApi, StandardApi
+from server.engine.access.scopes import Scope
 from server.engine.engine import Engine
 from server.engine.errors import AccessRefused, EngineError
+from server.mapping.language.processes import Process
 from server.web.auth import Gate
+from server.web.dialect import Example
 from server.web.errors import answer_to
 
 
@@ -19,6 +23,11 @@ class Haplo:
     name = "haplo"
     prefixes = (BatchApi.prefix, StandardApi.prefix, push.PREFIX)
     described = DESCRIBED
+    scopes = (
+        Scope(BatchApi.scope, "Haplo's Batch import API"),
+        Scope(StandardApi.scope, "Haplo's Standard batch import API"),
+        Scope(push.SCOPE, "Haplo's push-data: one request, imported at once"),
+    )
 
     def __init__(self, engine: Engine, gate: Gate) -> None:
         self._apis = (BatchApi(engine, gate), StandardApi(engine, gate), PushApi(engine, gate))
@@ -26,6 +35,22 @@ class Haplo:
     def routes(self) -> Iterable[web.RouteDef]:
         for api in self._apis:
             yield from api.routes()
+
+    def examples(self, process: Process, base: str) -> Iterator[Example]:
+        role = next((name for name in process.files if name != "DEFAULT"), "data0")
+        api, batch = f"{base}{StandardApi.prefix}", shlex.quote(f"kind={process.id}")
+        yield Example(
+            "Haplo, Standard batch import API",
+            f"{api}/batch",
+            StandardApi.scope,
+            f"BATCH=$(curl -s --user haplo:$KEY --data-urlencode {batch} {api}/batch)\n"
+            f"curl --user haplo:$KEY -F batch=$BATCH -F name={shlex.quote(role)} -F file=@FILE {api}/file\n"
+            f"curl --user haplo:$KEY -d batch=$BATCH {api}/schedule",
+        )
+        if process.push is not None and process.push.enabled:
+            address = f"{base}{push.PREFIX}/{process.push.url}"
+            command = f"curl --user haplo:$KEY --data-binary @FILE {address}"
+            yield Example("Haplo, push-data", address, push.SCOPE, command)
 
     def refuse(self, request: web.Request, error: EngineError) -> web.Response:
         """Keys are refused by the platform in its own JSON, everything else by the API that was asked."""

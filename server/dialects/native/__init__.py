@@ -8,15 +8,19 @@ from server.dialects.native import errors
 from server.dialects.native.events import EventApi
 from server.dialects.native.openapi import DESCRIBED, PREFIX
 from server.dialects.native.routes import BatchApi, DefinitionApi, Desk, JobApi, RecordApi, answer
+from server.engine.access.scopes import NATIVE
 from server.engine.engine import Engine
 from server.engine.errors import EngineError
+from server.mapping.language.processes import Process
 from server.web.auth import Gate
+from server.web.dialect import Example
 
 
 class Native:
     name = "native"
     prefixes = (PREFIX,)
     described = DESCRIBED
+    scopes = (NATIVE,)
 
     def __init__(self, engine: Engine, gate: Gate) -> None:
         desk = Desk(engine, gate)
@@ -25,6 +29,9 @@ class Native:
     def routes(self) -> Iterable[web.RouteDef]:
         for api in self._apis:
             yield from api.routes()
+
+    def examples(self, process: Process, base: str) -> Iterable[Example]:
+        return ()
 
     def refuse(self, request: web.Request, error: EngineError) -> web.Response:
         refusal = errors.refusal_of(error)

@@ -6,6 +6,7 @@ from aiohttp import hdrs, web
 
 from server.dialects.native import openapi, wire
 from server.dialects.native.errors import ParameterWrong
+from server.engine.access.scopes import NATIVE
 from server.engine.batches.listing import Wanted
 from server.engine.documents import (
     BATCH_STATES,
@@ -22,7 +23,6 @@ from server.web.auth import Gate
 from server.web.description.api_description import OCTETS, Operation
 from server.web.downloads import attachment
 
-SCOPE = "native"
 MOST_LOG_LINES = 1000  # in the document of a batch; its job has them all, page by page
 
 Endpoint = Callable[[web.Request, wire.Query], Awaitable[web.StreamResponse]]
@@ -39,7 +39,7 @@ class Desk:
         known = [each.name for each in operation.parameters if each.where == "query"]
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            await self._gate.admit(request, wire.key_in_headers(request.headers), SCOPE)
+            await self._gate.admit(request, wire.key_in_headers(request.headers), NATIVE.name)
             return await endpoint(request, wire.Query(request.query.items(), known))
 
         return web.get(operation.path, handle, allow_head=head)

@@ -7,16 +7,20 @@ from aiohttp import web
 from server.dialects.voss import wire
 from server.dialects.voss.errors import LoadFailed, fault_of
 from server.dialects.voss.openapi import DESCRIBED
-from server.dialects.voss.routes import DataApi, LoadApi, TransactionApi, answer
+from server.dialects.voss.routes import SCOPE, DataApi, LoadApi, TransactionApi, answer
+from server.engine.access.scopes import Scope
 from server.engine.engine import Engine
 from server.engine.errors import EngineError
+from server.mapping.language.processes import Process
 from server.web.auth import Gate
+from server.web.dialect import Example
 
 
 class Voss:
     name = "voss"
     prefixes = ("/api/uploadfiles", "/api/tool", "/api/data")
     described = DESCRIBED
+    scopes = (Scope(SCOPE, "VOSS-4-UC's Bulk Load"),)
 
     def __init__(self, engine: Engine, gate: Gate) -> None:
         self._apis = (LoadApi(engine, gate), TransactionApi(engine, gate), DataApi(engine, gate))
@@ -24,6 +28,9 @@ class Voss:
     def routes(self) -> Iterable[web.RouteDef]:
         for api in self._apis:
             yield from api.routes()
+
+    def examples(self, process: Process, base: str) -> Iterable[Example]:
+        return ()
 
     def refuse(self, request: web.Request, error: EngineError) -> web.Response:
         found = fault_of(error)

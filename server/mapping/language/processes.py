@@ -39,6 +39,12 @@ class Process:
     control: Mapping[str, object]
     push: Push | None = None
 
+    @property
+    def files(self) -> Mapping[str, object]:
+        """The entries of the control file for its files, by their names."""
+        files = self.control.get("files")
+        return files if isinstance(files, Mapping) else {}
+
     @cached_property
     def content(self) -> bytes:
         """The control file as bytes: the same for the same document, however it was laid out."""

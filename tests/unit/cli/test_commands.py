@@ -16,7 +16,7 @@ import structlog
 
 from server.cli import COMMANDS, run
 from server.cli.commands.imports import role_of
-from server.engine.access.keys import SCOPES
+from server.dialects import SCOPES
 
 HELPED = (
     ["import"],
