@@ -19,9 +19,8 @@ from server.engine.clock import Clock
 from server.engine.definitions.definitions import Definitions, Reading, control_mistakes
 from server.engine.errors import ModelNotFound, NotSaved
 from server.engine.json_shape import MOST_WRITTEN, has_more_values
-from server.mapping.language.control import Mistake
 from server.mapping.language.processes import Process
-from server.mapping.model.document import Fault
+from server.mapping.model.diagnostic import Diagnostic
 from server.mapping.model.model import Model
 from server.mapping.model.positions import Positions, positions
 from server.mapping.program.rehearsal import rehearse
@@ -29,6 +28,7 @@ from server.mapping.program.rehearsal import rehearse
 Kind = Literal["models", "processes"]
 
 _NAMES: Mapping[Kind, str] = {"models": "name", "processes": "id"}
+_NOUNS: Mapping[Kind, str] = {"models": "model", "processes": "process"}
 _MOST_PLACED = 1 << 20  # bytes of a control file whose mistakes are given lines, and which is rehearsed
 _LONGEST = 100  # of a file name, before its ending
 
@@ -100,7 +100,7 @@ class Authoring:
             return document
         found = control_mistakes(document, self._definitions.models)
         if len(content) > _MOST_PLACED:
-            return Review([Remark(mistake.words) for mistake in found])
+            return Review([Remark(each.text) for each in found])
         at = positions(content.decode())
         doubts = [] if found else _rehearsed(document, self._definitions.models)
         return Review(_remarks(found, at), _remarks(doubts, at))
@@ -127,7 +127,7 @@ class Authoring:
             self._definitions.folder / kind, name, known.model_files if kind == "models" else known.process_files
         )
         reading = self._definitions.read({path: document})
-        faults = [_placed(problem, path, document, at) for problem in reading.problems]
+        faults = [_placed(problem, path, f"{_NOUNS[kind]} {name}", at) for problem in reading.problems]
         doubts = [] if faults else _new_doubts(known, reading)
         version = _version(path.read_bytes()) if path.exists() else None
         return Review(faults, doubts, name, version, path), reading
@@ -181,41 +181,21 @@ def _parsed(content: bytes) -> object | Review:
     return document
 
 
-def _rehearsed(document: object, models: Mapping[str, Model]) -> list[Mistake]:
+def _rehearsed(document: object, models: Mapping[str, Model]) -> list[Diagnostic]:
     if not isinstance(document, dict):
         return []
     return rehearse(document, models[document["model"]], models)
 
 
-def _remarks(found: Iterable[Mistake], at: Positions) -> list[Remark]:
-    return [Remark(mistake.words, at.line(mistake.path)) for mistake in found]
+def _remarks(found: Iterable[Diagnostic], at: Positions) -> list[Remark]:
+    return [Remark(each.text, at.line(each.path or ())) for each in found]
 
 
-def _placed(problem: str, path: Path, document: object, at: Positions) -> Remark:
-    """What is said of this file loses the file's name and gets its line."""
-    message = problem.removeprefix(f"{path}: ")
-    if message != problem:
-        return Remark(message, at.line_of(problem.where if isinstance(problem, Fault) else ""))
-    where = _named_place(problem, document)
-    return Remark(problem.removeprefix(f"{path.parent.parent}/"), None if where is None else at.line(where))
-
-
-def _named_place(problem: str, document: object) -> Sequence[str | int] | None:
-    """What is said of several models together names them; this finds the destination in the one at hand."""
-    if not isinstance(document, dict):
-        return None
-    listed = document.get("destinations")
-    if problem.startswith(f"process {document.get('id')}: push.url"):
-        return ("push", "url")
-    for index, destination in enumerate(listed if isinstance(listed, list) else ()):
-        name = destination.get("name") if isinstance(destination, dict) else None
-        prefix = f"model {document.get('name')}, destination {name}"
-        if problem.startswith(prefix + ", Name "):
-            name = problem.removeprefix(prefix + ", Name ").partition(": refers_to")[0]
-            return ("destinations", index, "names", name)
-        if problem.startswith(prefix + ": "):
-            return ("destinations", index)
-    return None
+def _placed(problem: Diagnostic, path: Path, about: str, at: Positions) -> Remark:
+    """A problem of the document at hand, which has lines, or one of another file, which keeps the file's name."""
+    if problem.source == str(path) or problem.about == about:
+        return Remark(problem.sentence, at.line(problem.path or ()))
+    return Remark(str(replace(problem, source=problem.source.removeprefix(f"{path.parent.parent}/"))))
 
 
 def _new_doubts(before: Reading, after: Reading) -> list[Remark]:
@@ -228,7 +208,7 @@ def _new_doubts(before: Reading, after: Reading) -> list[Remark]:
     ]
 
 
-def _doubts(reading: Reading) -> Iterable[tuple[Process, Mistake]]:
+def _doubts(reading: Reading) -> Iterable[tuple[Process, Diagnostic]]:
     for process in reading.processes.values():
         for mistake in rehearse(process.control, reading.models[process.model], reading.models):
             yield process, mistake

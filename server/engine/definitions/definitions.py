@@ -10,12 +10,12 @@ import orjson
 
 from server.engine.definitions.record_processors import processor_names
 from server.engine.errors import ProcessNotFound, RequestInvalid
-from server.mapping.language.control import Mistake, ReaderCheck, all_mistakes, mistakes
+from server.mapping.language.control import ReaderCheck, all_mistakes, mistakes
 from server.mapping.language.processes import Process, ProcessInvalid, check_processes, parse_process
 from server.mapping.language.reading import ReadingWrong, chosen, read_as
-from server.mapping.model.document import Fault
+from server.mapping.model.diagnostic import Diagnostic
+from server.mapping.model.diagnostic import Path as Place
 from server.mapping.model.model import Model, ModelInvalid, check_tables, parse_model
-from server.mapping.model.positions import as_where
 from server.mapping.program.compile import Program, compile_control
 from server.readers.formats import FORMATS
 from storage.records.base import Column, Table
@@ -37,7 +37,7 @@ class Reading:
     processes: Mapping[str, Process]
     model_files: Mapping[str, Path]
     process_files: Mapping[str, Path]
-    problems: Sequence[str]
+    problems: Sequence[Diagnostic]
 
 
 class Definitions:
@@ -64,11 +64,11 @@ class Definitions:
         with self.changing:
             reading = self.read()
             self.adopt(reading)
-            return list(reading.problems)
+            return [*self.mistakes]
 
     def read(self, instead: Mapping[Path, object] | None = None) -> Reading:
         """The folder as it is, with these documents in the place of files; nothing is put in force."""
-        problems: list[str] = []
+        problems: list[Diagnostic] = []
         instead = instead or {}
         models = _read_models(self.folder / "models", problems, instead)
         all_models = self._built_in | {model.name: model for model, _ in models}
@@ -87,7 +87,7 @@ class Definitions:
         if not reading.problems:
             self.models, self.processes = reading.models, reading.processes
             self.model_files, self.process_files = reading.model_files, reading.process_files
-        self.refused, self.mistakes = len(reading.problems), tuple(reading.problems)
+        self.refused, self.mistakes = len(reading.problems), tuple(map(str, reading.problems))
 
     def is_built_in(self, model: str) -> bool:
         return model in self._built_in
@@ -142,7 +142,7 @@ def _reads() -> Mapping[str, ReaderCheck]:
     return {name: format.reader.check for name, format in FORMATS.items()}
 
 
-def control_mistakes(document: object, models: Mapping[str, Model]) -> list[Mistake]:
+def control_mistakes(document: object, models: Mapping[str, Model]) -> list[Diagnostic]:
     """Everything that is wrong with it, with places and ways out, for the person who writes it.
 
     What a run would log before its first record is not wrong: the vendor accepts such a file. See `rehearse`.
@@ -152,7 +152,7 @@ def control_mistakes(document: object, models: Mapping[str, Model]) -> list[Mist
 
 def check_process(path: Path, document: object, models: Mapping[str, Model]) -> Process:
     """The process that a file defines, its control file included; raises ProcessInvalid with all that is wrong."""
-    problems: list[str] = []
+    problems: list[Diagnostic] = []
     process: Process | None = None
     try:
         process = parse_process(
@@ -164,7 +164,7 @@ def check_process(path: Path, document: object, models: Mapping[str, Model]) -> 
     known = () if process is not None else (("model",),)  # the parser has said it in its own words
     if control is not None:
         problems += [
-            Fault(f"{path}: control: {mistake.words}", _place(document, mistake))
+            Diagnostic(mistake.text, _place(document, mistake), source=str(path), place="control")
             for mistake in control_mistakes(control, models)
             if mistake.path not in known
         ]
@@ -210,7 +210,7 @@ def merged(one: Table, other: Table) -> Table:
     )
 
 
-def _read_models(folder: Path, problems: list[str], instead: Mapping[Path, object]) -> list[tuple[Model, Path]]:
+def _read_models(folder: Path, problems: list[Diagnostic], instead: Mapping[Path, object]) -> list[tuple[Model, Path]]:
     models: dict[str, tuple[Model, Path]] = {}
     for path, document in _documents(folder, problems, instead):
         try:
@@ -219,14 +219,14 @@ def _read_models(folder: Path, problems: list[str], instead: Mapping[Path, objec
             problems += error.problems
             continue
         if model.name in models:
-            text = f"{path}: name: another file already defines the model {model.name!r}; rename one of them"
-            problems.append(Fault(text, "name"))
+            text = f"another file already defines the model {model.name!r}; rename one of them"
+            problems.append(Diagnostic(text, ("name",), source=str(path)))
         models[model.name] = model, path
     return list(models.values())
 
 
 def _read_processes(
-    folder: Path, models: Mapping[str, Model], problems: list[str], instead: Mapping[Path, object]
+    folder: Path, models: Mapping[str, Model], problems: list[Diagnostic], instead: Mapping[Path, object]
 ) -> list[tuple[Process, Path]]:
     processes: dict[str, tuple[Process, Path]] = {}
     for path, document in _documents(folder, problems, instead, skip=".control.json"):
@@ -236,21 +236,21 @@ def _read_processes(
             problems += error.problems
             continue
         if process.id in processes:
-            text = f"{path}: id: another file already defines the process {process.id!r}; rename one of them"
-            problems.append(Fault(text, "id"))
+            text = f"another file already defines the process {process.id!r}; rename one of them"
+            problems.append(Diagnostic(text, ("id",), source=str(path)))
         processes[process.id] = process, path
     problems += check_processes(process for process, _ in processes.values())
     return list(processes.values())
 
 
-def _place(process: object, mistake: Mistake) -> str:
+def _place(process: object, mistake: Diagnostic) -> Place:
     """Where the file of the process has it: in its control file, at its name, or at what it is made of."""
     control = process.get("control") if isinstance(process, dict) else None
     if isinstance(control, dict):
-        return as_where(("control", *mistake.path))
+        return ("control", *(mistake.path or ()))
     if control is not None:
-        return "control"
-    return {"files": "read", "model": "model"}.get(str(mistake.path[0]) if mistake.path else "", "columns")
+        return ("control",)
+    return ({"files": "read", "model": "model"}.get(str(mistake.path[0]) if mistake.path else "", "columns"),)
 
 
 def _control(folder: Path, name: str) -> object:
@@ -262,7 +262,7 @@ def _control(folder: Path, name: str) -> object:
 
 
 def _documents(
-    folder: Path, problems: list[str], instead: Mapping[Path, object], skip: str = "\0"
+    folder: Path, problems: list[Diagnostic], instead: Mapping[Path, object], skip: str = "\0"
 ) -> list[tuple[Path, object]]:
     found: list[tuple[Path, object]] = []
     there = {path for path in folder.glob("*.json") if not path.name.endswith(skip)}
@@ -270,5 +270,5 @@ def _documents(
         try:
             found.append((path, instead[path] if path in instead else orjson.loads(path.read_bytes())))
         except (OSError, ValueError) as error:
-            problems.append(f"{path}: cannot be read as JSON: {error}")
+            problems.append(Diagnostic(f"cannot be read as JSON: {error}", None, source=str(path)))
     return found

@@ -1,17 +1,17 @@
 """Files that people write, checked where they lie: every mistake at once, each with file, line and place."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import orjson
 
 from server.engine.definitions.definitions import Definitions, check_process, control_mistakes
-from server.mapping.language.control import Mistake
-from server.mapping.language.processes import Process, ProcessInvalid
-from server.mapping.model.document import Fault
-from server.mapping.model.model import Model, ModelInvalid, check_tables, parse_model
-from server.mapping.model.positions import as_where, positions
+from server.mapping.language.processes import Process
+from server.mapping.model.diagnostic import Diagnostic, DocumentInvalid
+from server.mapping.model.model import Model, check_tables, parse_model
+from server.mapping.model.positions import Positions, positions
 from server.mapping.program.rehearsal import rehearse
 
 RUNS = "when it runs: "  # the API accepts the document, but its import would log this before the first record
@@ -29,47 +29,29 @@ def check_control_file(path: Path, models: Mapping[str, Model]) -> Checked:
     if isinstance(document, Checked):
         return document
     found = control_mistakes(document, models)
-    problems = _told(path, found)
     if not found and isinstance(document, dict):
-        problems = _told(path, rehearse(document, models[document["model"]], models), RUNS)
-    return Checked((f"{path}: good",), problems)
+        found = rehearse(document, models[document["model"]], models)
+    return Checked((f"{path}: good",), _lines([replace(each, source=str(path)) for each in found]))
 
 
 def check_model_files(paths: Iterable[Path]) -> Checked:
     models: dict[str, Model] = {}
-    good: list[str] = []
-    problems: list[str] = []
-    for path in paths:
-        document = _read(path)
-        if isinstance(document, Checked):
-            problems += document.problems
-            continue
-        try:
-            model = parse_model(document, str(path))
-        except ModelInvalid as error:
-            problems += _placed(error.problems, [path])
-        else:
-            models[model.name] = model
-            good.append(f"{path}: {model.name}, {len(model.destinations)} destinations")
-    return Checked(good, [*problems, *check_tables(models)])
+
+    def check(path: Path, document: object) -> tuple[str, list[Diagnostic]]:
+        model = parse_model(document, str(path))
+        models[model.name] = model
+        return f"{path}: {model.name}, {len(model.destinations)} destinations", []
+
+    checked = _check_each(paths, check)
+    return Checked(checked.good, [*checked.problems, *_lines(check_tables(models))])
 
 
 def check_process_files(paths: Iterable[Path], models: Mapping[str, Model]) -> Checked:
-    good: list[str] = []
-    problems: list[str] = []
-    for path in paths:
-        document = _read(path)
-        if isinstance(document, Checked):
-            problems += document.problems
-            continue
-        try:
-            process = check_process(path, document, models)
-        except ProcessInvalid as error:
-            problems += _placed(error.problems, [path])
-        else:
-            good.append(_named(path, process))
-            problems += _doubts(path, process, models)
-    return Checked(good, problems)
+    def check(path: Path, document: object) -> tuple[str, list[Diagnostic]]:
+        process = check_process(path, document, models)
+        return _named(path, process), _doubts(path, process, models)
+
+    return _check_each(paths, check)
 
 
 def check_folder(definitions: Definitions) -> Checked:
@@ -78,21 +60,38 @@ def check_folder(definitions: Definitions) -> Checked:
     files = reading.process_files
     good = [_named(files[process.id], process) for process in reading.processes.values()]
     doubts = [
-        line for process in reading.processes.values() for line in _doubts(files[process.id], process, reading.models)
+        doubt for process in reading.processes.values() for doubt in _doubts(files[process.id], process, reading.models)
     ]
-    return Checked(good, [*_placed(reading.problems, _files(definitions)), *doubts])
+    return Checked(good, _lines([*reading.problems, *doubts]))
 
 
-def _files(definitions: Definitions) -> list[Path]:
-    return [path for kind in ("models", "processes") for path in (definitions.folder / kind).glob("*.json")]
+def _check_each(paths: Iterable[Path], check: Callable[[Path, object], tuple[str, list[Diagnostic]]]) -> Checked:
+    """Reads and checks each file. `check` says what a file defines and what is doubtful in it."""
+    good: list[str] = []
+    problems: list[str] = []
+    for path in paths:
+        document = _read(path)
+        if isinstance(document, Checked):
+            problems += document.problems
+            continue
+        try:
+            defined, doubts = check(path, document)
+        except DocumentInvalid as error:
+            problems += _lines(error.problems)
+        else:
+            good.append(defined)
+            problems += _lines(doubts)
+    return Checked(good, problems)
 
 
 def _named(path: Path, process: Process) -> str:
     return f"{path}: {process.id}, model {process.model}"
 
 
-def _doubts(path: Path, process: Process, models: Mapping[str, Model]) -> list[str]:
-    return [f"{path}: {RUNS}{mistake.words}" for mistake in rehearse(process.control, models[process.model], models)]
+def _doubts(path: Path, process: Process, models: Mapping[str, Model]) -> list[Diagnostic]:
+    """What a run of the process would log; its place is in a control file that may be another document."""
+    found = rehearse(process.control, models[process.model], models)
+    return [replace(each, path=None, source=str(path)) for each in found]
 
 
 def _read(path: Path) -> object | Checked:
@@ -108,26 +107,15 @@ def _read(path: Path) -> object | Checked:
         )
 
 
-def _told(path: Path, found: Sequence[Mistake], before: str = "") -> list[str]:
-    at = positions(path.read_text("utf-8")) if found else None
-    return [
-        f"{path}:{at.line(mistake.path) if at else 1}: {before}{_where(as_where(mistake.path))}{mistake.words}"
-        for mistake in found
-    ]
+def _lines(found: Sequence[Diagnostic]) -> list[str]:
+    """Each with the line of its place, where it has a file and a place in it."""
+    placed = {each.source for each in found if each.source and each.path is not None}
+    at = {source: positions(Path(source).read_text("utf-8")) for source in placed}
+    return [_line(each, at.get(each.source)) for each in found]
 
 
-def _where(place: str) -> str:
-    return f"{place}: " if place else ""
-
-
-def _placed(problems: Iterable[str], paths: Sequence[Path]) -> list[str]:
-    """What is said of one of the files gets its line."""
-    return [_with_line(problem, paths) for problem in problems]
-
-
-def _with_line(problem: str, paths: Sequence[Path]) -> str:
-    path = next((path for path in paths if problem.startswith(f"{path}: ")), None)
-    if path is None or not isinstance(problem, Fault):
-        return problem
-    line = positions(path.read_text("utf-8")).line_of(problem.where)
-    return f"{path}:{line}: {problem.removeprefix(f'{path}: ')}"
+def _line(found: Diagnostic, at: Positions | None) -> str:
+    if not found.source:
+        return found.sentence
+    line = "" if at is None or found.path is None else f":{at.line(found.path)}"
+    return f"{found.source}{line}: {RUNS if found.severity == 'warning' else ''}{found.sentence}"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import NamedTuple
 
+from server.mapping.model.diagnostic import Diagnostic, Path
 from server.mapping.model.model import Model, safe_column
-from server.mapping.model.positions import Path
 from server.mapping.model.scope import RunFault
 from server.mapping.values.filters import available
 from server.mapping.values.javascript import is_truthy, js_text
@@ -18,18 +18,6 @@ Instruction = Mapping[str, object]
 
 ReaderCheck = Callable[[Mapping[str, object]], str | None]
 """What is wrong with the options of a file's entry, or None."""
-
-
-class Mistake(NamedTuple):
-    """A message, and the place in the document that it is about. `way_out` is ours: the vendor's messages have none."""
-
-    message: str
-    path: Path = ()
-    way_out: str = ""
-
-    @property
-    def words(self) -> str:
-        return f"{self.message.rstrip('.')}; {self.way_out}" if self.way_out else self.message
 
 
 class Action(NamedTuple):
@@ -145,7 +133,7 @@ def mistakes(
     *,
     readers: Mapping[str, ReaderCheck],
     processors: Collection[str] = (),
-) -> list[Mistake]:
+) -> list[Diagnostic]:
     """What `validate` says, with places: one mistake at most from each check, of several files that of the last."""
     version, model, instructions, files, processor, open_ = _checks(document, models, readers, processors)
     first = [next(found, None) for found in (version, model, instructions)]
@@ -158,12 +146,12 @@ def all_mistakes(
     *,
     readers: Mapping[str, ReaderCheck],
     processors: Collection[str] = (),
-) -> list[Mistake]:
+) -> list[Diagnostic]:
     """All of them, up to a number that no reader gets to the end of."""
     return list(islice(chain.from_iterable(_checks(document, models, readers, processors)), _MOST))
 
 
-Found = Iterator[Mistake]
+Found = Iterator[Diagnostic]
 
 
 def _checks(
@@ -180,7 +168,7 @@ def _checks(
     )
 
 
-def _last(found: Found) -> Mistake | None:
+def _last(found: Found) -> Diagnostic | None:
     last = None
     for mistake in found:
         last = mistake
@@ -194,29 +182,29 @@ def _known(what: str, names: Collection[str]) -> str:
 def _check_version(control: Mapping[str, object]) -> Found:
     key = "dataImportControlFileVersion"
     if key not in control:
-        yield Mistake("Not a control file", way_out=f'it needs "{key}": 0')
+        yield Diagnostic("Not a control file", way_out=f'it needs "{key}": 0')
         return
     version = control[key]
     if not isinstance(version, int | float) or isinstance(version, bool) or version != 0:
-        yield Mistake("Bad version of control file, should be 0", (key,))
+        yield Diagnostic("Bad version of control file, should be 0", (key,))
 
 
 def _check_model(control: Mapping[str, object], models: Mapping[str, Model]) -> Found:
     if "model" not in control:
-        yield Mistake("Control file does not specify model in the model property")
+        yield Diagnostic("Control file does not specify model in the model property")
         return
     name = control["model"]
     if not isinstance(name, str) or name not in models:
-        yield Mistake(f"Model not implemented: {js_text(name)}", ("model",), _known("the models are", models))
+        yield Diagnostic(f"Model not implemented: {js_text(name)}", ("model",), _known("the models are", models))
 
 
 def _check_files(control: Mapping[str, object], readers: Mapping[str, ReaderCheck]) -> Found:
     if "files" not in control:
-        yield Mistake("Control file does not have files property")
+        yield Diagnostic("Control file does not have files property")
         return
     files = control["files"]
     if not isinstance(files, dict):
-        yield Mistake("'files' property is not an object", ("files",))
+        yield Diagnostic("'files' property is not an object", ("files",))
         return
     for name, entry in files.items():
         yield from _check_file(name, entry, readers)
@@ -225,26 +213,26 @@ def _check_files(control: Mapping[str, object], readers: Mapping[str, ReaderChec
 def _check_file(name: str, entry: object, readers: Mapping[str, ReaderCheck]) -> Found:
     path: Path = ("files", name)
     if not isinstance(entry, dict) or "read" not in entry:
-        yield Mistake(f"Reader not specified for file {name}", path, _known("the readers are", readers))
+        yield Diagnostic(f"Reader not specified for file {name}", path, _known("the readers are", readers))
         return
     read = entry["read"]
     if not isinstance(read, str) or read not in readers:
         message = f"Unknown reader for file {name}: {js_text(read)}"
-        yield Mistake(message, (*path, "read"), _known("the readers are", readers))
+        yield Diagnostic(message, (*path, "read"), _known("the readers are", readers))
     elif problem := readers[read](entry):
-        yield Mistake(f"Bad options for file {name}: {problem}", path)
+        yield Diagnostic(f"Bad options for file {name}: {problem}", path)
 
 
 def _check_processor(control: Mapping[str, object], processors: Collection[str]) -> Found:
     key = "recordProcessor"
     if key in control and control[key] not in processors:
         message = f"Unknown record processor specified in recordProcessor property: {js_text(control[key])}"
-        yield Mistake(message, (key,), _known("the record processors are", processors))
+        yield Diagnostic(message, (key,), _known("the record processors are", processors))
 
 
 def _check_instructions(control: Mapping[str, object], filters: Collection[str]) -> Found:
     if "instructions" not in control:
-        yield Mistake("Control file does not specify processing instructions in the instructions property")
+        yield Diagnostic("Control file does not specify processing instructions in the instructions property")
         return
     yield from _check_list(control["instructions"], ("instructions",), filters, None)
 
@@ -254,9 +242,9 @@ def _check_list(instructions: object, path: Path, filters: Collection[str], read
     if not is_truthy(instructions):
         return
     if not isinstance(instructions, list):
-        yield Mistake(f"'{path[-1]}' property is not an array", path)
+        yield Diagnostic(f"'{path[-1]}' property is not an array", path)
     elif len(path) // 2 == _DEEPEST:
-        yield Mistake(f"Instructions are nested more than {_DEEPEST} deep", path)
+        yield Diagnostic(f"Instructions are nested more than {_DEEPEST} deep", path)
     else:
         for index, instruction in enumerate(instructions):
             yield from _check_one(instruction, (*path, index), filters, ready)
@@ -264,17 +252,17 @@ def _check_list(instructions: object, path: Path, filters: Collection[str], read
 
 def _check_one(instruction: object, path: Path, filters: Collection[str], ready: set[str] | None) -> Found:
     if not isinstance(instruction, dict):
-        yield Mistake(f"Instruction is not an object: {js_text(instruction)}", path)
+        yield Diagnostic(f"Instruction is not an object: {js_text(instruction)}", path)
         return
     action = _action(instruction)
     if action not in ACTIONS:
         message = f"Unknown action in instruction: {action}"
-        yield Mistake(message, (*path, "action"), _known("the actions are", ACTIONS))
+        yield Diagnostic(message, (*path, "action"), _known("the actions are", ACTIONS))
         return
     if missing := [name for name in ACTIONS[action].required if name not in instruction]:
-        yield Mistake(f"Expected property not found in {action} instruction: {', '.join(missing)}", path)
+        yield Diagnostic(f"Expected property not found in {action} instruction: {', '.join(missing)}", path)
     elif ready is not None and _overwrites(instruction, action, ready):
-        yield Mistake(_OVERWRITES, path)
+        yield Diagnostic(_OVERWRITES, path)
     inner = set[str]() if action == "for-each" else ready
     for key in ACTIONS[action].nested:
         yield from _check_list(instruction.get(key), (*path, key), filters, inner)
@@ -297,12 +285,12 @@ def _check_open(control: Mapping[str, object], models: Mapping[str, Model]) -> F
         other = names[destination].setdefault(column.lower(), name)
         if other != name:
             message = f"Names {other} and {name} of destination {destination} would share the column {column}"
-            yield Mistake(message, (*path, "name"))
+            yield Diagnostic(message, (*path, "name"))
     for name, columns in names.items():
         if len(columns) + len(opened[name].names) > MOST_OPEN_NAMES:
             total = len(columns) + len(opened[name].names)
             most = f"an open destination can have {MOST_OPEN_NAMES:,} at most"
-            yield Mistake(f"Destination {name} would have {total:,} Names; {most}")
+            yield Diagnostic(f"Destination {name} would have {total:,} Names; {most}")
 
 
 def _each(instructions: object, path: Path) -> Iterator[tuple[Mapping[str, object], Path]]:
@@ -331,12 +319,12 @@ def _check_filters(instruction: Mapping[str, object], path: Path, filters: Colle
     listed = instruction.get("filters", [])
     path = (*path, "filters")
     if not isinstance(listed, list):
-        yield Mistake("'filters' property is not an array", path)
+        yield Diagnostic("'filters' property is not an array", path)
         return
     for index, name in enumerate(listed):
         if not isinstance(name, str) or name not in filters:
             message = f"Filter {js_text(name)} is not available."
-            yield Mistake(message, (*path, index), _known("the filters are", filters))
+            yield Diagnostic(message, (*path, index), _known("the filters are", filters))
 
 
 def text_of(instruction: Instruction, key: str) -> str:

@@ -14,6 +14,7 @@ import orjson
 
 from server.mapping.language.reading import InputFormats
 from server.mapping.language.shorthand import SHORT_KEYS, short_control
+from server.mapping.model.diagnostic import Diagnostic, DocumentInvalid
 from server.mapping.model.document import Fields, Problems, choices, quoted
 from server.mapping.model.model import Model
 
@@ -55,12 +56,8 @@ class Process:
         return hashlib.sha256(self.content).hexdigest()
 
 
-class ProcessInvalid(Exception):
-    """A process file that cannot be used; each problem names file, key, value and what would be right."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = tuple(problems)
+class ProcessInvalid(DocumentInvalid):
+    """A process file that cannot be used."""
 
 
 LoadControl = Callable[[str], object]
@@ -73,7 +70,7 @@ def parse_process(
     """Raises ProcessInvalid with all problems at once. The control file itself is not validated here."""
     problems = Problems(source)
     long = isinstance(document, dict) and "control" in document
-    fields = Fields(document, "", problems, (*_COMMON_KEYS, *(("control",) if long else SHORT_KEYS)))
+    fields = Fields(document, (), problems, (*_COMMON_KEYS, *(("control",) if long else SHORT_KEYS)))
     id_ = fields.text("id", required=True) or ""
     control = _control(fields, load_control) if long else short_control(fields, models, formats)
     process = Process(
@@ -106,14 +103,15 @@ def _control(fields: Fields, load_control: LoadControl) -> Mapping[str, object]:
 def _model(fields: Fields, control: Mapping[str, object], models: Mapping[str, Model]) -> str:
     model = control.get("model")
     if control and (not isinstance(model, str) or model not in models):
-        fields.problems.wrong("control.model" if "control" in fields.values else "model", model, choices(models))
+        path = ("control", "model") if "control" in fields.values else ("model",)
+        fields.problems.wrong(path, model, choices(models))
     return model if isinstance(model, str) else ""
 
 
 def _push(fields: Fields) -> Push | None:
     if "push" not in fields.values:
         return None
-    inner = Fields(fields.values["push"], "push", fields.problems, ("url", "enabled", "response"))
+    inner = Fields(fields.values["push"], fields.at("push"), fields.problems, ("url", "enabled", "response"))
     right = "small letters, digits and -"
     url = inner.text("url", right, required=True)
     if url and not _PUSH_URL(url):
@@ -122,15 +120,14 @@ def _push(fields: Fields) -> Push | None:
     return Push(url or "", inner.flag("enabled", True), response)
 
 
-def check_processes(processes: Iterable[Process]) -> list[str]:
+def check_processes(processes: Iterable[Process]) -> list[Diagnostic]:
     """No two processes with one push address."""
     owners: dict[str, str] = {}
-    problems: list[str] = []
+    problems: list[Diagnostic] = []
     for process in processes:
         url = process.push.url if process.push else ""
         if url and owners.setdefault(url, process.id) != process.id:
-            problems.append(
-                f"process {process.id}: push.url: {quoted(url)} is already in use by process {owners[url]}, "
-                "should be another"
-            )
+            about = f"process {process.id}"
+            message = f"{quoted(url)} is already in use by process {owners[url]}, should be another"
+            problems.append(Diagnostic(message, ("push", "url"), place=f"{about}: push.url", about=about))
     return problems

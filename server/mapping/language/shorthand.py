@@ -118,7 +118,7 @@ def _columns(fields: Fields, destination: Destination, flat: bool) -> list[Colum
     for column in columns:
         if flat and column.part is None and column.name.type in PARTS:
             parts = ", ".join(f"{column.name.name}.{part}" for part in PARTS[column.name.type])
-            place, name = fields.at(f"columns.{column.source}"), quoted(column.name.name)
+            place, name = fields.at("columns", column.source), quoted(column.name.name)
             fields.problems.add(place, f"{name} is made of parts, should be one of {parts}")
     return columns
 
@@ -133,19 +133,19 @@ def _same_named(destination: Destination, flat: bool) -> Iterator[Column]:
 
 
 def _column(fields: Fields, source: str, target: object, destination: Destination) -> Column | None:
-    where = f"columns.{source}"
+    path = fields.at("columns", source)
     options: Mapping[str, object] = {}
     if isinstance(target, dict):
-        inner = Fields(target, fields.at(where), fields.problems, ("name", "format", *_OPTIONS))
+        inner = Fields(target, path, fields.problems, ("name", "format", *_OPTIONS))
         options = {key: value for key, value in target.items() if key in _OPTIONS}
         if (pattern := inner.text("format")) is not None:
             options = {"dateFormat": pattern, **options}
         _decimal(inner)
         target = inner.text("name", choices(destination.names), required=True)
-        where += ".name"
+        path = (*path, "name")
     name, part = _named(target, destination)
     if name is None:
-        fields.problems.wrong(fields.at(where), target, choices(destination.names))
+        fields.problems.wrong(path, target, choices(destination.names))
         return None
     return Column(source, name, part, options)
 

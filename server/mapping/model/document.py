@@ -3,22 +3,12 @@
 import difflib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from typing import Self
 
 import orjson
 
+from server.mapping.model.diagnostic import Diagnostic, Path
+
 _SHOWN = 60
-
-
-class Fault(str):
-    """A sentence that knows which place of its document it is about (as `positions` names places)."""
-
-    where: str
-
-    def __new__(cls, sentence: str, where: str = "") -> Self:
-        fault = super().__new__(cls, sentence)
-        fault.where = where
-        return fault
 
 
 @dataclass(slots=True)
@@ -26,14 +16,13 @@ class Problems:
     """The faults of one document, in the order found."""
 
     source: str
-    found: list[str] = field(default_factory=list)
+    found: list[Diagnostic] = field(default_factory=list)
 
-    def add(self, where: str, text: str) -> None:
-        sentence = f"{self.source}: {where}: {text}" if where else f"{self.source}: {text}"
-        self.found.append(Fault(sentence, where))
+    def add(self, path: Path, message: str) -> None:
+        self.found.append(Diagnostic(message, path, source=self.source))
 
-    def wrong(self, where: str, value: object, right: str) -> None:
-        self.add(where, f"{quoted(value)} is wrong, should be {right}")
+    def wrong(self, path: Path, value: object, right: str) -> None:
+        self.add(path, f"{quoted(value)} is wrong, should be {right}")
 
 
 def quoted(value: object) -> str:
@@ -52,12 +41,12 @@ def choices(names: Collection[str]) -> str:
 class Fields:
     """One JSON object of a document. A key that is not `known` is a problem, as is a value of the wrong type."""
 
-    def __init__(self, value: object, where: str, problems: Problems, known: Collection[str]) -> None:
-        self.where = where
+    def __init__(self, value: object, path: Path, problems: Problems, known: Collection[str]) -> None:
+        self.path = path
         self.problems = problems
         self.values: dict[str, object] = value if isinstance(value, dict) else {}
         if not isinstance(value, dict):
-            problems.wrong(where, value, "an object")
+            problems.wrong(path, value, "an object")
         for key in self.values:
             if key not in known:
                 self._unknown(key, known)
@@ -67,8 +56,9 @@ class Fields:
         hint = f"did you mean {near[0]}?" if near else "known are " + ", ".join(known)
         self.problems.add(self.at(key), f"unknown key; {hint}")
 
-    def at(self, key: str) -> str:
-        return f"{self.where}.{key}" if self.where else key
+    def at(self, *steps: str | int) -> Path:
+        """Returns the place of a key, or of what is inside it."""
+        return (*self.path, *steps)
 
     def wrong(self, key: str, right: str) -> None:
         if key in self.values:
@@ -117,11 +107,11 @@ class Fields:
             return
         yield from value.items()
 
-    def items(self, key: str) -> Iterator[tuple[str, object]]:
+    def items(self, key: str) -> Iterator[tuple[Path, object]]:
         """The elements of a list that must not be empty, each with the place it stands at."""
         value = self.values.get(key)
         if not isinstance(value, list) or not value:
             self.wrong(key, "a list with at least one entry")
             return
         for index, item in enumerate(value):
-            yield f"{self.at(key)}[{index}]", item
+            yield self.at(key, index), item

@@ -1,10 +1,11 @@
 """A model: where data can go. Read from imports/models/NAME.json (design: interface.md, "A model")."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from server.mapping.model.diagnostic import Diagnostic, DocumentInvalid, Path
 from server.mapping.model.document import Fields, Problems, choices, quoted
 
 ColumnKind = Literal["text", "integer", "real"]
@@ -114,18 +115,14 @@ def _safe(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_]", "_", text)
 
 
-class ModelInvalid(Exception):
-    """A model file that cannot be used; each problem names file, key, value and what would be right."""
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = tuple(problems)
+class ModelInvalid(DocumentInvalid):
+    """A model file that cannot be used."""
 
 
 def parse_model(document: object, source: str) -> Model:
     """`source` is what messages call the file. Raises ModelInvalid with all problems at once."""
     problems = Problems(source)
-    fields = Fields(document, "", problems, ("name", "label", "description", "qualifiers", "types", "destinations"))
+    fields = Fields(document, (), problems, ("name", "label", "description", "qualifiers", "types", "destinations"))
     qualifiers = fields.texts("qualifiers")
     _check_qualifiers(fields, qualifiers)
     model = Model(
@@ -157,10 +154,10 @@ def _check_qualifiers(fields: Fields, qualifiers: Sequence[str]) -> None:
 
 def _destinations(fields: Fields, qualifiers: Sequence[str]) -> dict[str, Destination]:
     found: dict[str, Destination] = {}
-    for where, item in fields.items("destinations"):
-        destination = _destination(Fields(item, where, fields.problems, _DESTINATION_KEYS), qualifiers)
+    for path, item in fields.items("destinations"):
+        destination = _destination(Fields(item, path, fields.problems, _DESTINATION_KEYS), qualifiers)
         if destination.name in found:
-            fields.problems.wrong(f"{where}.name", destination.name, "a name no other destination has")
+            fields.problems.wrong((*path, "name"), destination.name, "a name no other destination has")
         found[destination.name] = destination
     return found
 
@@ -188,7 +185,7 @@ def _destination(fields: Fields, qualifiers: Sequence[str]) -> Destination:
         optional=fields.flag("optional"),
         depends=depends,
         depends_column=(column or safe_column(depends)) if depends else None,
-        title=_known_name(fields, "title", fields.text("title"), names),
+        title=_known_name(fields, fields.at("title"), fields.text("title"), names),
         types=_types(fields),
         key=key,
         lookups=dict(_lookups(fields, names)),
@@ -226,13 +223,13 @@ def _names(fields: Fields) -> dict[str, Name]:
     known = ("type", "multivalue", "required", "column", "description", "refers_to")
     names: dict[str, Name] = {}
     for name, item in fields.objects("names", required=not fields.flag("open")):
-        names[name] = _name(name, Fields(item, f"{fields.at('names')}.{name}", fields.problems, known))
+        names[name] = _name(name, Fields(item, fields.at("names", name), fields.problems, known))
     return names
 
 
 def _name(name: str, fields: Fields) -> Name:
     if not name or "#" in name:
-        fields.problems.add(fields.where, "a Name must have at least one character, and no #")
+        fields.problems.add(fields.path, "a Name must have at least one character, and no #")
     type_ = fields.choice("type", tuple(TYPE_KINDS), "text") or "text"
     refers_to = _table(fields, "refers_to")
     if refers_to and type_ != "ref":
@@ -258,16 +255,16 @@ def _types(fields: Fields) -> Types | None:
     return types
 
 
-def _known_name(fields: Fields, key: str, name: str | None, names: Mapping[str, Name]) -> str | None:
+def _known_name(fields: Fields, path: Path, name: str | None, names: Mapping[str, Name]) -> str | None:
     if name is None or name in names:
         return name
-    fields.problems.wrong(fields.at(key), name, choices(names))
+    fields.problems.wrong(path, name, choices(names))
     return None
 
 
 def _keys(fields: Fields, names: Mapping[str, Name]) -> Iterator[str]:
     for name in fields.texts("key"):
-        if found := _known_name(fields, "key", name, names):
+        if found := _known_name(fields, fields.at("key"), name, names):
             yield found
             if names[found].multivalue:
                 fields.problems.wrong(fields.at("key"), name, "a Name that is not multivalue")
@@ -275,15 +272,15 @@ def _keys(fields: Fields, names: Mapping[str, Name]) -> Iterator[str]:
 
 def _lookups(fields: Fields, names: Mapping[str, Name]) -> Iterator[tuple[str, str]]:
     for lookup, value in fields.objects("lookups"):
-        where = f"lookups.{lookup}"
+        path = fields.at("lookups", lookup)
         if lookup not in LOOKUPS:
-            fields.problems.add(fields.at(where), f"unknown key; known are {', '.join(LOOKUPS)}")
+            fields.problems.add(path, f"unknown key; known are {', '.join(LOOKUPS)}")
         elif not isinstance(value, str):
-            fields.problems.wrong(fields.at(where), value, choices(names))
-        elif found := _known_name(fields, where, value, names):
+            fields.problems.wrong(path, value, choices(names))
+        elif found := _known_name(fields, path, value, names):
             yield lookup, found
             if names[found].multivalue or names[found].kind != "text":
-                fields.problems.wrong(fields.at(where), value, "a Name that holds one text")
+                fields.problems.wrong(path, value, "a Name that holds one text")
 
 
 def _check_columns(fields: Fields, destination: Destination, qualifiers: Sequence[str]) -> None:
@@ -293,12 +290,12 @@ def _check_columns(fields: Fields, destination: Destination, qualifiers: Sequenc
         other = owners.setdefault(name.column.lower(), name.name)
         if other != name.name:
             text = f"column {quoted(name.column)} is also that of {quoted(other)}, should be one of its own"
-            fields.problems.add(f"{fields.at('names')}.{name.name}", text)
+            fields.problems.add(fields.at("names", name.name), text)
     for name, column in _derived(destination, qualifiers):
         taken = owners.get(column.lower(), name.name)
         if taken != name.name:
             text = f"its column {quoted(destination.names[taken].column)} is needed for values of {quoted(name.name)}"
-            fields.problems.add(f"{fields.at('names')}.{taken}", text + ", should be another")
+            fields.problems.add(fields.at("names", taken), text + ", should be another")
     parent = owners.get((destination.depends_column or "").lower())
     if parent and destination.names[parent].kind != "integer":
         text = f"is also the column of {quoted(parent)}, should be another, or that Name a ref"
@@ -316,11 +313,11 @@ def _derived(destination: Destination, qualifiers: Sequence[str]) -> Iterator[tu
 
 def _check_dependencies(model: Model, problems: Problems) -> None:
     for index, destination in enumerate(model.destinations.values()):
-        where = f"destinations[{index}].depends"
+        path = ("destinations", index, "depends")
         if destination.depends and destination.depends not in model.destinations:
-            problems.wrong(where, destination.depends, choices(model.destinations))
+            problems.wrong(path, destination.depends, choices(model.destinations))
         elif destination.depends and _comes_round(model, destination):
-            problems.wrong(where, destination.depends, "a destination that does not itself depend on this one")
+            problems.wrong(path, destination.depends, "a destination that does not itself depend on this one")
 
 
 def _comes_round(model: Model, start: Destination) -> bool:
@@ -334,49 +331,71 @@ def _comes_round(model: Model, start: Destination) -> bool:
     return False
 
 
-def check_tables(models: Mapping[str, Model]) -> list[str]:
+def check_tables(models: Mapping[str, Model]) -> list[Diagnostic]:
     """Destinations may share a table where its columns agree, and a ref must point at a table that some model fills."""
-    return [*_disagreements(models.values()), *_lost_refs(list(models.values()))]
+    return [*_disagreements(models.values()), *_lost_refs(models.values())]
 
 
-def _disagreements(models: Iterable[Model]) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A destination among those of several models."""
+
+    model: Model
+    index: int
+    destination: Destination
+
+    def __str__(self) -> str:
+        return f"model {self.model.name}, destination {self.destination.name}"
+
+    def wrong(self, message: str) -> Diagnostic:
+        return Diagnostic(message, ("destinations", self.index), place=str(self), about=f"model {self.model.name}")
+
+    def wrong_name(self, name: str, message: str) -> Diagnostic:
+        found = self.wrong(message)
+        path: Path = ("destinations", self.index, "names", name)
+        return replace(found, path=path, place=f"{self}, Name {name}")
+
+
+def _places(models: Iterable[Model]) -> Iterator[_Place]:
+    for model in models:
+        for index, destination in enumerate(model.destinations.values()):
+            yield _Place(model, index, destination)
+
+
+def _disagreements(models: Iterable[Model]) -> list[Diagnostic]:
     columns: dict[tuple[str, str], tuple[str, object]] = {}
     spelled: dict[str, tuple[str, str]] = {}
-    problems: list[str] = []
-    for model in models:
-        for destination in model.destinations.values():
-            here = f"model {model.name}, destination {destination.name}"
-            problems += _check_spelling(destination, here, spelled)
-            problems += _check_agreement(model, destination, here, columns)
+    problems: list[Diagnostic] = []
+    for here in _places(models):
+        problems += _check_spelling(here, spelled)
+        problems += _check_agreement(here, columns)
     return problems
 
 
-def _lost_refs(models: Sequence[Model]) -> list[str]:
-    tables = {destination.table for model in models for destination in model.destinations.values()}
+def _lost_refs(models: Collection[Model]) -> list[Diagnostic]:
+    tables = {place.destination.table for place in _places(models)}
     return [
-        f"model {model.name}, destination {destination.name}, Name {name.name}: "
-        f"refers_to {quoted(name.refers_to)} is wrong, should be {choices(sorted(tables))}"
-        for model in models
-        for destination in model.destinations.values()
-        for name in destination.names.values()
+        place.wrong_name(name.name, f"refers_to {quoted(name.refers_to)} is wrong, should be {choices(sorted(tables))}")
+        for place in _places(models)
+        for name in place.destination.names.values()
         if name.refers_to and name.refers_to not in tables
     ]
 
 
-def _check_spelling(destination: Destination, here: str, spelled: dict[str, tuple[str, str]]) -> Iterator[str]:
-    table, there = spelled.setdefault(destination.table.lower(), (destination.table, here))
-    if table != destination.table:
-        yield f"{here}: table {quoted(destination.table)} is {quoted(table)} in {there}, should be spelled the same"
+def _check_spelling(here: _Place, spelled: dict[str, tuple[str, str]]) -> Iterator[Diagnostic]:
+    own = here.destination.table
+    table, there = spelled.setdefault(own.lower(), (own, str(here)))
+    if table != own:
+        yield here.wrong(f"table {quoted(own)} is {quoted(table)} in {there}, should be spelled the same")
 
 
-def _check_agreement(
-    model: Model, destination: Destination, here: str, columns: dict[tuple[str, str], tuple[str, object]]
-) -> Iterator[str]:
-    for column, shape in _shapes(model, destination):
-        there, other = columns.setdefault((destination.table.lower(), column.lower()), (here, (column, *shape)))
-        if other != (column, *shape) and there != here:
-            yield (
-                f"{here}: column {quoted(column)} of table {destination.table} is {' '.join(shape)}, "
+def _check_agreement(here: _Place, columns: dict[tuple[str, str], tuple[str, object]]) -> Iterator[Diagnostic]:
+    table = here.destination.table
+    for column, shape in _shapes(here.model, here.destination):
+        there, other = columns.setdefault((table.lower(), column.lower()), (str(here), (column, *shape)))
+        if other != (column, *shape) and there != str(here):
+            yield here.wrong(
+                f"column {quoted(column)} of table {table} is {' '.join(shape)}, "
                 f"but differs in {there}; should be the same in both"
             )
 

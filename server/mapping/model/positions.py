@@ -1,20 +1,12 @@
-"""Where in its text each part of a JSON document stands, so that a message can be shown beside its line.
-
-A place is a path (`("instructions", 3, "source")`), or the same as the messages of models and processes write it
-(`destinations[0].names.email`).
-"""
+"""Where in its text each part of a JSON document stands, so that a message can be shown beside its line."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import orjson
 
-Path = tuple[str | int, ...]
-
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\Z)|[{}\[\],:]|[^\s{}\[\],:"]+')
-_NUMBER = re.compile(r"\[([0-9]{1,9})\]")
-_LONGEST_KEY = 1000  # of those that are looked for in the places of messages
 
 
 @dataclass(slots=True)
@@ -51,38 +43,6 @@ class Positions:
                 break
             part = part.inner[step]
         return part.line
-
-    def line_of(self, where: str) -> int:
-        """The same for a place as messages write it."""
-        part, found = self.whole, _first_step(self.whole, where)
-        while found is not None:
-            part, where = found
-            found = _first_step(part, where)
-        return part.line
-
-
-def as_where(path: Path) -> str:
-    """A place as messages write it."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
-
-
-def _first_step(part: Part, where: str) -> tuple[Part, str] | None:
-    """The part that a place begins with, and the rest of the place: names may hold dots and brackets themselves."""
-    if (number := _NUMBER.match(where)) and int(number[1]) in part.inner:
-        return part.inner[int(number[1])], where[number.end() :]
-    where = where.removeprefix(".")
-    for end in _ends(where):
-        if where[:end] in part.inner:
-            return part.inner[where[:end]], where[end:]
-    return None
-
-
-def _ends(where: str) -> Iterable[int]:
-    """Where the first name of a place may end, the last possible end first."""
-    head = where[: _LONGEST_KEY + 1]
-    if where and len(head) <= _LONGEST_KEY:
-        yield len(head)
-    yield from (at for at in range(len(head) - 1, 0, -1) if head[at] in ".[")
 
 
 def positions(text: str) -> Positions:

@@ -2,9 +2,9 @@
 
 from collections.abc import Container, Iterator, Mapping
 
-from server.mapping.language.control import ACTIONS, Instruction, Mistake, action_of, text_of
+from server.mapping.language.control import ACTIONS, Instruction, action_of, text_of
+from server.mapping.model.diagnostic import Diagnostic, Path
 from server.mapping.model.model import Model
-from server.mapping.model.positions import Path
 from server.mapping.model.scope import RunFault
 from server.mapping.program.assigning import Preparation
 from server.mapping.program.compile import make_places
@@ -13,17 +13,17 @@ from server.mapping.values.filters import Filters
 from server.mapping.values.setup import Setup
 
 
-def rehearse(document: Mapping[str, object], model: Model, models: Mapping[str, Model]) -> list[Mistake]:
+def rehearse(document: Mapping[str, object], model: Model, models: Mapping[str, Model]) -> list[Diagnostic]:
     """Of a document that `validate` accepts: a run would log these, and leave the instructions out or end at once."""
     instructions, mapping = document.get("instructions"), document.get("mapping")
     listed = list(_listed(instructions, ("instructions",)))
     paths = {id(instruction): path for instruction, path in listed}
     places = make_places(model)
     trail: list[Instruction] = []
-    found: list[Mistake] = []
+    found: list[Diagnostic] = []
 
     def report(message: str) -> None:
-        found.append(Mistake(message, paths.get(id(trail[-1]), ()) if trail else ()))
+        found.append(_doubt(message, paths.get(id(trail[-1]), ()) if trail else ()))
 
     known = mapping if isinstance(mapping, Mapping) else {}
     setup = Setup(model=model, models=models, mapping=known, report=report, filters=Filters(models))
@@ -34,14 +34,18 @@ def rehearse(document: Mapping[str, object], model: Model, models: Mapping[str, 
     return found + [mistake for one, path in listed for mistake in _ends_the_run(one, path, places)]
 
 
-def _ends_the_run(instruction: Instruction, path: Path, places: Container[str]) -> Iterator[Mistake]:
+def _ends_the_run(instruction: Instruction, path: Path, places: Container[str]) -> Iterator[Diagnostic]:
     """What is found out only when a record comes to the instruction."""
     action = action_of(instruction)
     destination, using = text_of(instruction, "destination"), text_of(instruction, "using")
     if action in ("new", "load", "upsert", "delete") and destination not in places:
-        yield Mistake(f"Unknown destination: {destination}", (*path, "destination"))
+        yield _doubt(f"Unknown destination: {destination}", (*path, "destination"))
     if action in ("load", "delete") and using not in places:
-        yield Mistake(f"No destination when requesting target: {using}", (*path, "using"))
+        yield _doubt(f"No destination when requesting target: {using}", (*path, "using"))
+
+
+def _doubt(message: str, path: Path) -> Diagnostic:
+    return Diagnostic(message, path, severity="warning")
 
 
 def _listed(instructions: object, path: Path) -> Iterator[tuple[Instruction, Path]]:

@@ -80,7 +80,7 @@ def short(**changes):
 def problems(document, load=None):
     with pytest.raises(ProcessInvalid) as caught:
         parse(document, load)
-    return list(caught.value.problems)
+    return list(map(str, caught.value.problems))
 
 
 def instructions(**changes):
@@ -211,8 +211,8 @@ def test_push():
 
 def test_an_address_belongs_to_one_process():
     one, two = parse(short(push={"url": "a"})), parse(short(id="13", push={"url": "a"}))
-    assert check_processes([one, one]) == []
-    assert check_processes([one, two]) == [
+    assert list(map(str, check_processes([one, one]))) == []
+    assert list(map(str, check_processes([one, two]))) == [
         'process 13: push.url: "a" is already in use by process 12, should be another'
     ]
 
