@@ -15,8 +15,10 @@ from server.metrics.families import Snapshot, families
 from server.settings import Settings, section_fields
 
 PROJECT = Path(__file__).parents[2]
-SERVER = (PROJECT / "server/README.md").read_text("utf-8")
-METRICS = (PROJECT / "server/metrics/README.md").read_text("utf-8")
+MANUAL = PROJECT / "server/manual"
+COMMAND_LINE = (MANUAL / "commands.md").read_text("utf-8")
+OPERATIONS = (MANUAL / "operations.md").read_text("utf-8")
+MONITORING = (MANUAL / "monitoring.md").read_text("utf-8")
 EXAMPLE = (PROJECT / "server/cli/example/penstock.toml").read_text("utf-8")
 EVERYWHERE = {"--config", "--data-dir", "--json", "--help"}
 
@@ -36,7 +38,7 @@ def commands():
 
 def paragraph(command):
     """The lines of a command in the list of commands, its continuation lines too."""
-    found = re.search(rf"^    {re.escape(command)}( .*)?$(\n {{20,}}.*)*", SERVER, re.M)
+    found = re.search(rf"^    {re.escape(command)}( .*)?$(\n {{20,}}.*)*", COMMAND_LINE, re.M)
     return found[0] if found else ""
 
 
@@ -53,7 +55,7 @@ def test_every_flag_is_described():
 
 
 def test_flags_of_every_command_are_described_once():
-    assert all(flag in SERVER for flag in EVERYWHERE - {"--help"})
+    assert all(flag in COMMAND_LINE for flag in EVERYWHERE - {"--help"})
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -64,16 +66,16 @@ def test_the_list_of_commands_says_what_the_command_says(name):
 
 @pytest.mark.parametrize("section", Settings.model_fields)
 def test_every_setting_is_described(section):
-    assert f"`[{section}]`" in SERVER
-    assert [key for key in section_fields(section) if f"`{key}`" not in SERVER] == []
+    assert f"`[{section}]`" in OPERATIONS
+    assert [key for key in section_fields(section) if f"`{key}`" not in OPERATIONS] == []
 
 
 def test_every_scope_is_described():
-    assert [scope for scope in SCOPES if f"`{scope}`" not in SERVER] == []
+    assert [scope for scope in SCOPES if f"`{scope}`" not in COMMAND_LINE] == []
 
 
 def test_every_endpoint_is_described():
-    documents = SERVER + "".join(path.read_text("utf-8") for path in PROJECT.glob("server/dialects/*/README.md"))
+    documents = "".join(path.read_text("utf-8") for path in PROJECT.glob("server/dialects/*/README.md"))
     for make in DIALECTS:
         for route in make(None, None).routes():
             path = re.sub(r"\{(\w+)[^}]*\}", lambda found: found[1].upper(), route.path)
@@ -81,14 +83,14 @@ def test_every_endpoint_is_described():
 
 
 def test_every_endpoint_for_operators_is_described():
-    assert [path for path in Metrics.prefixes if f"`GET {path}`" not in SERVER or f"`GET {path}`" not in METRICS] == []
+    assert [path for path in Metrics.prefixes if f"`GET {path}`" not in MONITORING] == []
 
 
 def test_every_metric_is_described_with_its_labels_and_no_other():
     empty = Snapshot({}, 0, {}, 0, 0, {}, 0, None, None)
     ours = {f"{family.name}_total" if family.type == "counter" else family.name: family for family in families(empty)}
     process = {sample.name for family in ProcessCollector(registry=None).collect() for sample in family.samples}
-    rows = [row.split("|") for row in METRICS.splitlines() if re.match(r"\| `(penstock|process)_", row)]
+    rows = [row.split("|") for row in MONITORING.splitlines() if re.match(r"\| `(penstock|process)_", row)]
     described = {name: row[2].strip() for row in rows for name in re.findall(r"`(\w+)`", row[1])}
     assert set(described) == set(ours) | process
     assert {name: described[name] for name in ours} == {name: ", ".join(ours[name]._labelnames) for name in ours}

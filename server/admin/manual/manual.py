@@ -15,7 +15,10 @@ from server.engine.errors import EngineError, KeyMissing
 from server.web.auth import Gate, key_in
 
 FOLDER = Path(__file__).parents[2] / "manual"
-ORDER = ("first-import", "models", "processes", "control-files", "operations", "glossary", "contributing", "changes")
+ORDER = (
+    "first-import", "models", "processes", "control-files", "sending", "commands", "operations", "monitoring",
+    "glossary", "contributing", "changes",
+)  # fmt: skip
 SCOPE = "native"
 _ELSEWHERE = re.compile(r"(?:https?://|#|/(?!/)|mailto:)").match
 _PAGE = re.compile(r"(?P<name>[\w-]+)\.md(?P<anchor>#[\w-]*)?").fullmatch

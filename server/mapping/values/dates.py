@@ -45,7 +45,7 @@ _LIMITS: Mapping[str, tuple[int, int]] = {
     "y": (1, 9999), "M": (1, 12), "d": (1, 31), "D": (1, 366), "H": (0, 23), "k": (1, 24), "K": (0, 11),
     "h": (1, 12), "m": (0, 59), "s": (0, 59), "S": (0, 999), "u": (1, 7),
 }  # fmt: skip
-_LETTERS = frozenset(_NUMERIC + "aGELzZX")
+LETTERS = frozenset(_NUMERIC + "aGELzZX")
 _NOTHING_BEHIND = r"(?:[ T]00?:00(?::00(?:\.0{1,9})?)?Z?)?\s*\Z"
 _TOKEN = re.compile(r"'(?:[^']|'')*'|([A-Za-z])\1*|[^A-Za-z']", re.DOTALL)
 
@@ -90,7 +90,7 @@ def _tokens(pattern: str) -> list[tuple[str, int]]:
     if end != len(pattern):
         raise ValueError("a quote is not closed")
     for letter, count in tokens:
-        if count and letter not in _LETTERS:
+        if count and letter not in LETTERS:
             raise ValueError(f"the letter {letter} is not supported")
     return tokens
 
