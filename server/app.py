@@ -14,12 +14,12 @@ from server.admin.site import Facts, Site
 from server.dialects import BY_SESSION, DIALECTS, MakeDialect
 from server.engine.engine import Engine
 from server.metrics import Metrics
-from server.metrics.openapi import DESCRIBED as METRICS
+from server.metrics.openapi import DESCRIPTION as METRICS
 from server.settings import SettingsWrong
 from server.web.access_log import AccessLog, access_logger, protocol_logger
 from server.web.auth import Gate, KeyGate, OpenGate, Throttle
 from server.web.body import expect_later
-from server.web.dialect import Dialect, speaker
+from server.web.dialect import Dialect, dialect_for_path
 from server.web.docs import Docs
 from server.web.errors import catch_errors
 from server.web.loopback_guard import only_local
@@ -52,10 +52,10 @@ def make_app(engine: Engine, dialects: Sequence[MakeDialect] = DIALECTS, facts: 
     sign_in = SignIn(engine, gate, facts.session_seconds)
     readers = SessionGate(gate, sign_in)
     metrics = Metrics(engine, readers)
-    described = [make(engine, readers if make in BY_SESSION else gate) for make in dialects]
-    site = Site(engine, sign_in, PARTS, facts, dialects=described)
-    docs = Docs(readers, [*(dialect.described for dialect in described), METRICS], engine.public_url)
-    spoken: list[Dialect] = [*described, site, metrics, docs, Manual(site, readers)]
+    api_dialects = [make(engine, readers if make in BY_SESSION else gate) for make in dialects]
+    site = Site(engine, sign_in, PARTS, facts, dialects=api_dialects)
+    docs = Docs(readers, [*(dialect.description for dialect in api_dialects), METRICS], engine.public_url)
+    spoken: list[Dialect] = [*api_dialects, site, metrics, docs, Manual(site, readers)]
     _refuse_path(spoken, engine.public_url)
     guards = [only_local(engine.public_url)] if engine.keys.everybody else []
     app = web.Application(middlewares=[metrics.middleware, prefixed, catch_errors(spoken), *guards])
@@ -72,7 +72,7 @@ def make_app(engine: Engine, dialects: Sequence[MakeDialect] = DIALECTS, facts: 
 def _refuse_path(spoken: Sequence[Dialect], public_url: str | None) -> None:
     """A proxy may take the path off, so it must differ from the paths of our own."""
     path = path_of(public_url)
-    owner = (speaker(spoken, path) or _below(spoken, path)) if path else None
+    owner = (dialect_for_path(spoken, path) or _below(spoken, path)) if path else None
     if owner is not None:
         wrong = f"[server] public_url = {public_url!r}: {path} is a path of {owner.name} here"
         raise SettingsWrong([f"{wrong}; use another, such as /penstock"])

@@ -1,34 +1,115 @@
-"""What batches and jobs are as documents with stable keys: the same for commands and for the native API."""
+"""Batches and jobs as documents with stable keys: the same for commands and for the native API."""
 
 import dataclasses
-from typing import get_args
+from datetime import datetime
+from typing import Annotated, Any, cast, get_args
+
+from pydantic import Field
+from typing_extensions import TypedDict  # pydantic describes no other before Python 3.12
 
 from server.engine.batches.lifecycle import ERRAND, IMPORTS
 from server.engine.batches.log_text import log_text
 from server.engine.engine import Engine
 from storage.catalog.base import Batch as Batch
-from storage.catalog.base import BatchFile, Level
+from storage.catalog.base import BatchFile
 from storage.catalog.base import BatchState as BatchState
+from storage.catalog.base import Level as Level
 from storage.catalog.base import LogLine as LogLine
 from storage.catalog.base import Outcome as Outcome
 from storage.catalog.base import OutcomeStatus as OutcomeStatus
 from storage.queues.base import Job as Job
 from storage.queues.base import JobState as JobState
 
-Document = dict[str, object]
+# values in documents; those of a certain form have an example for descriptions
+
+Count = Annotated[int, Field(ge=0)]
+Moment = Annotated[datetime, Field(examples=["2026-03-01T09:30:00Z"])]
+Digest = Annotated[
+    str,
+    Field(pattern="^[0-9a-f]{64}$", examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"]),
+]
+BatchId = Annotated[str, Field(examples=["q5y0c1sz0xg2p3bd6v3rj8mwfk"])]
+JobId = Annotated[str, Field(examples=["0195f1a2-7c3e-7b1a-8f00-3d1c5a9e4b21"])]
 
 BATCH_STATES: tuple[BatchState, ...] = get_args(BatchState)
 JOB_STATES: tuple[JobState, ...] = get_args(JobState)
-JOB_MODES = (*IMPORTS, ERRAND)
-LOG_LEVELS: tuple[Level, ...] = get_args(Level)
 OUTCOME_STATUSES: tuple[OutcomeStatus, ...] = get_args(OutcomeStatus)
 
 
-async def batch_document(engine: Engine, identifier: str, *, log_lines: int | None = None) -> Document:
-    """All that is known of a batch; of its log at most so many lines."""
+class CountsDocument(TypedDict):
+    read: Count
+    created: Count
+    updated: Count
+    unchanged: Count
+    deleted: Count
+    failed: Count
+    skipped: Count
+    with_warnings: Count
+
+
+class JobSummary(TypedDict):
+    id: JobId
+    state: JobState
+    mode: Annotated[str, Field(json_schema_extra={"enum": [*IMPORTS, ERRAND]})]
+    counts: CountsDocument
+    started: Moment | None
+    finished: Moment | None
+
+
+class JobFields(JobSummary):
+    """What is shown of a job everywhere."""
+
+    process: str | None
+    attempts: Count
+    errors: Count
+    error: str | None
+    created: Moment
+
+
+class FileDocument(TypedDict):
+    id: int
+    name: str
+    filename: str | None
+    digest: Digest
+    size: Count
+
+
+class ErrandDocument(TypedDict):
+    """A mail or a callback that follows the end of a batch; `error` says why it was not sent, or not yet."""
+
+    id: JobId
+    kind: str
+    state: JobState
+    error: str | None
+
+
+class BatchSummary(TypedDict):
+    id: BatchId
+    api: str
+    process: str | None
+    comment: str
+    state: BatchState
+    errors: Count
+    created: Moment
+
+
+class BatchDocument(BatchSummary):
+    """A batch with its files, its latest job, and the beginning of that job's log."""
+
+    control: Digest | None
+    properties: dict[str, Any]
+    files: list[FileDocument]
+    job: JobSummary | None
+    errands: list[ErrandDocument]
+    log: str
+
+
+async def batch_document(engine: Engine, identifier: str, *, log_lines: int | None = None) -> BatchDocument:
+    """Returns all that is known of a batch, with at most `log_lines` lines of its log."""
     batch = await engine.batches.get(None, identifier)
     job = await engine.jobs.get(batch.job) if batch.job else None
-    return batch_summary(batch) | {
+    return {
+        **batch_summary(batch),
         "control": batch.control,
         "properties": dict(batch.properties),
         "files": [file_document(file) for file in await engine.batches.files(batch)],
@@ -38,12 +119,11 @@ async def batch_document(engine: Engine, identifier: str, *, log_lines: int | No
     }
 
 
-def errand_document(errand: Job) -> Document:
-    """A mail or a callback that follows the end of a batch; its error says why it was not sent, or not yet."""
+def errand_document(errand: Job) -> ErrandDocument:
     return {"id": errand.id, "kind": errand.kind, "state": errand.state, "error": errand.error}
 
 
-def batch_summary(batch: Batch) -> Document:
+def batch_summary(batch: Batch) -> BatchSummary:
     return {
         "id": batch.identifier,
         "api": batch.api,
@@ -55,23 +135,24 @@ def batch_summary(batch: Batch) -> Document:
     }
 
 
-def file_document(file: BatchFile) -> Document:
+def file_document(file: BatchFile) -> FileDocument:
     return {"id": file.id, "name": file.name, "filename": file.filename, "digest": file.digest, "size": file.size}
 
 
-def job_summary(job: Job) -> Document:
+def job_summary(job: Job) -> JobSummary:
     return {
         "id": job.id,
         "state": job.state,
         "mode": job.mode,
-        "counts": dataclasses.asdict(job.counts),
+        "counts": cast(CountsDocument, dataclasses.asdict(job.counts)),
         "started": job.started,
         "finished": job.finished,
     }
 
 
-def job_document(job: Job) -> Document:
-    return job_summary(job) | {
+def job_document(job: Job) -> JobFields:
+    return {
+        **job_summary(job),
         "process": job.process,
         "attempts": job.attempts,
         "errors": job.errors,
@@ -90,8 +171,8 @@ def state_in_words(state: str, job: Job | None) -> str:
     return ", ".join([state, *parts])
 
 
-async def log_lines(engine: Engine, job: str) -> list[Document]:
-    """The log, a document for each line."""
+async def log_lines(engine: Engine, job: str) -> list[dict[str, object]]:
+    """Returns the log of a job, a document for each line."""
     return [
         {"position": line.position, "created": line.created, "level": line.level, "message": log_text(line)}
         for line in await engine.jobs.log(job)

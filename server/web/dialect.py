@@ -1,4 +1,4 @@
-"""What a dialect is: one API of the outside world, spoken over the one engine."""
+"""The protocol of a dialect: one API of another system, served by the one engine."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
@@ -8,15 +8,19 @@ from aiohttp import web
 from server.engine.access.scopes import Scope
 from server.engine.errors import EngineError
 from server.mapping.language.processes import Process
-from server.web.description.api_description import Description
+from server.web.description.api_description import ApiDescription
 
 
 class Dialect(Protocol):
-    """* `name` is the word for this API in logs and in the documentation.
-    * `prefixes` are the paths it answers for: everything below one is this dialect's, in any case, unknown paths too.
-    * `routes` are its endpoints. A handler parses, makes one engine call and renders; it raises what the engine raises.
+    """One API.
+
+    * `name` is its name in logs and in the documentation.
+    * `prefixes` are the paths it answers for. Every path below one belongs to the dialect, unknown paths too; case does
+      not matter.
+    * `routes` are its endpoints. A handler parses, makes one engine call and renders; it lets the
+      engine's errors through.
     * `refuse` renders an engine's refusal in the dialect's own shape, never with a status of 500.
-    * `fail` renders what has no engine error: an unknown path, a wrong method, a fault of ours.
+    * `fail` renders a failure without an engine error: an unknown path, a wrong method, a fault of the server.
     """
 
     @property
@@ -42,13 +46,15 @@ class Example(NamedTuple):
 
 
 class DescribedDialect(Dialect, Protocol):
-    """* `described` says all of its operations: each route of `routes` is one of them, or another spelling of one.
-    * `scopes` are those that its keys may have.
+    """A dialect that describes itself.
+
+    * `description` has every operation: each route is one of them, or another spelling of one.
+    * `scopes` are the scopes that its keys may have.
     * `examples` show how programs call a process over this API, whose paths are below the address `base`.
     """
 
     @property
-    def described(self) -> Description: ...
+    def description(self) -> ApiDescription: ...
 
     @property
     def scopes(self) -> Sequence[Scope]: ...
@@ -56,8 +62,8 @@ class DescribedDialect(Dialect, Protocol):
     def examples(self, process: Process, base: str) -> Iterable[Example]: ...
 
 
-def speaker(dialects: Sequence[Dialect], path: str) -> Dialect | None:
-    """The dialect that answers for a path: the one with the longest prefix of whole segments."""
+def dialect_for_path(dialects: Sequence[Dialect], path: str) -> Dialect | None:
+    """Returns the dialect whose prefix of whole segments is the longest that the path begins with."""
     candidates = [
         (len(prefix), dialect)
         for dialect in dialects

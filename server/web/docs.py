@@ -1,4 +1,4 @@
-"""The described API: /openapi.json, and /docs to browse it. Swagger UI comes out of an installed package."""
+"""The OpenAPI document at /openapi.json, and /docs to browse it with Swagger UI from an installed package."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +13,7 @@ from aiohttp import hdrs, web
 from server.engine.access.scopes import NATIVE
 from server.engine.errors import AccessRefused, EngineError, KeyForbidden, KeyMissing, KeyThrottled
 from server.web.auth import Gate, key_in
-from server.web.description.api_description import Description
+from server.web.description.api_description import ApiDescription
 from server.web.description.openapi import document
 from server.web.errors import Answer, answer_to
 from server.web.links import prefix_of
@@ -47,12 +47,12 @@ TABLE: Mapping[type[EngineError], Answer] = {
 
 
 class Docs:
-    """Answers for its paths as a dialect does. Only for those who have a key, as all that is said here."""
+    """Answers for its paths as a dialect does. Every request needs a key, as the document names all that is here."""
 
     name = "docs"
     prefixes = (DOCUMENT, PAGE)
 
-    def __init__(self, gate: Gate, descriptions: Sequence[Description], public_url: str | None = None) -> None:
+    def __init__(self, gate: Gate, descriptions: Sequence[ApiDescription], public_url: str | None = None) -> None:
         self._gate = gate
         self._descriptions = descriptions
         self._public = (public_url or "").rstrip("/")
@@ -72,7 +72,7 @@ class Docs:
         return web.Response(body=self._documents[server], content_type="application/json", headers=HEADERS)
 
     async def page(self, request: web.Request) -> web.StreamResponse:
-        """Whoever comes without a key is asked for one, and comes back."""
+        """Sends a browser without a key to the sign-in page, which leads back."""
         try:
             await self._admit(request)
         except KeyMissing:
@@ -107,7 +107,7 @@ def _served(path: Path) -> web.FileResponse:
 
 
 def asset_path(name: str) -> Path | None:
-    """The file of an asset; None for what is not one."""
+    """Returns the file of an asset, or None for an unknown name."""
     if name in _OWN_FILES:
         return _OWN / name
     return _vendor_folder() / name if name in _VENDOR_FILES else None

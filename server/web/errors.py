@@ -11,7 +11,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from server.engine.errors import DiskFull, EngineError, KeyThrottled, UploadIncomplete, UploadMalformed
 from server.web.access_log import REASON, ROUTE
-from server.web.dialect import Dialect, speaker
+from server.web.dialect import Dialect, dialect_for_path
 from storage.errors import StorageBusy, StorageFull
 
 _log = structlog.get_logger(__name__)
@@ -77,7 +77,7 @@ def _refused(dialects: Sequence[Dialect], request: web.Request, raised: Exceptio
     if _NO_TEXT(str(error)):
         return _failed(dialects, request, web.HTTPBadRequest(reason="a header holds bytes that are not UTF-8"))
     request[REASON] = str(error)
-    dialect = speaker(dialects, request.path)
+    dialect = dialect_for_path(dialects, request.path)
     if dialect is None:
         return web.Response(status=400, text=str(error))
     response = dialect.refuse(request, error)
@@ -115,7 +115,7 @@ def _failed(dialects: Sequence[Dialect], request: web.Request, error: web.HTTPEx
         return web.Response(status=204, headers={hdrs.ALLOW: error.headers[hdrs.ALLOW]})
     message = WORDS.get(error.status, error.reason).format(method=request.method)
     request[REASON] = message
-    dialect = speaker(dialects, request.path)
+    dialect = dialect_for_path(dialects, request.path)
     if dialect is None:
         response = web.Response(status=error.status, text=message)
     else:

@@ -16,13 +16,13 @@ from schemathesis.checks import not_a_server_error, response_schema_conformance,
 from schemathesis.specs.openapi.checks import content_type_conformance, response_headers_conformance
 
 from server.dialects import DIALECTS
-from server.metrics.openapi import DESCRIBED as METRICS
+from server.metrics.openapi import DESCRIPTION as METRICS
 from tests.acceptance.described import Furnished
 from tests.support.server_process import PATIENCE, Site
 
 EXAMPLES = 12  # of each kind, for each operation
 STREAMS = {"/api/v1/events"}  # has tests of its own
-DESCRIBED = [*(make(None, None).described for make in DIALECTS), METRICS]  # type: ignore[arg-type]
+DESCRIBED = [*(make(None, None).description for make in DIALECTS), METRICS]  # type: ignore[arg-type]
 OPERATIONS = [operation for api in DESCRIBED for operation in api.operations if operation.path not in STREAMS]
 FITTING, UNFITTING = GenerationMode.POSITIVE, GenerationMode.NEGATIVE
 WAYS = [

@@ -18,7 +18,6 @@ from server.engine.documents import (
     BATCH_STATES,
     Batch,
     BatchState,
-    Document,
     batch_document,
     batch_summary,
     state_in_words,
@@ -65,9 +64,8 @@ def show(id: str, as_json: AsJson = False, config: Config = None, data_dir: Data
 
     async def work(engine: Engine) -> None:
         document = await batch_document(engine, id)
-        if not as_json:
-            document |= {"state": await _words(engine, await engine.batches.get(None, id))}
-        show_one(document, as_json=as_json)
+        words = {} if as_json else {"state": await _words(engine, await engine.batches.get(None, id))}
+        show_one(document | words, as_json=as_json)
 
     with_engine(config, data_dir, work)
 
@@ -126,7 +124,7 @@ def _state(text: str) -> BatchState:
     return text  # type: ignore[return-value]
 
 
-async def _for_people(engine: Engine, batch: Batch) -> Document:
+async def _for_people(engine: Engine, batch: Batch) -> dict[str, object]:
     return batch_summary(batch) | {"state": await _words(engine, batch)}
 
 

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from server.dialects.folio.auth import ACTION, SCOPE, Desk
+from server.dialects.folio.auth import ACTION, SCOPE, RequestAuth
 from server.dialects.folio.errors import TABLE, VALIDATION
-from server.dialects.folio.openapi.uploads import DESCRIBED
+from server.dialects.folio.openapi.uploads import DESCRIPTION
 from server.dialects.folio.routes import PREFIXES, apis
 from server.engine.access.scopes import Scope
 from server.engine.engine import Engine
@@ -20,12 +20,12 @@ from server.web.errors import answer_to
 class Folio:
     name = "folio"
     prefixes = PREFIXES
-    described = DESCRIBED
+    description = DESCRIPTION
     scopes = (Scope(SCOPE, "FOLIO Data Import"),)
 
     def __init__(self, engine: Engine, gate: Gate) -> None:
-        desk = Desk(engine, gate)
-        self._apis = apis(desk)
+        auth = RequestAuth(engine, gate)
+        self._apis = apis(auth)
 
     def routes(self) -> Iterable[web.RouteDef]:
         for api in self._apis:

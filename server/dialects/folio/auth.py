@@ -27,8 +27,8 @@ ACTION = web.RequestKey("folio_action", str)  # what was asked for, in the words
 _SMALL = 64 * 1024  # bytes; a name and a password
 
 
-class Desk:
-    """Lets requests in."""
+class RequestAuth:
+    """Authenticates requests: by keys, and by the sessions of FOLIO's login."""
 
     def __init__(self, engine: Engine, gate: Gate) -> None:
         self.engine = engine
@@ -95,8 +95,8 @@ class LoginApi:
 
     prefixes = ("/authn", "/bl-users", "/consortia")
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, auth: RequestAuth) -> None:
+        self._auth = auth
 
     def routes(self) -> Iterable[web.RouteDef]:
         yield web.post("/authn/login-with-expiry", self.login, expect_handler=expect_later)
@@ -106,16 +106,16 @@ class LoginApi:
 
     async def login(self, request: web.Request) -> web.Response:
         request[ACTION] = "log in"
-        login, _ = await self._desk.login(request)
+        login, _ = await self._auth.login(request)
         return self._logged_in(request, login)
 
     async def refresh(self, request: web.Request) -> web.Response:
         request[ACTION] = "refresh the session"
-        return self._logged_in(request, await self._desk.refresh(request))
+        return self._logged_in(request, await self._auth.refresh(request))
 
     async def logout(self, request: web.Request) -> web.Response:
         request[ACTION] = "log out"
-        await self._desk.logout(request)
+        await self._auth.logout(request)
         response = web.Response(status=204)
         response.del_cookie(ACCESS_COOKIE)
         response.del_cookie(REFRESH_COOKIE, path="/authn")
@@ -124,7 +124,7 @@ class LoginApi:
     async def user(self, request: web.Request) -> web.Response:
         """Whoever has a session is a user; there is no directory to ask."""
         request[ACTION] = "get user"
-        await self._desk.admit(request)
+        await self._auth.admit(request)
         name = request.match_info["user"]
         user = {"username": name, "id": user_id(name), "active": True, "personal": {"lastName": name}}
         return web.Response(body=wire.document({"user": user}), content_type="application/json")
@@ -134,7 +134,7 @@ class LoginApi:
             "accessTokenExpiration": wire.second(login.access.expires),
             "refreshTokenExpiration": wire.second(login.refresh.expires),
         }
-        secure = is_over_tls(request, self._desk.engine.public_url)
+        secure = is_over_tls(request, self._auth.engine.public_url)
         response = web.Response(status=201, body=wire.document(ends), content_type="application/json")
         for name, token, path in ((ACCESS_COOKIE, login.access, "/"), (REFRESH_COOKIE, login.refresh, "/authn")):
             response.set_cookie(name, token.text, path=path, httponly=True, secure=secure, samesite="Lax", expires=None)

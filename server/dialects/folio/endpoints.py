@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from server.dialects.folio.auth import ACTION, Desk
+from server.dialects.folio.auth import ACTION, RequestAuth
 from server.dialects.folio.errors import HeaderWrong
 from server.dialects.folio.wire import uploads as wire
 from server.engine.access.callers import Caller
@@ -20,16 +20,16 @@ Endpoint = Callable[[web.Request, Caller], Awaitable[web.Response]]
 class Endpoints:
     """Makes routes of endpoints; `action` is what a refusal says could not be done."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
-        self.engine = desk.engine
+    def __init__(self, auth: RequestAuth) -> None:
+        self.auth = auth
+        self.engine = auth.engine
 
     def route(
         self, method: str, path: str, endpoint: Endpoint, action: str, *, takes: str | None = None
     ) -> web.RouteDef:
         async def handle(request: web.Request) -> web.Response:
             request[ACTION] = action
-            caller = await self.desk.admit(request)
+            caller = await self.auth.admit(request)
             _check_accept(request, (JSON, TEXT))
             if takes is not None:
                 _check_content_type(request, takes)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from server.dialects.folio.auth import Desk
+from server.dialects.folio.auth import RequestAuth
 from server.dialects.folio.endpoints import JSON, Endpoints, answer, nothing
 from server.dialects.folio.uploads_v1 import asked
 from server.dialects.folio.wire import uploads as wire
@@ -15,9 +15,9 @@ PREFIX = "/data-import/fileExtensions"
 
 
 class ExtensionApi:
-    def __init__(self, desk: Desk) -> None:
-        self._endpoints = Endpoints(desk)
-        self._engine = desk.engine
+    def __init__(self, auth: RequestAuth) -> None:
+        self._endpoints = Endpoints(auth)
+        self._engine = auth.engine
 
     def routes(self) -> Iterable[web.RouteDef]:
         route, one = self._endpoints.route, PREFIX + "/{extension}"

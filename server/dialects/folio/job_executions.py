@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from server.dialects.folio.auth import Desk
+from server.dialects.folio.auth import RequestAuth
 from server.dialects.folio.endpoints import JSON, Endpoints, answer, nothing
 from server.dialects.folio.wire import job_executions as jobs_wire
 from server.dialects.folio.wire import uploads as wire
@@ -22,9 +22,9 @@ PROFILES = "/data-import-profiles/jobProfiles"
 class JobApi:
     prefixes = ("/change-manager", "/data-import-profiles")
 
-    def __init__(self, desk: Desk) -> None:
-        self._endpoints = Endpoints(desk)
-        self._engine = desk.engine
+    def __init__(self, auth: RequestAuth) -> None:
+        self._endpoints = Endpoints(auth)
+        self._engine = auth.engine
 
     @property
     def _jobs(self) -> JobExecutions:

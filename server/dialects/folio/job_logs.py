@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from aiohttp import web
 
-from server.dialects.folio.auth import Desk
+from server.dialects.folio.auth import RequestAuth
 from server.dialects.folio.endpoints import Endpoints, answer
 from server.dialects.folio.wire import job_executions as jobs_wire
 from server.dialects.folio.wire import uploads as wire
@@ -20,9 +20,9 @@ ENTRIES = PREFIX + "/jobLogEntries/{job}"
 class JobLogApi:
     prefixes = (PREFIX,)
 
-    def __init__(self, desk: Desk) -> None:
-        self._endpoints = Endpoints(desk)
-        self._engine = desk.engine
+    def __init__(self, auth: RequestAuth) -> None:
+        self._endpoints = Endpoints(auth)
+        self._engine = auth.engine
 
     @property
     def _jobs(self) -> JobExecutions:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from server.dialects.folio.auth import ACTION, Desk
+from server.dialects.folio.auth import ACTION, RequestAuth
 from server.dialects.folio.endpoints import Endpoints, answer
 from server.dialects.folio.errors import ParameterWrong
 from server.dialects.folio.wire import uploads as wire
@@ -18,9 +18,9 @@ PART = "/data-import/parts/{upload}/{number}"
 
 
 class PartApi:
-    def __init__(self, desk: Desk) -> None:
-        self._endpoints = Endpoints(desk)
-        self._engine = desk.engine
+    def __init__(self, auth: RequestAuth) -> None:
+        self._endpoints = Endpoints(auth)
+        self._engine = auth.engine
 
     def routes(self) -> Iterable[web.RouteDef]:
         route = self._endpoints.route

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from server.dialects.folio import cql
-from server.dialects.folio.auth import Desk
+from server.dialects.folio.auth import RequestAuth
 from server.dialects.folio.endpoints import JSON, OCTETS, Endpoints, answer, nothing
 from server.dialects.folio.wire import uploads as wire
 from server.engine.access.callers import Caller
@@ -16,10 +16,10 @@ from server.web.body import receive_octets
 PREFIX = "/data-import/upload"
 
 
-class DefinitionApi:
-    def __init__(self, desk: Desk) -> None:
-        self._endpoints = Endpoints(desk)
-        self._engine = desk.engine
+class UploadsV1Api:
+    def __init__(self, auth: RequestAuth) -> None:
+        self._endpoints = Endpoints(auth)
+        self._engine = auth.engine
 
     @property
     def _definitions(self) -> UploadDefinitions:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from aiohttp import web
 
-from server.dialects.folio.auth import Desk
+from server.dialects.folio.auth import RequestAuth
 from server.dialects.folio.endpoints import JSON, OCTETS, Endpoints, answer, nothing
 from server.dialects.folio.uploads_v1 import asked
 from server.dialects.folio.wire import job_executions as jobs_wire
@@ -21,10 +21,10 @@ ONE = PREFIX + "/{definition}"
 FILE = ONE + "/files/{file}"
 
 
-class LaterApi:
-    def __init__(self, desk: Desk) -> None:
-        self._endpoints = Endpoints(desk)
-        self._engine = desk.engine
+class UploadsV2Api:
+    def __init__(self, auth: RequestAuth) -> None:
+        self._endpoints = Endpoints(auth)
+        self._engine = auth.engine
 
     @property
     def _definitions(self) -> UploadDefinitions:

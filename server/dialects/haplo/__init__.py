@@ -7,7 +7,7 @@ from aiohttp import web
 
 from server.dialects.haplo import push, wire
 from server.dialects.haplo.errors import TABLE, PushForbidden
-from server.dialects.haplo.openapi import DESCRIBED
+from server.dialects.haplo.openapi import DESCRIPTION
 from server.dialects.haplo.push import PushApi
 from server.dialects.haplo.routes import BatchApi, StandardApi
 from server.engine.access.scopes import Scope
@@ -22,7 +22,7 @@ from server.web.errors import answer_to
 class Haplo:
     name = "haplo"
     prefixes = (BatchApi.prefix, StandardApi.prefix, push.PREFIX)
-    described = DESCRIBED
+    description = DESCRIPTION
     scopes = (
         Scope(BatchApi.scope, "Haplo's Batch import API"),
         Scope(StandardApi.scope, "Haplo's Standard batch import API"),

@@ -5,33 +5,28 @@ from collections.abc import Mapping
 
 from server.dialects.haplo import wire
 from server.dialects.haplo.errors import INVALID_KEY
-from server.dialects.haplo.operation_names import NAMES
 from server.dialects.haplo.push import PREFIX as PUSH
 from server.dialects.haplo.routes import BatchApi, StandardApi
 from server.web.description.api_description import (
     BYTES,
-    COUNT,
-    FLAG,
     JSON,
     MULTIPART,
     OCTETS,
     TEXT,
     URLENCODED,
-    Answer,
-    Answers,
+    ApiDescription,
     Body,
     Content,
-    Description,
     Operation,
+    Response,
+    Responses,
     Schema,
     always,
     choice,
     in_path,
     json,
-    listed,
     plain,
     record,
-    ref,
 )
 
 _DIGEST: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
@@ -50,13 +45,13 @@ _A_CONTROL = plain_json.dumps(
 )
 _WORDS: Schema = {"type": "string", "maxLength": wire.LONGEST_NAME}
 
-_WITH_BODY: Answers = {
-    408: Answer("The body came too slowly.", plain("the client sent nothing for 60 seconds")),
-    413: Answer("The body is too large.", plain("the body is larger than 68719476736 bytes")),
-    507: Answer("The disk is too full.", plain("not enough disk space")),
+_WITH_BODY: Responses = {
+    408: Response("The body came too slowly.", plain("the client sent nothing for 60 seconds")),
+    413: Response("The body is too large.", plain("the body is larger than 68719476736 bytes")),
+    507: Response("The disk is too full.", plain("not enough disk space")),
 }
-_REFUSED = Answer(
-    "The key is missing or wrong, or was wrong too often.", json(ref("HaploRefusal"), plain_json.loads(INVALID_KEY))
+_REFUSED = Response(
+    "The key is missing or wrong, or was wrong too often.", json(wire.HaploRefusal, plain_json.loads(INVALID_KEY))
 )
 _IN_QUERY = "Each parameter may also stand in the query string; the body wins."
 
@@ -69,19 +64,20 @@ def _form(fields: Mapping[str, Schema], example: Mapping[str, object], *optional
     return Body(tuple(Content(each, schema, example) for each in media), description=_IN_QUERY)
 
 
-def _post(path: str, summary: str, body: Body, done: Answer, refused: str) -> Operation:
-    answers = {200: done, 400: Answer("The request is refused.", plain(refused)), 403: _REFUSED, **_WITH_BODY}
-    return Operation("POST", path, summary, answers, body=body)
+def _post(name: str, path: str, summary: str, body: Body, done: Response, refused: str) -> Operation:
+    answers = {200: done, 400: Response("The request is refused.", plain(refused)), 403: _REFUSED, **_WITH_BODY}
+    return Operation(name, "POST", path, summary, answers, body=body)
 
 
-def _text(description: str, schema: Schema, example: str) -> Answer:
-    return Answer(description, (Content("text/plain", schema, example),))
+def _text(description: str, schema: Schema, example: str) -> Response:
+    return Response(description, (Content("text/plain", schema, example),))
 
 
-def _operations(prefix: str, source: str, of_source: str, example: str) -> tuple[Operation, ...]:
-    """What both batch APIs have; `source` is what a batch is made for."""
+def _operations(prefix: str, kind: str, source: str, of_source: str, example: str) -> tuple[Operation, ...]:
+    """Returns what both batch APIs have; `source` is the parameter that says how a batch is imported."""
     return (
         _post(
+            f"create{kind}Batch",
             f"{prefix}/batch",
             f"Make a batch for {of_source}",
             _form({"comment": TEXT, source: TEXT}, {"comment": "People, March", source: example}, "comment"),
@@ -89,6 +85,7 @@ def _operations(prefix: str, source: str, of_source: str, example: str) -> tuple
             wire.FAILED_VALIDATION,
         ),
         _post(
+            f"addFileTo{kind}Batch",
             f"{prefix}/file",
             "Add a file to a batch",
             _form(
@@ -99,6 +96,7 @@ def _operations(prefix: str, source: str, of_source: str, example: str) -> tuple
             f"Batch {_A_BATCH} is not in the 'uploading' state",
         ),
         _post(
+            f"schedule{kind}Batch",
             f"{prefix}/schedule",
             "Start the import of a batch, or a dry run",
             _form(
@@ -113,6 +111,7 @@ def _operations(prefix: str, source: str, of_source: str, example: str) -> tuple
 
 
 _CONTROL = _post(
+    "uploadControlFile",
     f"{BatchApi.prefix}/control",
     "Upload a control file",
     _form({"comment": TEXT, "file": BYTES}, {"comment": "People", "file": _A_CONTROL}, "comment"),
@@ -121,10 +120,10 @@ _CONTROL = _post(
 )
 
 
-def _reply(description: str, example: str) -> Answer:
+def _reply(description: str, example: str) -> Response:
     """In the format that the definition of the API asks for."""
     xml = Content("application/xml", TEXT, '<response result="success" applied="1" failures="0" errorCount="0" />')
-    return Answer(description, (Content(JSON, ref("HaploPushReply"), _reply_example(example)), xml))
+    return Response(description, (Content(JSON, wire.HaploPushReply, _reply_example(example)), xml))
 
 
 def _reply_example(result: str) -> object:
@@ -132,18 +131,17 @@ def _reply_example(result: str) -> object:
 
 
 _PUSH = Operation(
+    "pushData",
     "POST",
     f"{PUSH}/{{url}}",
     "Push one file, and hear what became of each record",
     {
         200: _reply("Every record was applied.", "success"),
         400: _reply("A record failed, or the push was refused.", "failure"),
-        403: Answer(
+        403: Response(
             "The key is missing or wrong, was wrong too often, or may not push to this address.",
             (
-                Content(
-                    JSON, {"anyOf": [ref("HaploRefusal"), ref("HaploPushReply")]}, _reply_example("not authorised")
-                ),
+                Content(JSON, {"anyOf": [wire.HaploRefusal, wire.HaploPushReply]}, _reply_example("not authorised")),
                 Content("application/xml", TEXT),
             ),
         ),
@@ -155,15 +153,14 @@ _PUSH = Operation(
     Body((Content(OCTETS, BYTES, '[{"email": "ada@example.org"}]'),), description="The file, of whatever type."),
     description="Answered once the import has ended. Other methods are answered too, with 400.",
 )
-_CHANGED = record({"kind": TEXT, "destination": TEXT, "ref": TEXT, "new": FLAG})
 
-DESCRIBED = Description(
+DESCRIPTION = ApiDescription(
     "haplo",
     "Haplo's import APIs: batches with uploaded control files, batches of configured processes, and pushes.",
     (
         _CONTROL,
-        *_operations(BatchApi.prefix, "control", "a control file that was uploaded", _A_DIGEST),
-        *_operations(StandardApi.prefix, "kind", "an import process", "people-feed"),
+        *_operations(BatchApi.prefix, "Controlled", "control", "a control file that was uploaded", _A_DIGEST),
+        *_operations(StandardApi.prefix, "Standard", "kind", "an import process", "people-feed"),
         _PUSH,
     ),
     {
@@ -175,18 +172,4 @@ DESCRIBED = Description(
         },
         "haplo-header": {"type": "apiKey", "in": "header", "name": "X-ONEIS-Key", "description": "The same key."},
     },
-    {
-        "HaploRefusal": record({"success": always(False), "kind": TEXT, "error": record({"message": TEXT})}),
-        "HaploPushReply": record(
-            {
-                "result": choice(wire.PUSH_STATUS),
-                "applied": COUNT,
-                "failures": COUNT,
-                "errorCount": COUNT,
-                "errors": listed(TEXT),
-                "actions": listed(record({"changed": listed(_CHANGED), "record": TEXT})),
-            }
-        ),
-    },
-    names=NAMES,
 )

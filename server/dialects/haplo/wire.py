@@ -3,8 +3,11 @@
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 from xml.etree import ElementTree
+
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from server.engine.batches.log_text import log_text
 from server.engine.documents import LogLine
@@ -16,6 +19,7 @@ FAILED_VALIDATION = "Bad request (failed validation)"
 UNNAMED_CONTROL = "Unnamed control file"
 UNNAMED_BATCH = "Unnamed batch"
 SCHEDULED = "SCHEDULED"
+PUSH_STATUS = {"success": 200, "failure": 400, "error": 400, "not authorised": 403}
 
 USER = "haplo"
 KEY_FIELD = "_ak"
@@ -100,9 +104,46 @@ def _text(parameters: Parameters, name: str) -> str:
     return value
 
 
+class HaploError(TypedDict):
+    message: str
+
+
+class HaploRefusal(TypedDict):
+    """A refusal by the platform's own checks, which come before those of any API."""
+
+    success: Literal[False]
+    kind: str
+    error: HaploError
+
+
+class HaploChange(TypedDict):
+    """A row that a record changed, and whether the row is new."""
+
+    kind: str
+    destination: str
+    ref: str
+    new: bool
+
+
+class HaploAction(TypedDict):
+    changed: list[HaploChange]
+    record: str
+
+
+class HaploPushReply(TypedDict):
+    """What became of the records of a push."""
+
+    result: Annotated[str, Field(json_schema_extra={"enum": list(PUSH_STATUS)})]
+    applied: Annotated[int, Field(ge=0)]
+    failures: Annotated[int, Field(ge=0)]
+    errorCount: Annotated[int, Field(ge=0)]
+    errors: list[str]
+    actions: list[HaploAction]
+
+
 def refusal(kind: str, message: str) -> str:
-    """The JSON of the platform's own checks, which come before any API's."""
-    return json.dumps({"success": False, "kind": kind, "error": {"message": message}}, separators=(",", ":"))
+    document: HaploRefusal = {"success": False, "kind": kind, "error": {"message": message}}
+    return json.dumps(document, separators=(",", ":"))
 
 
 def control_problems(messages: Sequence[str]) -> str:
@@ -140,11 +181,9 @@ def push_error(message: str) -> PushReply:
 
 NOT_AUTHORISED = PushReply("not authorised", error_count=1)
 
-PUSH_STATUS = {"success": 200, "failure": 400, "error": 400, "not authorised": 403}
-
 
 def push_json(reply: PushReply) -> str:
-    document = {
+    document: HaploPushReply = {
         "result": reply.result,
         "applied": reply.applied,
         "failures": reply.failures,
@@ -178,8 +217,8 @@ def push_xml(reply: PushReply) -> str:
     return ElementTree.tostring(root, encoding="unicode")
 
 
-def _changed(change: Change) -> dict[str, object]:
-    """A reference is text on the wire, whatever it is inside."""
+def _changed(change: Change) -> HaploChange:
+    """Returns a change with its reference as text."""
     return {"kind": change.kind, "destination": change.destination, "ref": str(change.ref), "new": change.new}
 
 

@@ -8,7 +8,7 @@ from aiohttp import hdrs, web
 
 from server.dialects.learningbuilder import wire
 from server.dialects.learningbuilder.errors import Refusal, body_of, failure_of, refusal_of
-from server.dialects.learningbuilder.openapi import DESCRIBED
+from server.dialects.learningbuilder.openapi import DESCRIPTION
 from server.dialects.learningbuilder.routes import CALL, PREFIX, SCOPE, QueueApi
 from server.engine.access.scopes import Scope
 from server.engine.engine import Engine
@@ -21,7 +21,7 @@ from server.web.dialect import Example
 class LearningBuilder:
     name = "learningbuilder"
     prefixes = (PREFIX,)
-    described = DESCRIBED
+    description = DESCRIPTION
     scopes = (Scope(SCOPE, "LearningBuilder's WorkflowImportQueue"),)
 
     def __init__(self, engine: Engine, gate: Gate) -> None:

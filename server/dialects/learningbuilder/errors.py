@@ -8,7 +8,10 @@ EngineError
 
 import json
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
+
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from server.engine.errors import (
     AccessRefused,
@@ -123,6 +126,17 @@ FAILURES: Mapping[int, Refusal] = {
 _OTHER = Refusal(400, "REQUEST_INVALID", "Read the message.")
 
 REFUSALS = (*TABLE.values(), *FAILURES.values(), _OTHER)
+_CODES = list(dict.fromkeys(row.code for row in REFUSALS))
+
+
+class LearningBuilderError(TypedDict):
+    errorCode: Annotated[str, Field(json_schema_extra={"enum": _CODES})]
+    message: str
+    howToFix: str
+
+
+class LearningBuilderRefusal(TypedDict):
+    error: LearningBuilderError
 
 
 def refusal_of(error: EngineError) -> tuple[Refusal, str]:
@@ -136,8 +150,10 @@ def failure_of(status: int) -> Refusal:
 
 
 def body_of(row: Refusal, message: str) -> str:
-    document = {"errorCode": row.code, "message": message, "howToFix": row.fix}
-    return json.dumps({"error": document})
+    document: LearningBuilderRefusal = {
+        "error": {"errorCode": row.code, "message": message, "howToFix": row.fix},
+    }
+    return json.dumps(document)
 
 
 def _short(value: str) -> str:

@@ -3,25 +3,22 @@
 import json as plain_json
 
 from server.dialects.learningbuilder import wire
-from server.dialects.learningbuilder.errors import REFUSALS, TABLE, body_of
-from server.dialects.learningbuilder.operation_names import NAMES
+from server.dialects.learningbuilder.errors import TABLE, LearningBuilderRefusal, body_of
 from server.dialects.learningbuilder.routes import CALL, IN_ANY_CASE, SCOPE
 from server.web.description.api_description import (
     BYTES,
     OCTETS,
     TEXT,
-    Answer,
-    Answers,
+    ApiDescription,
     Body,
     Content,
-    Description,
     Operation,
     Parameter,
+    Response,
+    Responses,
     Schema,
-    choice,
     json,
     record,
-    ref,
 )
 
 _WORDS: Schema = {"type": "string", "minLength": 1, "maxLength": wire.LONGEST_NAME}
@@ -38,13 +35,13 @@ _STATUSES = {
 }
 
 
-def _refused() -> Answers:
+def _refused() -> Responses:
     """An example of each status out of the table of refusals."""
     examples = {row.status: plain_json.loads(body_of(row, row.message or "…")) for row in TABLE.values()}
     return {
-        status: Answer(
+        status: Response(
             words,
-            json(ref("LearningBuilderRefusal"), examples[status]),
+            json(LearningBuilderRefusal, examples[status]),
             {"WWW-Authenticate": "How to send a key."} if status == 401 else {},
         )
         for status, words in _STATUSES.items()
@@ -54,11 +51,12 @@ def _refused() -> Answers:
 _ROWS = '{"email": "ada@example.org"}\n{"email": "bob@example.org"}\n'
 
 _CREATE = Operation(
+    "createBatch",
     "POST",
     CALL,
     "Import rows",
     {
-        200: Answer(
+        200: Response(
             "The batch was accepted; its rows are imported in the background.",
             json(
                 record({"queueBatchId": TEXT, "queueBatchDetails": {"type": "string", "format": "uri"}}),
@@ -94,7 +92,7 @@ _CREATE = Operation(
     description="Path and names of parameters are matched without regard to case. Unknown parameters are passed over.",
 )
 
-DESCRIBED = Description(
+DESCRIPTION = ApiDescription(
     "learningbuilder",
     "LearningBuilder's Workflow Import Queue: one call makes a batch of JSON Lines and starts it.",
     (_CREATE,),
@@ -106,18 +104,4 @@ DESCRIBED = Description(
             "description": f"`{wire.SCHEME} KEY`, with a key of scope `{SCOPE}` (permission {wire.PERMISSION}).",
         }
     },
-    {
-        "LearningBuilderRefusal": record(
-            {
-                "error": record(
-                    {
-                        "errorCode": choice(dict.fromkeys(row.code for row in REFUSALS)),
-                        "message": TEXT,
-                        "howToFix": TEXT,
-                    }
-                )
-            }
-        )
-    },
-    names=NAMES,
 )

@@ -1,4 +1,4 @@
-"""The server's own API, read-only: what was sent, what became of it, and what was imported."""
+"""The server's own API, read-only: batches, jobs, outcomes and imported records."""
 
 from collections.abc import Iterable
 
@@ -6,8 +6,8 @@ from aiohttp import hdrs, web
 
 from server.dialects.native import errors
 from server.dialects.native.events import EventApi
-from server.dialects.native.openapi import DESCRIBED, PREFIX
-from server.dialects.native.routes import BatchApi, DefinitionApi, Desk, JobApi, RecordApi, answer
+from server.dialects.native.openapi import DESCRIPTION, PREFIX
+from server.dialects.native.routes import BatchApi, DefinitionApi, JobApi, RecordApi, RequestAuth, answer
 from server.engine.access.scopes import NATIVE
 from server.engine.engine import Engine
 from server.engine.errors import EngineError
@@ -19,12 +19,12 @@ from server.web.dialect import Example
 class Native:
     name = "native"
     prefixes = (PREFIX,)
-    described = DESCRIBED
+    description = DESCRIPTION
     scopes = (NATIVE,)
 
     def __init__(self, engine: Engine, gate: Gate) -> None:
-        desk = Desk(engine, gate)
-        self._apis = (BatchApi(desk), JobApi(desk), RecordApi(desk), DefinitionApi(desk), EventApi(desk))
+        auth = RequestAuth(engine, gate)
+        self._apis = (BatchApi(auth), JobApi(auth), RecordApi(auth), DefinitionApi(auth), EventApi(auth))
 
     def routes(self) -> Iterable[web.RouteDef]:
         for api in self._apis:

@@ -1,4 +1,4 @@
-"""What this API refuses: one shape, a code that never changes, and a sentence with the way out.
+"""The refusals of this API: one document with a code that never changes and a message with the way out.
 
 EngineError
 └── Refused
@@ -83,7 +83,7 @@ FAILURES: Mapping[int, str] = {
 
 
 def refusal_of(error: EngineError) -> Refusal:
-    """The row of the error's class or of its nearest base."""
+    """Returns the row of the error's class or of its nearest base."""
     return next(TABLE[cls] for cls in type(error).__mro__ if cls in TABLE)
 
 

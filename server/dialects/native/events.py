@@ -1,4 +1,4 @@
-"""The feed of events as a stream that never ends by itself (HTML: server-sent events)."""
+"""Job events as an endless stream of server-sent events (HTML standard)."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterable
@@ -8,28 +8,28 @@ from aiohttp import hdrs, web
 from aiohttp_sse import EventSourceResponse
 
 from server.dialects.native import openapi, wire
-from server.dialects.native.routes import Desk
+from server.dialects.native.routes import RequestAuth
 from server.engine.batches.job_events import News
 from server.web.access_log import KEY_ID
 from server.web.transport.connections import has_left
 
 HEARTBEAT_SECONDS = 15
-LONGEST_SECONDS = 15 * 60  # then the client comes back, and its key is looked at again
+LONGEST_SECONDS = 15 * 60  # then the client reconnects, and its key is checked again
 LOOK_SECONDS = 1
-PATIENCE_SECONDS = 30  # with a client that takes nothing
+PATIENCE_SECONDS = 30  # for a client that reads nothing
 
 
 class EventApi:
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, auth: RequestAuth) -> None:
+        self._auth = auth
 
     def routes(self) -> Iterable[web.RouteDef]:
-        yield self._desk.get(openapi.EVENTS, self.follow, head=False)  # a stream has no end to know of
+        yield self._auth.get(openapi.EVENTS, self.follow, head=False)  # a stream has no length
 
     async def follow(self, request: web.Request, query: wire.Query) -> web.StreamResponse:
         job, last = query.text("job"), request.headers.get(hdrs.LAST_EVENT_ID, "").strip()
         after = wire.moment("Last-Event-ID", last) if last else None
-        async with self._desk.engine.feed.listen(after, request.get(KEY_ID)) as stream:
+        async with self._auth.engine.feed.listen(after, request.get(KEY_ID)) as stream:
             response = EventSourceResponse(ping_interval=HEARTBEAT_SECONDS, send_timeout=PATIENCE_SECONDS)
             await response.prepare(request)
             async with response:
@@ -41,7 +41,7 @@ class EventApi:
 
 
 async def _first_of(*works: Coroutine[None, None, None]) -> None:
-    """Until one of them ends; the others are given up."""
+    """Runs all coroutines until one ends, and cancels the others."""
     tasks = [asyncio.ensure_future(work) for work in works]
     try:
         ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -54,8 +54,8 @@ async def _first_of(*works: Coroutine[None, None, None]) -> None:
 
 
 async def _until_gone(request: web.Request) -> None:
-    """A browser that goes on to another page leaves its place to the next one, not only at the next sign of life."""
-    while not has_left(request):  # noqa: ASYNC110 - nothing tells of it
+    """Returns when the client has left, so that its place is free before the next event or heartbeat."""
+    while not has_left(request):  # noqa: ASYNC110 - aiohttp has no event for it
         await asyncio.sleep(LOOK_SECONDS)
 
 

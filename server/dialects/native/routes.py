@@ -1,6 +1,7 @@
-"""The native API: parse, one engine call, render. Paths and parameters are those of `openapi`."""
+"""The endpoints of the native API: parse, one engine call, render. `openapi` has their paths and parameters."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from aiohttp import hdrs, web
 
@@ -12,7 +13,6 @@ from server.engine.documents import (
     BATCH_STATES,
     JOB_STATES,
     OUTCOME_STATUSES,
-    Document,
     Job,
     batch_document,
     batch_summary,
@@ -25,11 +25,12 @@ from server.web.downloads import attachment
 
 MOST_LOG_LINES = 1000  # in the document of a batch; its job has them all, page by page
 
+Shown = TypeVar("Shown")
 Endpoint = Callable[[web.Request, wire.Query], Awaitable[web.StreamResponse]]
 
 
-class Desk:
-    """Lets requests in, and makes routes of described operations."""
+class RequestAuth:
+    """Authenticates requests, and makes routes of described operations."""
 
     def __init__(self, engine: Engine, gate: Gate) -> None:
         self.engine = engine
@@ -54,23 +55,21 @@ def answer(document: object, status: int = 200) -> web.Response:
     )
 
 
-def cut(
-    found: Sequence[Document], limit: int, link: Callable[[Document], str]
-) -> tuple[Sequence[Document], str | None]:
-    """The page, and where the next one is: one more was asked for than is shown."""
+def cut(found: Sequence[Shown], limit: int, link: Callable[[Shown], str]) -> tuple[Sequence[Shown], str | None]:
+    """Returns one page and the address of the next. `found` has one item more than the page if there is a next one."""
     shown = found[:limit]
     return shown, link(shown[-1]) if len(found) > limit else None
 
 
 class BatchApi:
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._engine = desk.engine
+    def __init__(self, auth: RequestAuth) -> None:
+        self._auth = auth
+        self._engine = auth.engine
 
     def routes(self) -> Iterable[web.RouteDef]:
-        yield self._desk.get(openapi.BATCHES, self.list)
-        yield self._desk.get(openapi.BATCH, self.show)
-        yield self._desk.get(openapi.FILE, self.file)
+        yield self._auth.get(openapi.BATCHES, self.list)
+        yield self._auth.get(openapi.BATCH, self.show)
+        yield self._auth.get(openapi.FILE, self.file)
 
     async def list(self, request: web.Request, query: wire.Query) -> web.Response:
         wanted = Wanted(
@@ -94,7 +93,7 @@ class BatchApi:
         return answer(await batch_document(self._engine, identifier, log_lines=MOST_LOG_LINES))
 
     async def file(self, request: web.Request, query: wire.Query) -> web.StreamResponse:
-        """The bytes of others are never shown as a page of ours."""
+        """Sends a file as a download: a browser never shows a client's bytes as a page of this server."""
         number = wire.whole("file", request.match_info["file"])
         file, path = await self._engine.batches.stored(request.match_info["batch"], number)
         headers = {
@@ -106,7 +105,7 @@ class BatchApi:
 
 
 async def _number(engine: Engine, query: wire.Query, name: str) -> int | None:
-    """Of the batch that a parameter names."""
+    """Returns the number of the batch that a parameter names."""
     identifier = query.text(name)
     if identifier is None:
         return None
@@ -117,15 +116,15 @@ async def _number(engine: Engine, query: wire.Query, name: str) -> int | None:
 
 
 class JobApi:
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._engine = desk.engine
+    def __init__(self, auth: RequestAuth) -> None:
+        self._auth = auth
+        self._engine = auth.engine
 
     def routes(self) -> Iterable[web.RouteDef]:
-        yield self._desk.get(openapi.JOBS, self.list)
-        yield self._desk.get(openapi.JOB, self.show)
-        yield self._desk.get(openapi.LOG, self.log)
-        yield self._desk.get(openapi.OUTCOMES, self.outcomes)
+        yield self._auth.get(openapi.JOBS, self.list)
+        yield self._auth.get(openapi.JOB, self.show)
+        yield self._auth.get(openapi.LOG, self.log)
+        yield self._auth.get(openapi.OUTCOMES, self.outcomes)
 
     async def list(self, request: web.Request, query: wire.Query) -> web.Response:
         limit = query.limit()
@@ -177,21 +176,21 @@ class JobApi:
         return answer(wire.page("outcomes", shown, following))
 
     async def _names(self, jobs: Sequence[Job]) -> Mapping[str, str]:
-        """The identifiers of their batches, by job."""
+        """Returns the identifiers of the jobs' batches, by job."""
         numbers = {job.id: job.batch for job in jobs if job.batch is not None}
         names = await self._engine.batches.identifiers(set(numbers.values())) if numbers else {}
         return {job: names[batch] for job, batch in numbers.items() if batch in names}
 
 
 class RecordApi:
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._engine = desk.engine
+    def __init__(self, auth: RequestAuth) -> None:
+        self._auth = auth
+        self._engine = auth.engine
 
     def routes(self) -> Iterable[web.RouteDef]:
-        yield self._desk.get(openapi.TABLES, self.tables)
-        yield self._desk.get(openapi.ROWS, self.rows)
-        yield self._desk.get(openapi.ROW, self.row)
+        yield self._auth.get(openapi.TABLES, self.tables)
+        yield self._auth.get(openapi.ROWS, self.rows)
+        yield self._auth.get(openapi.ROW, self.row)
 
     async def tables(self, request: web.Request, query: wire.Query) -> web.Response:
         return answer({"tables": [wire.table(each) for each in await self._engine.records.tables()]})
@@ -208,14 +207,14 @@ class RecordApi:
 
 
 class DefinitionApi:
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._engine = desk.engine
+    def __init__(self, auth: RequestAuth) -> None:
+        self._auth = auth
+        self._engine = auth.engine
 
     def routes(self) -> Iterable[web.RouteDef]:
-        yield self._desk.get(openapi.PROCESSES, self.processes)
-        yield self._desk.get(openapi.PROCESS, self.process)
-        yield self._desk.get(openapi.MODELS, self.models)
+        yield self._auth.get(openapi.PROCESSES, self.processes)
+        yield self._auth.get(openapi.PROCESS, self.process)
+        yield self._auth.get(openapi.MODELS, self.models)
 
     async def processes(self, request: web.Request, query: wire.Query) -> web.Response:
         found = self._engine.definitions.processes.values()

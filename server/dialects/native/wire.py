@@ -1,21 +1,34 @@
-"""The shapes of the native API on the wire: parameters in, documents out. Pure."""
+"""The parameters and documents of the native API. Pure."""
 
 import re
 from base64 import b64encode
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Annotated, Any, Literal, TypeVar, cast
 from urllib.parse import urlencode
 
 import orjson
+from pydantic import ConfigDict, Field, with_config
+from typing_extensions import TypedDict
 
 from server.dialects.native.errors import ParameterRepeated, ParameterUnknown, ParameterWrong
 from server.engine.batches.job_events import News
 from server.engine.batches.log_text import log_text
-from server.engine.documents import Document, Job, LogLine, Outcome, job_document
+from server.engine.documents import (
+    Count,
+    Digest,
+    Job,
+    JobFields,
+    Level,
+    LogLine,
+    Moment,
+    Outcome,
+    OutcomeStatus,
+    job_document,
+)
 from server.engine.records.pages import StoredRow, TableShape
 from server.mapping.language.processes import Process
-from server.mapping.model.model import Model
+from server.mapping.model.model import Destination, Model, Name
 from server.web.auth import basic_credentials, bearer_token
 
 Word = TypeVar("Word", bound=str)
@@ -30,13 +43,13 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]").search
 
 
 def key_in_headers(headers: Mapping[str, str]) -> str | None:
-    """A bearer token, or the password of HTTP Basic, whoever the user."""
+    """Returns a bearer token, or the password of HTTP Basic with any user."""
     basic = basic_credentials(headers)
     return bearer_token(headers) if basic is None else basic.password or basic.user or None
 
 
 class Query:
-    """The query string of a request that takes parameters of `known` names, each once."""
+    """The query string of a request. Each of the `known` parameters may occur once."""
 
     def __init__(self, sent: Iterable[tuple[str, str]], known: Collection[str]) -> None:
         self._given: dict[str, str] = {}
@@ -48,7 +61,7 @@ class Query:
             self._given[name] = value
 
     def text(self, name: str) -> str | None:
-        """None also where it is empty."""
+        """Returns the value, or None if it is empty or missing."""
         value = self._given.get(name, "")
         if len(value) > LONGEST_TEXT or _UNPRINTABLE(value):
             raise ParameterWrong(name, value, f"at most {LONGEST_TEXT:,} printable characters")
@@ -58,7 +71,7 @@ class Query:
         return next(iter(self.choices(name, words)), None)
 
     def choices(self, name: str, words: Sequence[Word]) -> Sequence[Word]:
-        """The one that is asked for, or none."""
+        """Returns the one word that the parameter has, or none."""
         value = self._given.get(name, "")
         if value and value not in words:
             raise ParameterWrong(name, value, f"one of {', '.join(words)}")
@@ -79,7 +92,7 @@ class Query:
         return moment(name, value) if value else None
 
     def link(self, path: str, **changed: object) -> str:
-        """The address of another page of the same question."""
+        """Returns the address of another page of the same list."""
         return f"{path}?{urlencode(self._given | {name: str(value) for name, value in changed.items()})}"
 
 
@@ -90,7 +103,7 @@ def whole(name: str, value: str, *, least: int = 0, most: int = LAST_NUMBER) -> 
 
 
 def moment(name: str, value: str) -> datetime:
-    """UTC where it names no zone."""
+    """Returns the time in UTC; a text without a zone is UTC."""
     try:
         found = datetime.fromisoformat(value.replace(" ", "+"))  # a plus that was not escaped
         return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
@@ -102,20 +115,157 @@ def to_json(document: object) -> bytes:
     return orjson.dumps(document, option=orjson.OPT_UTC_Z)
 
 
-def page(name: str, items: Sequence[object], next_page: str | None) -> Document:
+def page(name: str, items: Sequence[object], next_page: str | None) -> dict[str, object]:
     return {name: items, "next": next_page}
 
 
-def job(found: Job, batch: str | None) -> Document:
-    return job_document(found) | {"api": found.kind, "batch": batch, "due": found.due, "fraction": found.fraction}
+class JobDocument(JobFields):
+    """A job, and how far it has come: `fraction` is the share of its input that it has read."""
+
+    api: str
+    batch: str | None
+    due: Moment
+    fraction: Annotated[float, Field(ge=0, le=1)] | None
 
 
-def log_line(line: LogLine) -> Document:
+class EventDocument(JobDocument):
+    """A job as it is now; `rate` is the number of records that it reads in a second."""
+
+    rate: Annotated[float, Field(ge=0)] | None
+
+
+class LogLineDocument(TypedDict):
+    position: Count
+    level: Level
+    message: str
+    created: Moment
+
+
+class WarningDocument(TypedDict):
+    """A value that was lost or changed: where it was in the input, and where it would have gone."""
+
+    what: str
+    source: str
+    value: str
+    destination: str
+    name: str
+
+
+class OutcomeDocument(TypedDict):
+    """The outcome of a record. `original` is the record as it was sent, if it is text, or else `original_base64`."""
+
+    record: Count
+    status: OutcomeStatus
+    file: str | None
+    line: Count | None
+    message: str | None
+    original: str | None
+    original_base64: str | None
+    detail: Mapping[str, Any] | None
+    warnings: Sequence[WarningDocument]
+
+
+class TableDocument(TypedDict):
+    """A table, and the keys that its rows may have."""
+
+    name: str
+    names: list[str]
+
+
+@with_config(ConfigDict(extra="allow"))
+class RowDocument(TypedDict):
+    """A row under the Names of the models."""
+
+    _id: int
+
+
+class StoredRowDocument(TypedDict):
+    """A row; `job` and `record` say what wrote it last, and `version` grows with each change."""
+
+    row: RowDocument
+    job: str | None
+    record: Count | None
+    version: Count
+    created: Moment
+    updated: Moment
+
+
+class PushDocument(TypedDict):
+    url: str
+    enabled: bool
+    response: Literal["JSON", "XML"]
+
+
+class ProcessSummary(TypedDict):
+    id: Annotated[str, Field(examples=["people-feed"])]
+    label: str
+    description: str
+    model: str
+    push: PushDocument | None
+    control_digest: Digest
+
+
+class ProcessDocument(ProcessSummary):
+    """An import process with its control file."""
+
+    control: Mapping[str, Any]
+
+
+class NameDocument(TypedDict):
+    """One value of a destination."""
+
+    name: str
+    type: str
+    multivalue: bool
+    required: bool
+    description: str
+    refers_to: str | None
+
+
+class DestinationDocument(TypedDict):
+    """A table that records can go to; `key` has the Names that tell its rows apart."""
+
+    name: str
+    label: str
+    table: str
+    kind: Literal["object", "dictionary"]
+    optional: bool
+    depends: str | None
+    title: str | None
+    key: Sequence[str]
+    open: bool
+    names: list[NameDocument]
+
+
+class ModelDocument(TypedDict):
+    name: str
+    label: str
+    description: str
+    qualifiers: Sequence[str]
+    types: Sequence[str]
+    destinations: list[DestinationDocument]
+
+
+class ErrorDocument(TypedDict):
+    code: str
+    message: str
+
+
+class RefusalDocument(TypedDict):
+    """A refusal: a code that never changes, and a message that says what would be right."""
+
+    error: ErrorDocument
+
+
+def job(found: Job, batch: str | None) -> JobDocument:
+    return {**job_document(found), "api": found.kind, "batch": batch, "due": found.due, "fraction": found.fraction}
+
+
+def log_line(line: LogLine) -> LogLineDocument:
     return {"position": line.position, "level": line.level, "message": log_text(line), "created": line.created}
 
 
-def outcome(found: Outcome) -> Document:
-    """What came is shown as text where it is text."""
+def outcome(found: Outcome) -> OutcomeDocument:
     text, encoded = _original(found.original)
     return {
         "record": found.record,
@@ -126,11 +276,12 @@ def outcome(found: Outcome) -> Document:
         "original": text,
         "original_base64": encoded,
         "detail": found.detail,
-        "warnings": found.warnings or [],
+        "warnings": cast(Sequence[WarningDocument], found.warnings or ()),
     }
 
 
 def _original(content: bytes | None) -> tuple[str | None, str | None]:
+    """Returns a record as text, or as base64 if it is not UTF-8."""
     if content is None:
         return None, None
     try:
@@ -139,22 +290,16 @@ def _original(content: bytes | None) -> tuple[str | None, str | None]:
         return None, b64encode(content).decode()
 
 
-def table(found: TableShape) -> Document:
+def table(found: TableShape) -> TableDocument:
     return {"name": found.name, "names": list(found.names)}
 
 
-def row(found: StoredRow) -> Document:
-    return {
-        "row": found.row,
-        "job": found.job,
-        "record": found.record,
-        "version": found.version,
-        "created": found.created,
-        "updated": found.updated,
-    }
+def row(found: StoredRow) -> StoredRowDocument:
+    names = ("row", "job", "record", "version", "created", "updated")
+    return cast(StoredRowDocument, {name: getattr(found, name) for name in names})
 
 
-def process_summary(found: Process) -> Document:
+def process_summary(found: Process) -> ProcessSummary:
     push = found.push
     return {
         "id": found.id,
@@ -166,50 +311,52 @@ def process_summary(found: Process) -> Document:
     }
 
 
-def process(found: Process) -> Document:
-    return process_summary(found) | {"control": found.control}
+def process(found: Process) -> ProcessDocument:
+    return {**process_summary(found), "control": found.control}
 
 
-def model(found: Model) -> Document:
+def model(found: Model) -> ModelDocument:
     return {
         "name": found.name,
         "label": found.label,
         "description": found.description,
         "qualifiers": found.qualifiers,
         "types": found.types,
-        "destinations": [
-            {
-                "name": each.name,
-                "label": each.label,
-                "table": each.table,
-                "kind": each.kind,
-                "optional": each.optional,
-                "depends": each.depends,
-                "title": each.title,
-                "key": each.key,
-                "open": each.open,
-                "names": [
-                    {
-                        "name": name.name,
-                        "type": name.type,
-                        "multivalue": name.multivalue,
-                        "required": name.required,
-                        "description": name.description,
-                        "refers_to": name.refers_to,
-                    }
-                    for name in each.names.values()
-                ],
-            }
-            for each in found.destinations.values()
-        ],
+        "destinations": [_destination(each) for each in found.destinations.values()],
     }
 
 
-def event(news: News) -> Document:
+def _destination(found: Destination) -> DestinationDocument:
+    return {
+        "name": found.name,
+        "label": found.label,
+        "table": found.table,
+        "kind": found.kind,
+        "optional": found.optional,
+        "depends": found.depends,
+        "title": found.title,
+        "key": found.key,
+        "open": found.open,
+        "names": [_name(each) for each in found.names.values()],
+    }
+
+
+def _name(found: Name) -> NameDocument:
+    return {
+        "name": found.name,
+        "type": found.type,
+        "multivalue": found.multivalue,
+        "required": found.required,
+        "description": found.description,
+        "refers_to": found.refers_to,
+    }
+
+
+def event(news: News) -> EventDocument:
     rate = None if news.rate is None else round(news.rate, 1)
-    return job(news.job, news.batch) | {"rate": rate}
+    return {**job(news.job, news.batch), "rate": rate}
 
 
 def place(at: datetime) -> str:
-    """The id of an event: how far whoever has it has come."""
+    """Returns the id of an event: the time up to which its client has heard everything."""
     return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from server.dialects.voss import wire
 from server.dialects.voss.errors import LoadFailed, fault_of
-from server.dialects.voss.openapi import DESCRIBED
+from server.dialects.voss.openapi import DESCRIPTION
 from server.dialects.voss.routes import SCOPE, DataApi, LoadApi, TransactionApi, answer
 from server.engine.access.scopes import Scope
 from server.engine.engine import Engine
@@ -19,7 +19,7 @@ from server.web.dialect import Example
 class Voss:
     name = "voss"
     prefixes = ("/api/uploadfiles", "/api/tool", "/api/data")
-    described = DESCRIBED
+    description = DESCRIPTION
     scopes = (Scope(SCOPE, "VOSS-4-UC's Bulk Load"),)
 
     def __init__(self, engine: Engine, gate: Gate) -> None:

@@ -21,13 +21,13 @@ from server.web.description.api_description import (
     FLAG,
     MULTIPART,
     TEXT,
-    Answer,
-    Answers,
+    ApiDescription,
     Body,
     Content,
-    Description,
     Operation,
     Parameter,
+    Response,
+    Responses,
     Schema,
     always,
     in_path,
@@ -54,13 +54,13 @@ _PAGE = (
 )
 
 
-def _fault(description: str, status: int, code: int, message: str) -> Answer:
-    return Answer(description, json(ref("VossFault"), wire.fault(status, code, message)))
+def _fault(description: str, status: int, code: int, message: str) -> Response:
+    return Response(description, json(ref("VossFault"), wire.fault(status, code, message)))
 
 
-_COMMON: Answers = {
+_COMMON: Responses = {
     400: _fault("The request is refused.", 400, 4001, "skip=x is wrong, should be a whole number from 0"),
-    401: Answer(
+    401: Response(
         "The key is missing, unknown, expired or revoked.",
         json(ref("VossFault"), wire.fault(401, 4010, "no API key was sent")),
         {"WWW-Authenticate": "How to send a key."},
@@ -68,33 +68,34 @@ _COMMON: Answers = {
     403: _fault("The key may not do this, or not there.", 403, 4030, "the API key does not have the scope voss"),
     429: _fault("Too many wrong keys from this address; wait a minute.", 429, 4290, "too many failed attempts"),
 }
-_WRITES: Answers = {507: _fault("The disk is too full.", 507, 5070, "not enough disk space")}
-_WITH_BODY: Answers = {
+_WRITES: Responses = {507: _fault("The disk is too full.", 507, 5070, "not enough disk space")}
+_WITH_BODY: Responses = {
     408: _fault("The body came too slowly.", 408, 4080, "the client sent nothing for 60 seconds"),
     413: _fault("The body is too large.", 413, 4130, "the body is larger than 8388608 bytes"),
     **_WRITES,
 }
 
 
-def _missing(message: str, code: int) -> Answers:
+def _missing(message: str, code: int) -> Responses:
     return {404: _fault("There is no such thing, or none that the key may see.", 404, code, message)}
 
 
-def _done(description: str, schema: str, example: object) -> Answer:
-    return Answer(description, json(ref(schema), example))
+def _done(description: str, schema: str, example: object) -> Response:
+    return Response(description, json(ref(schema), example))
 
 
 def _operation(
     method: str,
     path: str,
     summary: str,
-    answers: Answers,
+    answers: Responses,
     *parameters: Parameter,
     body: Body | None = None,
     also: tuple[str, ...] = (),
 ) -> Operation:
     """The documented spelling ends with a slash; without one it is the same endpoint."""
     return Operation(
+        NAMES[f"{method} {path}/"],
         method,
         path + "/",
         summary,
@@ -113,8 +114,8 @@ _ACCEPTED_EXAMPLE: Mapping[str, object] = {"href": ADDRESS, "success": True, "tr
 _DONE = _done("It is done.", "VossDone", {"success": True})
 
 
-def _listing(item: str, model: str, address: str, example: object) -> Answer:
-    return Answer("One page.", json(listing(item), wire.listing(model, address, wire.Page(), 1, [example])))
+def _listing(item: str, model: str, address: str, example: object) -> Response:
+    return Response("One page.", json(listing(item), wire.listing(model, address, wire.Page(), 1, [example])))
 
 
 def _upload(path: str) -> Operation:
@@ -214,7 +215,7 @@ _TRANSACTIONS = (
         "GET",
         "/api/tool/Transaction/{pkid}",
         "Show a transaction with its sub-transactions and its log",
-        {200: Answer("It.", json(ref("VossTransaction"), A_TRANSACTION)), **_NO_TRANSACTION},
+        {200: Response("It.", json(ref("VossTransaction"), A_TRANSACTION)), **_NO_TRANSACTION},
         _PKID,
         *_PAGE,
         _HIERARCHY,
@@ -257,7 +258,7 @@ _DATA = (
         _BULK_LOADS,
         "Make a bulk load",
         {
-            201: Answer("It was made.", json(ref("VossMade"), A_MADE)),
+            201: Response("It was made.", json(ref("VossMade"), A_MADE)),
             **_missing("There is no uploaded file Users.xlsx; upload it to /api/uploadfiles/ first", 4042),
             **_WITH_BODY,
         },
@@ -306,7 +307,7 @@ _DATA = (
         "GET",
         "/api/data/Schedule/{pkid}",
         "Show a load that waits for its time",
-        {200: Answer("It.", json(ref("VossSchedule"), A_SCHEDULE)), **_NO_SCHEDULE},
+        {200: Response("It.", json(ref("VossSchedule"), A_SCHEDULE)), **_NO_SCHEDULE},
         _PKID,
     ),
     _operation(
@@ -329,7 +330,7 @@ _DATA = (
     ),
 )
 
-DESCRIBED = Description(
+DESCRIPTION = ApiDescription(
     "voss",
     "VOSS-4-UC's bulk load API: workbooks uploaded by name, loaded at once or at a time, followed as transactions.",
     (_upload("/api/uploadfiles"), _upload("/api/tool/UploadFile"), _LOAD, *_TRANSACTIONS, *_DATA),
@@ -341,5 +342,4 @@ DESCRIBED = Description(
         }
     },
     SCHEMAS,
-    names=NAMES,
 )

@@ -1,22 +1,26 @@
-"""What a dialect says of its operations: plain data, of which `openapi` makes one document."""
+"""What a dialect says of its operations, as plain data from which `openapi` makes one document."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 Schema = Mapping[str, Any]
-"""JSON Schema 2020-12, as OpenAPI 3.1 has it."""
+"""JSON Schema 2020-12, as OpenAPI 3.1 has it. The class of a document may stand for its schema anywhere."""
+
+Shape = Schema | type
 
 JSON = "application/json"
 PLAIN = "text/plain"
 OCTETS = "application/octet-stream"
 URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
+NO_HEADERS: Mapping[str, str] = {}
+ASKS_FOR_KEY: Mapping[str, str] = {"WWW-Authenticate": "How to send a key."}
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """Where it says nothing else, one of the query string that may be left out."""
+    """A parameter of a request: by default an optional one in the query string."""
 
     name: str
     description: str
@@ -28,8 +32,10 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Content:
+    """A body in one media type. Without an `example`, JSON gets one from the examples in its schema."""
+
     media: str
-    schema: Schema
+    schema: Shape
     example: object = None
 
 
@@ -41,30 +47,32 @@ class Body:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """`headers` names those that matter, and says what each holds."""
+class Response:
+    """A response of an operation. `headers` names the headers that matter, and says what each holds."""
 
     description: str
     contents: tuple[Content, ...] = ()
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS)
 
 
-Answers = Mapping[int, Answer]
+Responses = Mapping[int, Response]
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One thing to be asked for.
+    """One operation of an API.
 
+    * `name` is what generated clients call the operation, such as `listBatches`.
     * `path` is the documented spelling; `also` are other paths of the same endpoint, as its routes have them.
-    * `answers` are all statuses that it can answer with.
-    * `keys` names the ways to send a key, any of which will do; None: those of its API; empty: it needs none.
+    * `responses` has every status that the operation can answer with.
+    * `keys` names the accepted ways to send a key. None: those of the API. Empty: the operation needs no key.
     """
 
+    name: str
     method: str
     path: str
     summary: str
-    answers: Answers
+    responses: Responses
     parameters: tuple[Parameter, ...] = ()
     body: Body | None = None
     keys: tuple[str, ...] | None = None
@@ -73,19 +81,14 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
-class Description:
-    """One API.
-
-    * `keys` are OpenAPI's security schemes by name; `schemas` may be referred to with `ref`.
-    * `names` are what generated clients call the operations, by method and path; of others it is made of the path.
-    """
+class ApiDescription:
+    """One API. `keys` are OpenAPI's security schemes by name."""
 
     name: str
     about: str
     operations: tuple[Operation, ...]
     keys: Mapping[str, Schema] = field(default_factory=dict)
     schemas: Mapping[str, Schema] = field(default_factory=dict)
-    names: Mapping[str, str] = field(default_factory=dict)
 
 
 TEXT: Schema = {"type": "string"}
@@ -109,27 +112,25 @@ def always(value: object) -> Schema:
     return {"const": value}
 
 
-def listed(items: Schema) -> Schema:
+def listed(items: Shape) -> Schema:
     return {"type": "array", "items": items}
 
 
-def nullable(schema: Schema) -> Schema:
-    if isinstance(schema.get("type"), str) and "enum" not in schema:
-        return {**schema, "type": [schema["type"], "null"]}
+def nullable(schema: Shape) -> Schema:
     return {"anyOf": [schema, {"type": "null"}]}
 
 
 def record(
-    properties: Mapping[str, Schema], optional: Mapping[str, Schema] | None = None, *, more: bool = False
+    properties: Mapping[str, Shape], optional: Mapping[str, Shape] | None = None, *, more: bool = False
 ) -> Schema:
-    """An object: `properties` are always there, `optional` perhaps; `more` than these only where it says so."""
+    """Returns the schema of an object. Only with `more` may it have properties that are not named."""
     found: dict[str, Any] = {"type": "object", "properties": {**properties, **(optional or {})}}
     if properties:
         found["required"] = list(properties)
     return found if more else found | {"additionalProperties": False}
 
 
-def json(schema: Schema, example: object) -> tuple[Content, ...]:
+def json(schema: Shape, example: object = None) -> tuple[Content, ...]:
     return (Content(JSON, schema, example),)
 
 

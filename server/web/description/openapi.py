@@ -1,40 +1,45 @@
-"""All descriptions as one OpenAPI document. Pure."""
+"""Makes one OpenAPI document from the descriptions of all APIs. Pure."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from server.web.description.api_description import Answer, Body, Content, Description, Operation, Parameter
+from server.web.description.api_description import JSON, ApiDescription, Body, Content, Operation, Parameter, Response
+from server.web.description.schemas import Schemas
 
 Document = dict[str, Any]
-_BUSY: Document = {
-    "503": {
-        "description": "The server is busy for a moment; nothing was done.",
-        "headers": {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "string"}}},
-    }
-}
-_WORD = re.compile(r"[A-Za-z0-9]+").findall
 
 VERSION = "3.1.0"
+_BUSY = Response("The server is busy for a moment; nothing was done.", (), {"Retry-After": "Seconds to wait."})
 _ABOUT = (
     "One server that answers the import APIs of several systems, and a read-only API of its own. Each API keeps the "
     "shapes of the system that it stands in for; the README of each dialect says what is faithful and what differs."
 )
 
 
-def document(descriptions: Sequence[Description], *, version: str, server: str) -> Document:
-    """`server` is the address that paths are relative to."""
+def document(descriptions: Sequence[ApiDescription], *, version: str, server: str) -> Document:
+    """Returns the OpenAPI document; `server` is the address that its paths are relative to."""
+    operations = [operation for each in descriptions for operation in each.operations]
+    schemas = Schemas(
+        sent=[content.schema for each in operations for content in _sent(each)],
+        answered=[content.schema for each in operations for content in _answered(each)],
+    )
+    schemas.components.update(_merged(each.schemas for each in descriptions))
     return {
         "openapi": VERSION,
         "info": {"title": "Penstock", "version": version, "description": _ABOUT},
         "servers": [{"url": server}],
         "tags": [{"name": each.name, "description": each.about} for each in descriptions],
-        "paths": _paths(descriptions),
-        "components": {
-            "schemas": _merged(each.schemas for each in descriptions),
-            "securitySchemes": _merged(each.keys for each in descriptions),
-        },
+        "paths": _Paths(schemas).of(descriptions),
+        "components": {"schemas": schemas.components, "securitySchemes": _merged(each.keys for each in descriptions)},
     }
+
+
+def _sent(operation: Operation) -> Iterable[Content]:
+    return operation.body.contents if operation.body else ()
+
+
+def _answered(operation: Operation) -> Iterable[Content]:
+    return (content for response in operation.responses.values() for content in response.contents)
 
 
 def _merged(parts: Iterable[Mapping[str, Any]]) -> Document:
@@ -47,39 +52,62 @@ def _merged(parts: Iterable[Mapping[str, Any]]) -> Document:
     return found
 
 
-def name_of(api: Description, operation: Operation) -> str:
-    """Such as `listBatches`: what a generated client calls the operation."""
-    made = "".join(word[0].upper() + word[1:] for word in _WORD(operation.path))
-    return api.names.get(f"{operation.method} {operation.path}", operation.method.lower() + made)
+class _Paths:
+    """Renders operations, with references to schemas and examples made from them."""
 
+    def __init__(self, schemas: Schemas) -> None:
+        self._schemas = schemas
 
-def _paths(descriptions: Sequence[Description]) -> Document:
-    paths: Document = {}
-    for description in descriptions:
-        for operation in description.operations:
-            methods = paths.setdefault(operation.path, {})
-            if operation.method.lower() in methods:
-                raise ValueError(f"{operation.method} {operation.path} is described twice")
-            methods[operation.method.lower()] = _operation(description, operation)
-    return paths
+    def of(self, descriptions: Iterable[ApiDescription]) -> Document:
+        paths: Document = {}
+        for api in descriptions:
+            for operation in api.operations:
+                methods = paths.setdefault(operation.path, {})
+                if operation.method.lower() in methods:
+                    raise ValueError(f"{operation.method} {operation.path} is described twice")
+                methods[operation.method.lower()] = self._operation(api, operation)
+        return paths
 
+    def _operation(self, api: ApiDescription, operation: Operation) -> Document:
+        keys = tuple(api.keys) if operation.keys is None else operation.keys
+        responses = {503: _BUSY, **operation.responses}
+        found: Document = {
+            "tags": [api.name],
+            "summary": operation.summary,
+            "operationId": operation.name,
+            "security": [{name: []} for name in keys],
+            "responses": {str(status): self._response(each) for status, each in sorted(responses.items())},
+        }
+        if operation.description:
+            found["description"] = operation.description
+        if operation.parameters:
+            found["parameters"] = [_parameter(each) for each in operation.parameters]
+        if operation.body is not None:
+            found["requestBody"] = self._body(operation.body)
+        return found
 
-def _operation(api: Description, operation: Operation) -> Document:
-    keys = tuple(api.keys) if operation.keys is None else operation.keys
-    found: Document = {
-        "tags": [api.name],
-        "summary": operation.summary,
-        "operationId": name_of(api, operation),
-        "security": [{name: []} for name in keys],
-        "responses": {str(status): _answer(answer) for status, answer in sorted(operation.answers.items())} | _BUSY,
-    }
-    if operation.description:
-        found["description"] = operation.description
-    if operation.parameters:
-        found["parameters"] = [_parameter(each) for each in operation.parameters]
-    if operation.body is not None:
-        found["requestBody"] = _body(operation.body)
-    return found
+    def _body(self, body: Body) -> Document:
+        found: Document = {"required": body.required, "content": self._contents(body.contents)}
+        return found | {"description": body.description} if body.description else found
+
+    def _response(self, response: Response) -> Document:
+        found: Document = {"description": response.description}
+        if response.contents:
+            found["content"] = self._contents(response.contents)
+        if response.headers:
+            found["headers"] = {
+                name: {"description": words, "schema": {"type": "string"}} for name, words in response.headers.items()
+            }
+        return found
+
+    def _contents(self, contents: Iterable[Content]) -> Document:
+        return {each.media: self._content(each) for each in contents}
+
+    def _content(self, content: Content) -> Document:
+        schema, example = self._schemas.resolved(content.schema), content.example
+        if example is None and content.media == JSON:
+            example = self._schemas.example(schema)
+        return {"schema": schema} if example is None else {"schema": schema, "example": example}
 
 
 def _parameter(parameter: Parameter) -> Document:
@@ -91,28 +119,3 @@ def _parameter(parameter: Parameter) -> Document:
         "schema": parameter.schema,
     }
     return found if parameter.example is None else found | {"example": parameter.example}
-
-
-def _body(body: Body) -> Document:
-    found: Document = {"required": body.required, "content": _contents(body.contents)}
-    return found | {"description": body.description} if body.description else found
-
-
-def _answer(answer: Answer) -> Document:
-    found: Document = {"description": answer.description}
-    if answer.contents:
-        found["content"] = _contents(answer.contents)
-    if answer.headers:
-        found["headers"] = {
-            name: {"description": words, "schema": {"type": "string"}} for name, words in answer.headers.items()
-        }
-    return found
-
-
-def _contents(contents: Iterable[Content]) -> Document:
-    return {each.media: _content(each) for each in contents}
-
-
-def _content(content: Content) -> Document:
-    found: Document = {"schema": content.schema}
-    return found if content.example is None else found | {"example": content.example}

@@ -3,15 +3,16 @@
 from collections.abc import Mapping
 
 from server.dialects.folio.auth import TENANT_HEADER
+from server.dialects.folio.openapi.operation_names import NAMES
 from server.dialects.folio.openapi.schemas import FILE_ID, collection
 from server.dialects.folio.wire.uploads import MOST, USUAL_LIMIT
 from server.web.description.api_description import (
-    Answer,
-    Answers,
     Body,
     Content,
     Operation,
     Parameter,
+    Response,
+    Responses,
     Schema,
     in_path,
     json,
@@ -28,14 +29,16 @@ PAGE = (
 )
 FILE = in_path("file", "The id of a file in the definition.", FILE_ID)
 
-READ: Answers = {
-    400: Answer("A header or a parameter is missing or wrong.", plain("Unable to process request Tenant must be set")),
-    401: Answer("The key is missing, wrong, or not for this tenant.", plain("unable to get it -- unauthorized")),
-    429: Answer("Too many wrong keys from this address; wait a minute.", plain("too many failed attempts")),
+READ: Responses = {
+    400: Response(
+        "A header or a parameter is missing or wrong.", plain("Unable to process request Tenant must be set")
+    ),
+    401: Response("The key is missing, wrong, or not for this tenant.", plain("unable to get it -- unauthorized")),
+    429: Response("Too many wrong keys from this address; wait a minute.", plain("too many failed attempts")),
 }
-BAD: Answers = {
-    400: Answer("The request is refused.", plain("'lang' parameter is incorrect.")),
-    507: Answer("The disk is too full.", plain("not enough disk space")),
+BAD: Responses = {
+    400: Response("The request is refused.", plain("'lang' parameter is incorrect.")),
+    507: Response("The disk is too full.", plain("not enough disk space")),
 }
 _ERRORS: Mapping[str, object] = {
     "errors": [
@@ -50,33 +53,33 @@ _ERRORS: Mapping[str, object] = {
 }
 
 
-def problem(what: str) -> Answers:
-    return {422: Answer(f"The {what} can be read, but breaks a rule.", json(ref("FolioErrors"), _ERRORS))}
+def problem(what: str) -> Responses:
+    return {422: Response(f"The {what} can be read, but breaks a rule.", json(ref("FolioErrors"), _ERRORS))}
 
 
-WITH_BODY: Answers = {
+WITH_BODY: Responses = {
     **READ,
     **BAD,
     **problem("body"),
-    408: Answer("The body came too slowly.", plain("the client sent nothing for 60 seconds")),
-    413: Answer("The body is too large.", plain("the body is larger than 8388608 bytes")),
+    408: Response("The body came too slowly.", plain("the client sent nothing for 60 seconds")),
+    413: Response("The body is too large.", plain("the body is larger than 8388608 bytes")),
 }
 
 
-def missing(example: str) -> Answers:
-    return {404: Answer("There is no such thing, or not of this tenant.", plain(example))}
+def missing(example: str) -> Responses:
+    return {404: Response("There is no such thing, or not of this tenant.", plain(example))}
 
 
-def one(schema: str, example: object) -> Answer:
-    return Answer("As it is now.", json(ref(schema), example))
+def one(schema: str, example: object) -> Response:
+    return Response("As it is now.", json(ref(schema), example))
 
 
-def listing(name: str, item: str, example: object) -> Answer:
-    return Answer("One page.", json(collection(name, item), {name: [example], "totalRecords": 1}))
+def listing(name: str, item: str, example: object) -> Response:
+    return Response("One page.", json(collection(name, item), {name: [example], "totalRecords": 1}))
 
 
-def done(description: str) -> Answer:
-    return Answer(description)
+def done(description: str) -> Response:
+    return Response(description)
 
 
 def json_body(schema: str, example: object) -> Body:
@@ -88,7 +91,7 @@ def body(media: str, schema: Schema) -> Body:
 
 
 def operation(
-    method: str, path: str, summary: str, answers: Answers, *parameters: Parameter, body: Body | None = None
+    method: str, path: str, summary: str, answers: Responses, *parameters: Parameter, body: Body | None = None
 ) -> Operation:
     """Everybody says for which tenant."""
-    return Operation(method, path, summary, answers, (*parameters, TENANT, _USER), body)
+    return Operation(NAMES[f"{method} {path}"], method, path, summary, answers, (*parameters, TENANT, _USER), body)

@@ -23,9 +23,9 @@ from server.engine.vendors.folio.job_executions import SORTS
 from server.web.description.api_description import (
     FLAG,
     TEXT,
-    Answer,
     Operation,
     Parameter,
+    Response,
     choice,
     in_path,
     json,
@@ -85,7 +85,7 @@ _CHANGES = (
         JOBS,
         "Make job executions",
         {
-            201: Answer("They were made.", json(_MADE, {"parentJobExecutionId": ID, "jobExecutions": [A_JOB]})),
+            201: Response("They were made.", json(_MADE, {"parentJobExecutionId": ID, "jobExecutions": [A_JOB]})),
             **_NO_JOB,
             **WITH_BODY,
         },
@@ -96,7 +96,7 @@ _CHANGES = (
         JOBS,
         "Delete job executions; their records stay",
         {
-            200: Answer(
+            200: Response(
                 "Which of them were there.",
                 json(_DELETED, {"jobExecutionDetails": [{"jobExecutionId": ID, "isDeleted": True}]}),
             ),

@@ -34,12 +34,12 @@ from server.web.description.api_description import (
     COUNT,
     FLAG,
     OCTETS,
-    Answer,
+    ApiDescription,
     Body,
     Content,
-    Description,
     Operation,
     Parameter,
+    Response,
     choice,
     in_path,
     json,
@@ -56,8 +56,8 @@ _EXTENSION = in_path("extension", "The id of a file extension.", ID)
 _NO_DEFINITION = missing(f"Upload Definition with id '{ID}' not found")
 _NO_FILE = missing(f"File not found. FileDefinition ID: {FILE_ID}")
 _FILES = {"fileDefinitions": [{"name": "bib.mrc"}]}
-_ENDED = Answer("The file is kept.", json(ref("FolioDefinition"), A_DEFINITION))
-_LATER_ENDED = Answer("The file is kept.", json(ref("FolioUploadDefinition"), AN_UPLOAD_DEFINITION))
+_ENDED = Response("The file is kept.", json(ref("FolioDefinition"), A_DEFINITION))
+_LATER_ENDED = Response("The file is kept.", json(ref("FolioUploadDefinition"), AN_UPLOAD_DEFINITION))
 _CREATED = {"Location": "Where it is."}
 
 _V1 = "/data-import/upload"
@@ -66,7 +66,7 @@ _FIRST = (
         "POST",
         f"{_V1}/definition",
         "Announce files (first version)",
-        {201: Answer("They may be sent.", json(ref("FolioDefinition"), A_DEFINITION), _CREATED), **WITH_BODY},
+        {201: Response("They may be sent.", json(ref("FolioDefinition"), A_DEFINITION), _CREATED), **WITH_BODY},
         _LANGUAGE,
         body=json_body("FolioNewDefinition", _FILES),
     ),
@@ -97,7 +97,7 @@ _FIRST = (
         f"{_V1}/definition/file",
         "Announce one more file (first version)",
         {
-            201: Answer("It may be sent.", json(ref("FolioDefinition"), A_DEFINITION), _CREATED),
+            201: Response("It may be sent.", json(ref("FolioDefinition"), A_DEFINITION), _CREATED),
             **_NO_DEFINITION,
             **WITH_BODY,
         },
@@ -131,7 +131,7 @@ _UPLOADS = (
         _LATER,
         "Announce files",
         {
-            201: Answer("They may be sent.", json(ref("FolioUploadDefinition"), AN_UPLOAD_DEFINITION), _CREATED),
+            201: Response("They may be sent.", json(ref("FolioUploadDefinition"), AN_UPLOAD_DEFINITION), _CREATED),
             **WITH_BODY,
         },
         _LANGUAGE,
@@ -175,7 +175,7 @@ _UPLOADS = (
         f"{_ONE}/files",
         "Announce one more file",
         {
-            201: Answer("It may be sent.", json(ref("FolioUploadDefinition"), AN_UPLOAD_DEFINITION), _CREATED),
+            201: Response("It may be sent.", json(ref("FolioUploadDefinition"), AN_UPLOAD_DEFINITION), _CREATED),
             **_NO_DEFINITION,
             **WITH_BODY,
         },
@@ -234,7 +234,7 @@ _SMALL = (
         "POST",
         _EXTENSIONS,
         "Add a file extension",
-        {201: Answer("It was added.", json(ref("FolioFileExtension"), AN_EXTENSION), _CREATED), **WITH_BODY},
+        {201: Response("It was added.", json(ref("FolioFileExtension"), AN_EXTENSION), _CREATED), **WITH_BODY},
         body=json_body("FolioNewFileExtension", _NEW_EXTENSION),
     ),
     operation(
@@ -270,7 +270,7 @@ _SMALL = (
         "/data-import/dataTypes",
         "List data types",
         {
-            200: Answer(
+            200: Response(
                 "All of them.",
                 json(
                     record({"dataTypes": listed(choice(DATA_TYPES)), "totalRecords": COUNT}),
@@ -284,7 +284,7 @@ _SMALL = (
         "GET",
         "/data-import/splitStatus",
         "Whether clients should send large files in parts",
-        {200: Answer("As it is set.", json(record({"splitStatus": FLAG}), {"splitStatus": False})), **READ},
+        {200: Response("As it is set.", json(record({"splitStatus": FLAG}), {"splitStatus": False})), **READ},
     ),
 )
 
@@ -319,11 +319,12 @@ _PARTS = (
         ),
     ),
     Operation(
+        NAMES["PUT /data-import/parts/{upload}/{number}"],
         "PUT",
         "/data-import/parts/{upload}/{number}",
         "Send a part to the address that was given out",
         {
-            200: Answer("It is kept.", (), {"ETag": "To be named when the parts are put together."}),
+            200: Response("It is kept.", (), {"ETag": "To be named when the parts are put together."}),
             **missing(f"Upload in parts not found: {ID}"),
             **{status: answer for status, answer in WITH_BODY.items() if status not in (422, 429)},
         },
@@ -339,7 +340,7 @@ _PARTS = (
     ),
 )
 
-_LOGGED_IN = Answer(
+_LOGGED_IN = Response(
     "The session is in the cookies.",
     json(
         ref("FolioSession"),
@@ -349,6 +350,7 @@ _LOGGED_IN = Answer(
 )
 _SESSIONS = (
     Operation(
+        NAMES["POST /authn/login-with-expiry"],
         "POST",
         "/authn/login-with-expiry",
         "Log in with the name and the secret of a key",
@@ -358,6 +360,7 @@ _SESSIONS = (
         keys=(),
     ),
     Operation(
+        NAMES["POST /authn/refresh"],
         "POST",
         "/authn/refresh",
         "Go on with a session",
@@ -366,6 +369,7 @@ _SESSIONS = (
         keys=("folio-refresh",),
     ),
     Operation(
+        NAMES["POST /authn/logout"],
         "POST",
         "/authn/logout",
         "End a session",
@@ -388,7 +392,7 @@ _SESSIONS = (
     ),
 )
 
-DESCRIBED = Description(
+DESCRIPTION = ApiDescription(
     "folio",
     "FOLIO's data import: upload definitions, their files, job executions, and what clients call around them.",
     (*_UPLOADS, *_FIRST, *_SMALL, *_PARTS, *_SESSIONS, *OF_JOBS),
@@ -413,5 +417,4 @@ DESCRIBED = Description(
         },
     },
     {**SCHEMAS, **SENT},
-    names=NAMES,
 )

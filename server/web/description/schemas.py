@@ -1,0 +1,100 @@
+"""JSON Schemas of the documents' classes, as components of one OpenAPI document, and examples made from them. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
+
+from server.web.description.api_description import Shape
+
+_PREFIX = "#/components/schemas/"
+_SAMPLES = {"string": "…", "integer": 0, "number": 0, "boolean": False, "null": None}
+
+
+class Schemas:
+    """The schemas of all classes that stand in the shapes of bodies: those that are sent, and those that are answered.
+
+    A component is named after its class, without the ending `Document`.
+    """
+
+    def __init__(self, sent: Iterable[Shape], answered: Iterable[Shape]) -> None:
+        classes = [*_inputs(sent, "validation"), *_inputs(answered, "serialization")]
+        twice = [name for name, times in Counter(each.__name__ for each, _, _ in classes).items() if times > 1]
+        if twice:
+            raise ValueError(f"two documents are called {', '.join(sorted(twice))}")
+        found, rest = TypeAdapter.json_schemas(classes, ref_template=_PREFIX + "{model}", schema_generator=_Generator)
+        self._refs = {cls: schema for (cls, _), schema in found.items()}
+        self.components: dict[str, Any] = _untitled(rest.get("$defs", {}))
+
+    def resolved(self, shape: Any) -> Any:
+        """Returns the shape with a reference in place of each class."""
+        if isinstance(shape, type):
+            return self._refs[shape]
+        if isinstance(shape, dict):
+            return {name: self.resolved(each) for name, each in shape.items()}
+        return [self.resolved(each) for each in shape] if isinstance(shape, list) else shape
+
+    def example(self, schema: Any) -> Any:
+        """Returns a value that fits the schema: its own example where it has one."""
+        if "$ref" in schema:
+            return self.example(self.components[schema["$ref"].removeprefix(_PREFIX)])
+        for name in ("examples", "enum"):
+            if name in schema:
+                return schema[name][0]
+        if "const" in schema:
+            return schema["const"]
+        if "anyOf" in schema:
+            return self._of_any(schema["anyOf"])
+        if schema.get("type") == "array":
+            return [self.example(schema["items"])] if schema["items"] else []
+        if schema.get("type") == "object":
+            needed = schema.get("required", ())
+            named = {
+                name: each
+                for name, each in schema.get("properties", {}).items()
+                if name in needed or "examples" in each
+            }
+            return {name: self.example(each) for name, each in named.items()}
+        return _SAMPLES[schema.get("type", "null")]
+
+    def _of_any(self, schemas: list[Any]) -> Any:
+        """A missing value is the plainest example, unless there is one that says more."""
+        telling = [each for each in schemas if "examples" in each or "$ref" in each]
+        return (
+            self.example(telling[0]) if telling else None if {"type": "null"} in schemas else self.example(schemas[0])
+        )
+
+
+class _Generator(GenerateJsonSchema):
+    def typed_dict_schema(self, schema: Any) -> JsonSchemaValue:
+        """A document has no other properties than those that its class names."""
+        return {"additionalProperties": False} | super().typed_dict_schema(schema)
+
+    def default_schema(self, schema: Any) -> JsonSchemaValue:
+        """Bodies say nothing of defaults: null, and a property that is left out, mean the same."""
+        return self.generate_inner(schema["schema"])
+
+    def normalize_name(self, name: str) -> str:
+        return super().normalize_name(name.removesuffix("Document"))
+
+
+def _inputs(shapes: Iterable[Shape], mode: JsonSchemaMode) -> Iterator[tuple[type, JsonSchemaMode, TypeAdapter[Any]]]:
+    classes = dict.fromkeys(each for shape in shapes for each in _classes(shape))
+    return ((each, mode, TypeAdapter(each)) for each in classes)
+
+
+def _classes(shape: Any) -> Iterator[type]:
+    if isinstance(shape, type):
+        yield shape
+        return
+    for each in shape.values() if isinstance(shape, dict) else shape if isinstance(shape, list) else ():
+        yield from _classes(each)
+
+
+def _untitled(schema: Any) -> Any:
+    """Returns the schema without titles, which only repeat names."""
+    if isinstance(schema, dict):
+        return {name: _untitled(each) for name, each in schema.items() if name != "title" or isinstance(each, dict)}
+    return [_untitled(each) for each in schema] if isinstance(schema, list) else schema
