@@ -1,4 +1,4 @@
-"""VOSS-4-UC's bulk load API: workbooks uploaded by name, loaded at once or at a time, followed as transactions."""
+"""VOSS-4-UC's bulk load API: upload workbooks, load them now or at a given time, and follow the transactions."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""What the engine refuses, as VOSS clients are told: an HTTP status, a code that never changes, and a sentence."""
+"""The refusals of this API: an HTTP status, a code that never changes, and a message."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -38,7 +38,7 @@ class NotAWorkbook(Refused):
 
 
 class LoadFailed(Refused):
-    """A load that was waited for and failed as a whole."""
+    """A load that failed as a whole while its client waited for the end."""
 
     def __init__(self, state: State) -> None:
         super().__init__(state.message or state.detail)

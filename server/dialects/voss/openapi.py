@@ -1,26 +1,12 @@
-"""What the VOSS bulk load API says of its operations."""
+"""The description of the VOSS bulk load API."""
 
-from collections.abc import Mapping
-
-from server.dialects.voss import wire
-from server.dialects.voss.openapi_schemas import (
-    A_BULK_LOAD,
-    A_MADE,
-    A_SCHEDULE,
-    A_SUMMARY,
-    A_TRANSACTION,
-    ADDRESS,
-    ID,
-    SCHEMAS,
-    listing,
-)
-from server.dialects.voss.operation_names import NAMES
+from server.dialects.voss import documents, wire
 from server.dialects.voss.routes import FILE_PART, SCOPE
 from server.web.description.api_description import (
+    ASKS_FOR_KEY,
     BYTES,
-    FLAG,
     MULTIPART,
-    TEXT,
+    NO_HEADERS,
     ApiDescription,
     Body,
     Content,
@@ -29,42 +15,37 @@ from server.web.description.api_description import (
     Response,
     Responses,
     Schema,
+    Shape,
     always,
     in_path,
     json,
     listed,
     needed,
     record,
-    ref,
 )
 
-_WORDS: Schema = {"type": "string", "minLength": 1, "maxLength": 1024}
-_PKID = in_path("pkid", "The pkid of the resource.", ID)
-_FORMAT = Parameter("format", "Clients send `json`; nothing else is answered.")
+_ID = "b1f0a3de-6a3c-4a7f-9f52-2b1d1c0e7a11"
+_PKID = in_path("pkid", "The pkid of the resource.", _ID)
+_FORMAT = Parameter("format", "Clients send `json`; every response is JSON.")
 _HIERARCHY = Parameter("hierarchy", "A hierarchy node: its pkid or its dotted path.", example="sys.hcs")
 _FLAG: Schema = {"type": "string", "enum": ["true", "false", ""]}
+_NUMBER: Schema = {"type": "integer", "minimum": 0, "maximum": 2**53}
+_LIMIT = f"The most items of a page: by default {wire.USUAL_LIMIT}, never more than {wire.MOST}."
 _PAGE = (
-    Parameter("skip", "How many to pass over.", {"type": "integer", "minimum": 0, "maximum": 2**53}),
-    Parameter(
-        "limit",
-        f"How many at most: {wire.USUAL_LIMIT} where it is left out, never more than {wire.MOST}.",
-        {"type": "integer", "minimum": 0, "maximum": 2**53},
-    ),
-    Parameter("count", "Whether to count them all.", _FLAG),
+    Parameter("skip", "The number of items to skip.", _NUMBER),
+    Parameter("limit", _LIMIT, _NUMBER),
+    Parameter("count", "Whether to count all items.", _FLAG),
 )
 
 
-def _fault(description: str, status: int, code: int, message: str) -> Response:
-    return Response(description, json(ref("VossFault"), wire.fault(status, code, message)))
+def _fault(description: str, status: int, code: int, message: str, asks: bool = False) -> Response:
+    fault = json(documents.VossFault, wire.fault(status, code, message))
+    return Response(description, fault, ASKS_FOR_KEY if asks else NO_HEADERS)
 
 
 _COMMON: Responses = {
     400: _fault("The request is refused.", 400, 4001, "skip=x is wrong, should be a whole number from 0"),
-    401: Response(
-        "The key is missing, unknown, expired or revoked.",
-        json(ref("VossFault"), wire.fault(401, 4010, "no API key was sent")),
-        {"WWW-Authenticate": "How to send a key."},
-    ),
+    401: _fault("The key is missing, unknown, expired or revoked.", 401, 4010, "no API key was sent", asks=True),
     403: _fault("The key may not do this, or not there.", 403, 4030, "the API key does not have the scope voss"),
     429: _fault("Too many wrong keys from this address; wait a minute.", 429, 4290, "too many failed attempts"),
 }
@@ -74,272 +55,150 @@ _WITH_BODY: Responses = {
     413: _fault("The body is too large.", 413, 4130, "the body is larger than 8388608 bytes"),
     **_WRITES,
 }
+_ENDED: Responses = {409: _fault("The transaction has ended.", 409, 4090, "The transaction has ended")}
 
 
 def _missing(message: str, code: int) -> Responses:
-    return {404: _fault("There is no such thing, or none that the key may see.", 404, code, message)}
+    return {404: _fault("There is no such resource, or none that the key may see.", 404, code, message)}
 
 
-def _done(description: str, schema: str, example: object) -> Response:
-    return Response(description, json(ref(schema), example))
+_NO_TRANSACTION = _missing(f"There is no transaction {_ID}", 4041)
+_NO_FILE = _missing("There is no uploaded file Users.xlsx; upload it to /api/uploadfiles/ first", 4042)
+_NO_LOAD = _missing(f"There is no bulk load {_ID}", 4043)
+_NO_SCHEDULE = _missing(f"There is no schedule {_ID}", 4044)
 
 
 def _operation(
+    name: str,
     method: str,
     path: str,
     summary: str,
-    answers: Responses,
+    responses: Responses,
     *parameters: Parameter,
     body: Body | None = None,
     also: tuple[str, ...] = (),
 ) -> Operation:
-    """The documented spelling ends with a slash; without one it is the same endpoint."""
+    """Describes an operation. The documented path ends with a slash; without one it is the same endpoint."""
+    placed = (_PKID,) if "{pkid}" in path else ()
+    more = _WITH_BODY if body else _WRITES if method == "DELETE" else {}
+    spellings = (path, *(each + end for each in also for end in ("/", "")))
+    responses = {**responses, **_COMMON, **more}
     return Operation(
-        NAMES[f"{method} {path}/"],
-        method,
-        path + "/",
-        summary,
-        {**answers, **_COMMON},
-        (*parameters, _FORMAT),
-        body,
-        also=(path, *(each + end for each in also for end in ("/", ""))),
+        name, method, path + "/", summary, responses, (*placed, *parameters, _FORMAT), body, also=spellings
     )
 
 
-def _json_body(schema: Schema, example: object) -> Body:
-    return Body(json(schema, example), description="JSON, whatever the Content-Type says.")
+def _ok(shape: Shape, description: str = "The document.", status: int = 200) -> Responses:
+    return {status: Response(description, json(shape))}
 
 
-_ACCEPTED_EXAMPLE: Mapping[str, object] = {"href": ADDRESS, "success": True, "transaction_id": ID}
-_DONE = _done("It is done.", "VossDone", {"success": True})
+def _list(item: type) -> Responses:
+    meta, pagination = documents.VossListMeta, documents.VossPagination
+    return _ok(record({"meta": meta, "pagination": pagination, "resources": listed(item)}), "One page.")
 
 
-def _listing(item: str, model: str, address: str, example: object) -> Response:
-    return Response("One page.", json(listing(item), wire.listing(model, address, wire.Page(), 1, [example])))
+def _body(shape: Shape) -> Body:
+    return Body(json(shape), description="JSON, with any Content-Type.")
 
 
-def _upload(path: str) -> Operation:
-    uploaded = _done(
-        "They are stored.",
-        "VossUploaded",
-        {"uploadedfiles": [{"id": "5d1b6e0f5f0b4c0001a1b2c3", "name": "Users.xlsx"}]},
-    )
-    form = record({FILE_PART: BYTES}, more=True)
-    body = Body(
-        (Content(MULTIPART, form, {FILE_PART: "…"}),), description="One or more .xlsx files in parts of this name."
-    )
-    return _operation(
-        "POST", path, "Upload workbooks; the last of a name wins", {202: uploaded, **_WITH_BODY}, _HIERARCHY, body=body
-    )
-
-
-_META = ("external_id", "external_reference", "callback_url", "callback_username", "callback_password")
-_LOAD_BODY = record(
-    {"bulkload_file": _WORDS},
-    {
-        "execute_immediately": FLAG,
-        "execute_date": {"type": "string", "pattern": r"^\d{4}-\d\d-\d\d$"},
-        "execute_time": {"type": "string", "pattern": r"^\d\d:\d\d:\d\d$"},
-        "execute_timezone": {"anyOf": [{"type": "integer"}, {"type": "string", "pattern": r"^[+-]?\d{1,4}$"}]},
-        "request_meta": record({}, dict.fromkeys(_META, TEXT), more=True),
-    },
-    more=True,
+_WORKBOOKS = Body(
+    (Content(MULTIPART, record({FILE_PART: BYTES}, more=True), {FILE_PART: "…"}),),
+    description="One or more .xlsx files in parts of this name.",
 )
-_LOAD = _operation(
-    "POST",
-    "/api/tool/BulkLoad",
-    "Load a workbook, at once or at a time",
-    {
-        200: _done("It will be done, or with `nowait=false` was done.", "VossAccepted", _ACCEPTED_EXAMPLE),
-        **_missing("There is no uploaded file Users.xlsx; upload it to /api/uploadfiles/ first", 4042),
-        **_WITH_BODY,
-    },
-    Parameter("method", "Always the same.", always(wire.METHOD), required=True, example=wire.METHOD),
-    needed(_HIERARCHY),
-    Parameter("nowait", "Whether to answer at once instead of when a load that starts now has ended.", _FLAG),
-    body=_json_body(
-        _LOAD_BODY,
-        {
-            "bulkload_file": "Users.xlsx",
-            "execute_immediately": False,
-            "execute_date": "2026-12-24",
-            "execute_time": "22:00:00",
-            "execute_timezone": 120,
-        },
-    ),
-)
-
-_NO_TRANSACTION = _missing(f"There is no transaction {ID}", 4041)
-_POLLED = {ID: {"status": "Processing", "href": ADDRESS, "description": None}}
-
-
-def _changes() -> tuple[Operation, ...]:
-    """By either method: the links in answers are for GET."""
-    ended = {409: _fault("It has ended.", 409, 4090, "The transaction has ended")}
-    listed_again = _listing("VossTransactionSummary", "tool/Transaction", wire.TRANSACTION, A_SUMMARY)
-    accepted = _done("It will stop, or has stopped.", "VossAccepted", _ACCEPTED_EXAMPLE)
-    one = "/api/tool/Transaction/{pkid}"
-    return tuple(
-        operation
-        for method in ("GET", "POST")
-        for operation in (
-            _operation(
-                method,
-                one + "/cancel",
-                "Cancel a load",
-                {200: accepted, **ended, **_NO_TRANSACTION, **_WRITES},
-                _PKID,
-            ),
-            _operation(
-                method,
-                one + "/replay",
-                "Load the same once more",
-                {200: listed_again, **ended, **_NO_TRANSACTION, **_WRITES},
-                _PKID,
-                *_PAGE,
-            ),
-        )
-    )
-
-
-_TRANSACTIONS = (
+_UPLOAD = "Upload workbooks; of several with one name the last counts"
+_UPLOADED = _ok(documents.VossUploaded, "Stored.", 202)
+_DONE = _ok(documents.VossDone, "Done.")
+_LOADS = (
+    _operation("uploadFiles", "POST", "/api/uploadfiles", _UPLOAD, _UPLOADED, _HIERARCHY, body=_WORKBOOKS),
+    _operation("uploadFilesByTool", "POST", "/api/tool/UploadFile", _UPLOAD, _UPLOADED, _HIERARCHY, body=_WORKBOOKS),
     _operation(
-        "GET",
-        "/api/tool/Transaction",
-        "List transactions, newest first",
-        {200: _listing("VossTransactionSummary", "tool/Transaction", wire.TRANSACTION, A_SUMMARY)},
-        *_PAGE,
-        _HIERARCHY,
-    ),
-    _operation(
-        "GET",
-        "/api/tool/Transaction/{pkid}",
-        "Show a transaction with its sub-transactions and its log",
-        {200: Response("It.", json(ref("VossTransaction"), A_TRANSACTION)), **_NO_TRANSACTION},
-        _PKID,
-        *_PAGE,
-        _HIERARCHY,
-    ),
-    _operation(
-        "GET",
-        "/api/tool/Transaction/poll",
-        "How several transactions stand",
-        {200: _done("By pkid.", "VossPoll", _POLLED), **_NO_TRANSACTION},
-        Parameter(
-            "transactions", f"Up to {wire.MOST_POLLED} pkids, with commas between them.", required=True, example=ID
-        ),
-        _HIERARCHY,
-    ),
-    _operation(
-        "GET",
-        "/api/tool/Transaction/{pkid}/poll",
-        "How a transaction stands",
-        {200: _done("By pkid.", "VossPoll", _POLLED), **_NO_TRANSACTION},
-        _PKID,
-    ),
-    *_changes(),
-)
-
-_BULK_LOADS = "/api/data/BulkLoad"
-_OTHER_CASE = "/api/data/Bulkload"
-_NO_LOAD = _missing(f"There is no bulk load {ID}", 4043)
-_NO_SCHEDULE = _missing(f"There is no schedule {ID}", 4044)
-_DATA = (
-    _operation(
-        "GET",
-        _BULK_LOADS,
-        "List bulk loads",
-        {200: _listing("VossBulkLoad", "data/BulkLoad", wire.BULK_LOAD, A_BULK_LOAD)},
-        *_PAGE,
-        also=(_OTHER_CASE,),
-    ),
-    _operation(
+        "bulkLoad",
         "POST",
-        _BULK_LOADS,
-        "Make a bulk load",
-        {
-            201: Response("It was made.", json(ref("VossMade"), A_MADE)),
-            **_missing("There is no uploaded file Users.xlsx; upload it to /api/uploadfiles/ first", 4042),
-            **_WITH_BODY,
-        },
-        _HIERARCHY,
-        body=_json_body(
-            record({"name": _WORDS, "filename": _WORDS}, {"description": _WORDS}, more=True),
-            {"name": "Users", "filename": "Users.xlsx"},
-        ),
-        also=(_OTHER_CASE,),
-    ),
-    _operation(
-        "DELETE",
-        _BULK_LOADS,
-        "Remove several bulk loads",
-        {200: _DONE, **_NO_LOAD, **_WITH_BODY},
-        body=_json_body(
-            record({"hrefs": {**listed(TEXT), "minItems": 1, "maxItems": wire.MOST_REMOVED}}, more=True),
-            {"hrefs": [wire.BULK_LOAD + ID]},
-        ),
-        also=(_OTHER_CASE,),
-    ),
-    _operation(
-        "GET",
-        _BULK_LOADS + "/{pkid}",
-        "Show a bulk load",
-        {200: _done("It.", "VossBulkLoad", A_BULK_LOAD), **_NO_LOAD},
-        _PKID,
-        also=(_OTHER_CASE + "/{pkid}",),
-    ),
-    _operation(
-        "DELETE",
-        _BULK_LOADS + "/{pkid}",
-        "Remove a bulk load",
-        {200: _DONE, **_NO_LOAD, **_WRITES},
-        _PKID,
-        also=(_OTHER_CASE + "/{pkid}",),
-    ),
-    _operation(
-        "GET",
-        "/api/data/Schedule",
-        "List loads that wait for their time",
-        {200: _listing("VossSchedule", "data/Schedule", wire.SCHEDULE, A_SCHEDULE)},
-        *_PAGE,
-    ),
-    _operation(
-        "GET",
-        "/api/data/Schedule/{pkid}",
-        "Show a load that waits for its time",
-        {200: Response("It.", json(ref("VossSchedule"), A_SCHEDULE)), **_NO_SCHEDULE},
-        _PKID,
-    ),
-    _operation(
-        "DELETE",
-        "/api/data/Schedule/{pkid}",
-        "Call off a load that waits for its time",
-        {200: _DONE, **_NO_SCHEDULE, **_WRITES},
-        _PKID,
-    ),
-    _operation(
-        "GET",
-        "/api/data/HierarchyNode",
-        "List the hierarchy nodes that the settings name",
-        {
-            200: _listing(
-                "VossHierarchyNode", "data/HierarchyNode", "/api/data/HierarchyNode/", wire.hierarchy_node("sys.hcs")
-            )
-        },
-        *_PAGE,
+        "/api/tool/BulkLoad",
+        "Load a workbook, now or at a given time",
+        {**_ok(documents.VossAccepted, "Accepted; with `nowait=false` the load has ended."), **_NO_FILE},
+        Parameter("method", "Always this one.", always(wire.METHOD), required=True, example=wire.METHOD),
+        needed(_HIERARCHY),
+        Parameter("nowait", "Whether to answer at once, and not at the end of a load that starts now.", _FLAG),
+        body=_body({"anyOf": [documents.VossScheduledLoad, documents.VossLoad]}),
     ),
 )
 
+_TRANSACTIONS = "/api/tool/Transaction"
+_TRANSACTION = "/api/tool/Transaction/{pkid}"
+_SUMMARIES = _list(documents.VossTransactionSummary)
+_POLL: Schema = {"type": "object", "additionalProperties": documents.VossPolled}
+_POLLED = {**_ok(_POLL, "The states, by pkid."), **_NO_TRANSACTION}
+_IDS = Parameter("transactions", f"Up to {wire.MOST_POLLED} pkids, separated by commas.", required=True, example=_ID)
+
+
+def _change(name: str, method: str, action: str, summary: str, ok: Responses, *parameters: Parameter) -> Operation:
+    """Describes what ends or repeats a load, by either method: the links in responses are for GET."""
+    responses = {**ok, **_ENDED, **_NO_TRANSACTION, **_WRITES}
+    return _operation(name, method, f"{_TRANSACTION}/{action}", summary, responses, *parameters)
+
+
+_CANCELED = _ok(documents.VossAccepted, "Canceled, or stopping.")
+_CHANGES = tuple(
+    operation
+    for method, by in (("GET", "ByGet"), ("POST", ""))
+    for operation in (
+        _change("cancelTransaction" + by, method, "cancel", "Cancel a load", _CANCELED),
+        _change("replayTransaction" + by, method, "replay", "Load the same again", _SUMMARIES, *_PAGE),
+    )
+)
+_TOOLS = (
+    _operation(
+        "listTransactions",
+        "GET",
+        _TRANSACTIONS,
+        "List transactions, newest first",
+        _SUMMARIES,
+        *_PAGE,
+        _HIERARCHY,
+    ),
+    _operation(
+        "getTransaction",
+        "GET",
+        _TRANSACTION,
+        "Show a transaction with its sub-transactions and its log",
+        {**_ok(documents.VossTransaction), **_NO_TRANSACTION},
+        *_PAGE,
+        _HIERARCHY,
+    ),
+    _operation(
+        "pollTransactions", "GET", _TRANSACTIONS + "/poll", "Show the state of transactions", _POLLED, _IDS, _HIERARCHY
+    ),
+    _operation("pollTransaction", "GET", _TRANSACTION + "/poll", "Show the state of a transaction", _POLLED),
+    *_CHANGES,
+)
+
+_BULK_LOADS, _BULK_LOAD = "/api/data/BulkLoad", "/api/data/BulkLoad/{pkid}"
+_ALIAS, _ONE_ALIAS = ("/api/data/Bulkload",), ("/api/data/Bulkload/{pkid}",)
+_SCHEDULES, _SCHEDULE = "/api/data/Schedule", "/api/data/Schedule/{pkid}"
+_BULK_LOAD_LIST, _A_BULK_LOAD = _list(documents.VossBulkLoad), {**_ok(documents.VossBulkLoad), **_NO_LOAD}
+_MADE = {**_ok(documents.VossMade, "Created.", 201), **_NO_FILE}
+_REMOVED, _REMOVED_SCHEDULE = {**_DONE, **_NO_LOAD}, {**_DONE, **_NO_SCHEDULE}
+_NEW, _HREFS = _body(documents.VossNewBulkLoad), _body(documents.VossHrefs)
+_SCHEDULE_LIST, _A_SCHEDULE = _list(documents.VossSchedule), {**_ok(documents.VossSchedule), **_NO_SCHEDULE}
+_NODES = "List the hierarchy nodes that the settings name"
+_NODE_LIST = _list(documents.VossHierarchyNode)
+_DATA = (
+    _operation("listBulkLoads", "GET", _BULK_LOADS, "List bulk loads", _BULK_LOAD_LIST, *_PAGE, also=_ALIAS),
+    _operation("createBulkLoad", "POST", _BULK_LOADS, "Create a bulk load", _MADE, _HIERARCHY, body=_NEW, also=_ALIAS),
+    _operation("deleteBulkLoads", "DELETE", _BULK_LOADS, "Delete bulk loads", _REMOVED, body=_HREFS, also=_ALIAS),
+    _operation("getBulkLoad", "GET", _BULK_LOAD, "Show a bulk load", _A_BULK_LOAD, also=_ONE_ALIAS),
+    _operation("deleteBulkLoad", "DELETE", _BULK_LOAD, "Delete a bulk load", _REMOVED, also=_ONE_ALIAS),
+    _operation("listSchedules", "GET", _SCHEDULES, "List the scheduled loads", _SCHEDULE_LIST, *_PAGE),
+    _operation("getSchedule", "GET", _SCHEDULE, "Show a scheduled load", _A_SCHEDULE),
+    _operation("deleteSchedule", "DELETE", _SCHEDULE, "Cancel a scheduled load", _REMOVED_SCHEDULE),
+    _operation("listHierarchyNodes", "GET", "/api/data/HierarchyNode", _NODES, _NODE_LIST, *_PAGE),
+)
+
+_KEY = f"A key of scope `{SCOPE}` as the password of any user."
 DESCRIPTION = ApiDescription(
     "voss",
-    "VOSS-4-UC's bulk load API: workbooks uploaded by name, loaded at once or at a time, followed as transactions.",
-    (_upload("/api/uploadfiles"), _upload("/api/tool/UploadFile"), _LOAD, *_TRANSACTIONS, *_DATA),
-    {
-        "voss": {
-            "type": "http",
-            "scheme": "basic",
-            "description": f"A key of scope `{SCOPE}` as the password of any user.",
-        }
-    },
-    SCHEMAS,
+    "VOSS-4-UC's bulk load API: upload workbooks, load them now or at a given time, and follow the transactions.",
+    (*_LOADS, *_TOOLS, *_DATA),
+    {"voss": {"type": "http", "scheme": "basic", "description": _KEY}},
 )

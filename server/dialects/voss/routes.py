@@ -6,6 +6,7 @@ import orjson
 from aiohttp import web
 
 from server.dialects.voss import wire
+from server.dialects.voss.documents import VossNewBulkLoad, json_object, read
 from server.dialects.voss.errors import LoadFailed, NotAWorkbook
 from server.engine.access.keys import Key
 from server.engine.engine import Engine
@@ -28,14 +29,14 @@ def answer(document: object, status: int = 200) -> web.Response:
 
 
 def led_by(prefix: str, response: web.Response) -> web.Response:
-    """With the path of the public address before each href."""
+    """Puts the path of the public address before each href of a response."""
     if prefix and isinstance(response.body, bytes) and response.content_type == "application/json":
         response.body = wire.to_json(_led(orjson.loads(response.body), prefix))
     return response
 
 
 def _led(value: object, prefix: str) -> object:
-    """An answer with a path before the address under each `href`."""
+    """Returns a document with `prefix` before the address in each `href`."""
     if isinstance(value, list):
         return [_led(each, prefix) for each in value]
     if not isinstance(value, dict):
@@ -49,7 +50,7 @@ def _led(value: object, prefix: str) -> object:
 
 
 class Api:
-    """What all endpoints have: a key, and a hierarchy that the key may work in."""
+    """The base of all endpoints: authenticates the key, and finds the hierarchy that it may work in."""
 
     def __init__(self, engine: Engine, gate: Gate) -> None:
         self._engine = engine
@@ -60,7 +61,7 @@ class Api:
         return self._engine.transactions
 
     def both(self, method: str, path: str, endpoint: Endpoint) -> Iterable[web.RouteDef]:
-        """With and without a slash at the end: the vendor's own examples have either."""
+        """Makes routes with and without a slash at the end: the vendor's own examples have either."""
 
         async def handle(request: web.Request) -> web.Response:
             key = await self._gate.admit(request, wire.key_in_headers(request.headers), SCOPE)
@@ -70,16 +71,16 @@ class Api:
             yield web.route(method, each, handle, expect_handler=expect_later)
 
     def hierarchy(self, request: web.Request, key: Key) -> str | None:
-        """Of requests that need not name one."""
+        """Returns the hierarchy of a request, or None if it names none."""
         named = request.query.get("hierarchy", "").strip(" ")
         return self.transactions.hierarchy(named, key) if named else None
 
     async def body(self, request: web.Request) -> dict[str, object]:
-        return wire.json_object(await read_bytes(self._engine.uploads, request))
+        return json_object(await read_bytes(self._engine.uploads, request))
 
 
 class LoadApi(Api):
-    """Files in, loads begun."""
+    """Uploads workbooks and starts loads."""
 
     def routes(self) -> Iterable[web.RouteDef]:
         yield from self.both("POST", "/api/uploadfiles", self.upload)
@@ -98,7 +99,7 @@ class LoadApi(Api):
         return answer(wire.uploaded(files), 202)
 
     async def load(self, request: web.Request, key: Key) -> web.Response:
-        """A scheduled load is answered once it is promised: nobody waits for days."""
+        """Starts or schedules a load. A scheduled load is answered as soon as it is stored."""
         wire.check_method(request.query)
         hierarchy = self.transactions.hierarchy(wire.needed_hierarchy(request.query), key)
         nowait = wire.flag(request.query, "nowait", False)
@@ -124,7 +125,7 @@ class LoadApi(Api):
 
 
 class TransactionApi(Api):
-    """How loads stand."""
+    """Shows, cancels and repeats transactions."""
 
     def routes(self) -> Iterable[web.RouteDef]:
         yield from self.both("GET", "/api/tool/Transaction/poll", self.poll)
@@ -158,7 +159,7 @@ class TransactionApi(Api):
         return answer(wire.accepted(await self.transactions.cancel(found.state.transaction.id, key)))
 
     async def replay(self, request: web.Request, key: Key) -> web.Response:
-        """The same load once more; the answer is the list of transactions, the new one first."""
+        """Repeats a load, and answers with the list of transactions, the new one first."""
         found = await self._found(request, key)
         await self.transactions.replay(found.state.transaction.id, key)
         return await self._listed(wire.page(request.query), key, None)
@@ -187,7 +188,7 @@ class TransactionApi(Api):
 
 
 class DataApi(Api):
-    """The records that loads leave behind: data/BulkLoad, data/Schedule, and the hierarchy's nodes."""
+    """The resources of loads: data/BulkLoad, data/Schedule and data/HierarchyNode."""
 
     def routes(self) -> Iterable[web.RouteDef]:
         for path in ("/api/data/BulkLoad", "/api/data/Bulkload"):
@@ -212,10 +213,8 @@ class DataApi(Api):
 
     async def add_load(self, request: web.Request, key: Key) -> web.Response:
         hierarchy = self.hierarchy(request, key)
-        body = await self.body(request)
-        name, filename = wire.text(body, "name"), wire.text(body, "filename")
-        description = wire.text(body, "description", "-")
-        load = await self.transactions.add_load(key, filename, name, description, hierarchy)
+        new = read(await self.body(request), VossNewBulkLoad)
+        load = await self.transactions.add_load(key, new.filename, new.name, new.description, hierarchy)
         return answer(wire.made(load), 201)
 
     async def remove_load(self, request: web.Request, key: Key) -> web.Response:
@@ -236,12 +235,12 @@ class DataApi(Api):
         return answer(wire.schedule(await self.transactions.schedule(request.match_info["pkid"], key)))
 
     async def remove_schedule(self, request: web.Request, key: Key) -> web.Response:
-        """Its load will not run."""
+        """Cancels the load of a schedule."""
         await self.transactions.remove_schedule(request.match_info["pkid"], key)
         return answer({"success": True})
 
     async def nodes(self, request: web.Request, key: Key) -> web.Response:
-        """Those that the settings name; none where any will do."""
+        """Lists the nodes that the settings name; none if the settings allow every node."""
         page = wire.page(request.query)
         paths = self.transactions.nodes(key)
         lines = [wire.hierarchy_node(path) for path in paths[page.skip : page.skip + page.limit]]

@@ -1,14 +1,43 @@
-"""The shapes of the VOSS bulk load API on the wire (vendor's documentation: Bulk load API). Pure."""
+"""Reads the parameters of the VOSS bulk load API and renders its documents (vendor's documentation: Bulk load API)."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
+from server.dialects.voss.documents import (
+    VossAccepted,
+    VossAction,
+    VossActions,
+    VossBulkLoad,
+    VossBulkLoadData,
+    VossDataMeta,
+    VossExecuteAt,
+    VossFault,
+    VossHierarchyNode,
+    VossHrefs,
+    VossListMeta,
+    VossLoad,
+    VossLogLine,
+    VossMade,
+    VossMadeMeta,
+    VossPagination,
+    VossPolled,
+    VossResource,
+    VossSchedule,
+    VossScheduleData,
+    VossScheduledLoad,
+    VossTransaction,
+    VossTransactionData,
+    VossTransactionFields,
+    VossTransactionMeta,
+    VossTransactionSummary,
+    VossUploaded,
+    read,
+)
 from server.engine.batches.log_text import log_text
 from server.engine.errors import RequestInvalid
 from server.engine.vendors.voss.bulk_plan import node_pkid
@@ -33,12 +62,7 @@ USUAL_LIMIT = 250
 MOST = 2000  # of a page
 MOST_POLLED = 500
 MOST_REMOVED = 1000  # records of one request: their removal is one transaction
-LONGEST = 1024  # characters of a text
 
-_DATE = re.compile(r"[0-9]{4}-(0[1-9]|1[012])-(0[1-9]|[12][0-9]|3[01])").fullmatch
-_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]").fullmatch
-_ZONE = re.compile(r"[+-]?[0-9]{1,4}").fullmatch
-_FARTHEST = 15 * 60  # minutes from UTC
 _WORDS = {"add": "Create", "modify": "Modify", "delete": "Delete", "execute": "Execute", "": "Unknown"}
 _PART_ACTIONS: Mapping[Part, str] = {
     "load": "Create Bulk Load",
@@ -53,7 +77,7 @@ def to_json(document: object) -> bytes:
 
 
 def key_in_headers(headers: Mapping[str, str]) -> str | None:
-    """The password of HTTP Basic, whoever the user; the user where there is no password; else the key as it stands."""
+    """Returns the password of HTTP Basic, the user if the password is empty, or else the bare key after `Basic`."""
     basic = basic_credentials(headers)
     if basic is None:
         return scheme_key(headers, "basic")
@@ -72,7 +96,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class LoadBody:
-    """`due` is None for at once."""
+    """A request to load a file; `due` is None if the load starts at once."""
 
     file: str
     due: datetime | None = None
@@ -116,7 +140,7 @@ def check_method(query: Mapping[str, str]) -> None:
 
 
 def polled(query: Sequence[str]) -> list[str]:
-    """The ids of `transactions=`, separated by commas or given several times."""
+    """Returns the ids in `transactions=`, which may be separated by commas or given several times."""
     ids = [id.strip(" ") for text in query for id in text.split(",") if id.strip(" ")]
     if not ids:
         raise RequestInvalid("The parameter transactions is missing; give one or more transaction ids, with commas")
@@ -125,111 +149,56 @@ def polled(query: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(ids))
 
 
-def json_object(content: bytes) -> dict[str, Any]:
-    try:
-        document = orjson.loads(content)
-    except orjson.JSONDecodeError as error:
-        raise RequestInvalid(f"The body is not JSON: {error}; names and texts stand in double quotes") from None
-    if not isinstance(document, dict):
-        raise RequestInvalid("The body must be a JSON object")
-    return document
-
-
 def load_body(document: Mapping[str, Any]) -> LoadBody:
-    file = text(document, "bulkload_file")
-    meta = _request_meta(document.get("request_meta", {}))
-    at_once = document.get("execute_immediately", True)
-    if not isinstance(at_once, bool):
-        raise RequestInvalid(f"execute_immediately is {_shown(at_once)}, should be true or false")
-    if at_once:
-        return LoadBody(file, request_meta=meta)
-    zone = _timezone(document.get("execute_timezone"))
-    date = _matching(document, "execute_date", _DATE, "a date as YYYY-MM-DD")
-    time = _matching(document, "execute_time", _TIME, "a time as HH:MM:SS")
+    """Reads when to load what. Date, time and zone count only if the load does not start at once."""
+    if document.get("execute_immediately", True) is not False:
+        load = read(document, VossLoad)
+        return LoadBody(load.bulkload_file, request_meta=load.request_meta.model_dump(exclude_unset=True))
+    later = read(document, VossScheduledLoad)
     try:
-        due = datetime.fromisoformat(f"{date}T{time}").replace(tzinfo=UTC) - timedelta(minutes=zone)
+        local = datetime.fromisoformat(f"{later.execute_date}T{later.execute_time}").replace(tzinfo=UTC)
+        due = local - timedelta(minutes=later.execute_timezone)
     except (ValueError, OverflowError):
-        raise RequestInvalid(f"execute_date {date} is no day of the calendar") from None
-    return LoadBody(file, due, zone, meta)
-
-
-def _timezone(value: object) -> int:
-    """Minutes east of UTC, as a number or as its digits."""
-    if isinstance(value, str) and _ZONE(value.strip(" ")):
-        value = int(value)
-    if type(value) is not int or abs(value) > _FARTHEST:
-        raise RequestInvalid(
-            f"execute_timezone is {_shown(value)}, should be minutes relative to UTC, such as 0, 120 or -60"
-        )
-    return value
-
-
-def _matching(document: Mapping[str, Any], name: str, pattern: Any, right: str) -> str:
-    value = document.get(name)
-    if not isinstance(value, str) or not pattern(value):
-        raise RequestInvalid(f"{name} is {_shown(value)}, should be {right}")
-    return value
-
-
-def _request_meta(value: object) -> dict[str, Any]:
-    known = ("external_id", "external_reference", "callback_url", "callback_username", "callback_password")
-    if not isinstance(value, dict):
-        raise RequestInvalid("request_meta must be a JSON object")
-    for name in value.keys() & set(known):
-        if not isinstance(value[name], str):
-            raise RequestInvalid(f"request_meta.{name} is {_shown(value[name])}, should be a text")
-        if len(value[name]) > LONGEST:
-            raise RequestInvalid(f"request_meta.{name} has {len(value[name])} characters; at most {LONGEST} may be")
-    return {name: value[name] for name in known if name in value}
-
-
-def text(document: Mapping[str, Any], name: str, usual: str | None = None) -> str:
-    value = document.get(name, usual)
-    if not isinstance(value, str) or not value or len(value) > LONGEST or re.search("[\x00-\x1f\ud800-\udfff]", value):
-        raise RequestInvalid(f"{name} is {_shown(value)}, should be a text of at most {LONGEST} characters")
-    return value
+        raise RequestInvalid(f"execute_date {later.execute_date} is no day of the calendar") from None
+    meta = later.request_meta.model_dump(exclude_unset=True)
+    return LoadBody(later.bulkload_file, due, later.execute_timezone, meta)
 
 
 def hrefs(document: Mapping[str, Any]) -> list[str]:
-    """The pkids of `{"hrefs": ["/api/data/BulkLoad/PKID", …]}`."""
-    listed = document.get("hrefs")
-    if not isinstance(listed, list) or not listed or not all(isinstance(href, str) for href in listed):
-        raise RequestInvalid("hrefs must list the addresses of the resources to delete")
-    if len(listed) > MOST_REMOVED:
-        raise RequestInvalid(f"hrefs has {len(listed)} addresses; at most {MOST_REMOVED} may be deleted at once")
-    return [href.rstrip("/").rpartition("/")[2] for href in listed]
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return "missing"
-    try:
-        return orjson.dumps(value).decode()[:60]
-    except orjson.JSONEncodeError:  # it is nested deeper than can be written
-        return "a list or an object"
+    """Returns the pkids of `{"hrefs": ["/api/data/BulkLoad/PKID", …]}`."""
+    found = read(document, VossHrefs).hrefs
+    if len(found) > MOST_REMOVED:
+        raise RequestInvalid(f"hrefs has {len(found)} addresses; at most {MOST_REMOVED} may be deleted at once")
+    return [href.rstrip("/").rpartition("/")[2] for href in found]
 
 
 # Answers
 
 
-def uploaded(files: Sequence[UploadedFile]) -> dict[str, object]:
+def uploaded(files: Sequence[UploadedFile]) -> VossUploaded:
     return {"uploadedfiles": [{"id": file.id, "name": file.name} for file in files]}
 
 
-def accepted(state: State) -> dict[str, object]:
+def accepted(state: State) -> VossAccepted:
     id = state.transaction.id
-    past = {"message": state.message} if state.past else {}
-    return {"href": TRANSACTION + id, "success": True, "transaction_id": id, **past}
+    found: VossAccepted = {"href": TRANSACTION + id, "success": True, "transaction_id": id}
+    return {**found, "message": state.message} if state.past else found
 
 
-def finished(state: State) -> dict[str, object]:
-    """To a client that waited."""
-    done = {"message": state.message, "detail": state.detail, "status": state.status}
-    meta = {"summary_attrs": [], "uri": TRANSACTION + state.transaction.id}
-    return accepted(state) | done | {"pkid": state.transaction.id, "model_type": "tool/BulkLoad", "meta": meta}
+def finished(state: State) -> VossAccepted:
+    """Returns the result of a load to a client that waited for its end."""
+    return {
+        **accepted(state),
+        "message": state.message,
+        "detail": state.detail,
+        "status": state.status,
+        "pkid": state.transaction.id,
+        "model_type": "tool/BulkLoad",
+        "meta": {"summary_attrs": [], "uri": TRANSACTION + state.transaction.id},
+    }
 
 
-def fault(status: int, code: int, message: str, transaction: str | None = None) -> dict[str, object]:
+def fault(status: int, code: int, message: str, transaction: str | None = None) -> VossFault:
     return {
         "success": False,
         "error_code": code,
@@ -241,11 +210,15 @@ def fault(status: int, code: int, message: str, transaction: str | None = None) 
 
 
 def moment(value: datetime | None) -> str | None:
-    """Microseconds and no zone: it is UTC."""
-    return None if value is None else value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+    return None if value is None else _time(value)
 
 
-def poll(found: Sequence[tuple[Found, RowState | None]]) -> dict[str, object]:
+def _time(value: datetime) -> str:
+    """Returns the UTC time with microseconds and without a zone, as the vendor writes it."""
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+
+
+def poll(found: Sequence[tuple[Found, RowState | None]]) -> dict[str, VossPolled]:
     return {
         each.id: {
             "status": status_of(each, row),
@@ -271,20 +244,22 @@ def message_of(found: Found, row: RowState | None = None) -> str | None:
 
 
 def parts(state: State) -> list[Found]:
-    """Newest first. What was scheduled is executed by a transaction of its own, once its time has come."""
+    """Returns the parts, newest first. A scheduled load is executed at its time by a transaction of its own."""
     return [Found(state, part=part) for part in reversed(state.parts)]
 
 
-def summary(found: Found, row: RowState | None = None) -> dict[str, object]:
-    """A line of a list of transactions, or of sub-transactions."""
+def summary(found: Found, row: RowState | None = None) -> VossTransactionSummary:
+    return {**_fields(found, row), "transaction": TRANSACTION + found.id}
+
+
+def _fields(found: Found, row: RowState | None) -> VossTransactionFields:
     return {
         "action": action_of(found, row),
         "detail": detail_of(found, row),
         "message": message_of(found, row),
         "pkid": found.id,
         "status": status_of(found, row),
-        "submitted_time": moment(submitted_of(found)),
-        "transaction": TRANSACTION + found.id,
+        "submitted_time": _time(submitted_of(found)),
         "href": TRANSACTION + found.id,
         "username": found.state.transaction.username,
     }
@@ -316,7 +291,7 @@ def submitted_of(found: Found) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """What a transaction's own page shows beside its state."""
+    """What a transaction shows besides its state."""
 
     row: RowState | None = None
     log: Sequence[LogLine] = ()
@@ -324,17 +299,16 @@ class Detail:
     page: Page = Page()
 
 
-def transaction(found: Found, detail: Detail) -> dict[str, object]:
+def transaction(found: Found, detail: Detail) -> VossTransaction:
     state, row = found.state, detail.row
-    own = summary(found, row)
-    del own["transaction"]
     made = found.part in ("load", "schedule")
     submitted = state.transaction.submitted
     started = submitted if made else state.started
     completed = submitted if made else state.finished
     rows = [summary(Found(state, record=each.row.record), each) for each in detail.rows]
     subs = [summary(part) for part in parts(state)] if found.part is None and found.record is None else rows
-    data: dict[str, object] = own | {
+    document = {
+        **_fields(found, row),
         "started_time": moment(started),
         "completed_time": moment(completed),
         "duration": (completed - started).total_seconds() if started and completed else None,
@@ -349,6 +323,7 @@ def transaction(found: Found, detail: Detail) -> dict[str, object]:
         "submitter_host_name": None,
         "processor_host_name": None,
     }
+    data = cast(VossTransactionData, document)
     if state.schedules and found.part is None:
         data["executed_by"] = None if state.execution is None else TRANSACTION + state.execution
     if state.transaction.scheduled_by is not None and found.part is None and found.record is None:
@@ -364,11 +339,11 @@ def _parent(found: Found) -> str:
     return TRANSACTION + (found.state.transaction.id if found.part else found.state.part_id("execute"))
 
 
-def _resource(found: Found, row: RowState | None) -> dict[str, object]:
+def _resource(found: Found, row: RowState | None) -> VossResource:
     transaction = found.state.transaction
     if row is not None:
         return {"model_type": row.row.entity, "hierarchy": row.row.hierarchy or transaction.hierarchy}
-    load: dict[str, object] = {
+    load: VossResource = {
         "model_type": "data/BulkLoad",
         "pkid": transaction.load,
         "hierarchy": transaction.hierarchy,
@@ -378,7 +353,7 @@ def _resource(found: Found, row: RowState | None) -> dict[str, object]:
     return load
 
 
-def _log(found: Found, detail: Detail) -> list[dict[str, object]]:
+def _log(found: Found, detail: Detail) -> list[VossLogLine]:
     if detail.row is not None:
         said = detail.row.outcome.message if detail.row.outcome is not None else None
         lines = [(0, "error", each, found.state.job.finished or found.state.job.started) for each in (said,) if each]
@@ -401,35 +376,40 @@ def _log(found: Found, detail: Detail) -> list[dict[str, object]]:
     ]
 
 
-def _meta(found: Found) -> dict[str, object]:
-    def action(name: str) -> dict[str, str]:
-        href = f"{TRANSACTION}{found.id}/{name}?format=json"
-        return {"class": "execute", "href": href, "method": "GET", "title": name.capitalize()}
-
-    whole = found.part is None and found.record is None
-    actions = (
-        {} if not whole else {"replay": action("replay")} | ({} if found.state.ended else {"cancel": action("cancel")})
-    )
+def _meta(found: Found) -> VossTransactionMeta:
     return {
         "model_type": "tool/Transaction",
         "summary_attrs": ["action", "detail", "status", "submitted_time"],
         "references": {"parent": [], "children": []},
         "uri": TRANSACTION + found.id,
-        "actions": actions,
+        "actions": _actions(found),
     }
 
 
-def pagination(page: Page, total: int) -> dict[str, int]:
+def _actions(found: Found) -> VossActions:
+    """Returns what can be done with a whole transaction; nothing can be done with a part or a row."""
+    if found.part is not None or found.record is not None:
+        return {}
+    replay = _action(found, "replay")
+    return {"replay": replay} if found.state.ended else {"replay": replay, "cancel": _action(found, "cancel")}
+
+
+def _action(found: Found, name: str) -> VossAction:
+    href = f"{TRANSACTION}{found.id}/{name}?format=json"
+    return {"class": "execute", "href": href, "method": "GET", "title": name.capitalize()}
+
+
+def pagination(page: Page, total: int) -> VossPagination:
     return {"skip": page.skip, "limit": page.limit, "total": total if page.count else 0}
 
 
 def listing(model: str, address: str, page: Page, total: int, resources: Sequence[object]) -> dict[str, object]:
-    meta = {"model_type": model, "uri": address, "references": {"parent": [], "children": []}}
+    meta: VossListMeta = {"model_type": model, "uri": address, "references": {"parent": [], "children": []}}
     return {"meta": meta, "pagination": pagination(page, total), "resources": resources}
 
 
-def bulk_load(load: BulkLoad) -> dict[str, object]:
-    data = {
+def bulk_load(load: BulkLoad) -> VossBulkLoad:
+    data: VossBulkLoadData = {
         "pkid": load.id,
         "name": load.name,
         "filename": load.filename,
@@ -440,30 +420,30 @@ def bulk_load(load: BulkLoad) -> dict[str, object]:
     return {"meta": _data_meta("data/BulkLoad", BULK_LOAD + load.id, load.hierarchy), "data": data}
 
 
-def made(load: BulkLoad) -> dict[str, object]:
-    meta = {"parent_id": None, "summary_attrs": [{"name": load.name}], "uri": BULK_LOAD + load.id}
+def made(load: BulkLoad) -> VossMade:
+    meta: VossMadeMeta = {"parent_id": None, "summary_attrs": [{"name": load.name}], "uri": BULK_LOAD + load.id}
     return {"pkid": load.id, "model_type": "data/BulkLoad", "meta": meta, "success": True}
 
 
-def schedule(state: State) -> dict[str, object]:
-    """As the client gave it: local date and time of its zone."""
+def schedule(state: State) -> VossSchedule:
+    """Returns the schedule of a load, with date and time in the client's zone."""
     transaction = state.transaction
     zone = transaction.timezone or 0
     local = (transaction.due or transaction.submitted) + timedelta(minutes=zone)
     pkid = schedule_pkid(transaction)
-    resource = {
+    resource: dict[str, Any] = {
         "action": "execute",
         "resource_type": "data/BulkLoad",
         "resource_attribute": "name",
         "resource_instance": transaction.name,
         "perform_action": True,
     }
-    single = {
+    single: VossExecuteAt = {
         "single_date": f"{local:%Y-%m-%d}",
         "single_time": f"{local:%H:%M:%S}",
         "single_timezone": str(zone),
     }
-    data = {
+    data: VossScheduleData = {
         "pkid": pkid,
         "name": transaction.name,
         "owner": transaction.username,
@@ -479,10 +459,10 @@ def schedule(state: State) -> dict[str, object]:
     return {"meta": _data_meta("data/Schedule", SCHEDULE + pkid, transaction.hierarchy), "data": data}
 
 
-def hierarchy_node(path: str) -> dict[str, object]:
+def hierarchy_node(path: str) -> VossHierarchyNode:
     name = path.rpartition(".")[2]
     return {"pkid": node_pkid(path), "name": name, "path": path, "hierarchy_path": path}
 
 
-def _data_meta(model: str, uri: str, hierarchy: str | None) -> dict[str, object]:
+def _data_meta(model: str, uri: str, hierarchy: str | None) -> VossDataMeta:
     return {"model_type": model, "uri": uri, "hierarchy": hierarchy, "references": {"parent": [], "children": []}}

@@ -50,6 +50,8 @@ class Schemas:
         if schema.get("type") == "array":
             return [self.example(schema["items"])] if schema["items"] else []
         if schema.get("type") == "object":
+            if isinstance(schema.get("additionalProperties"), dict):
+                return {"…": self.example(schema["additionalProperties"])}
             needed = schema.get("required", ())
             named = {
                 name: each
