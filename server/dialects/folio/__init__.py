@@ -6,7 +6,7 @@ from aiohttp import web
 
 from server.dialects.folio.auth import ACTION, SCOPE, RequestAuth
 from server.dialects.folio.errors import TABLE, VALIDATION
-from server.dialects.folio.openapi.uploads import DESCRIPTION
+from server.dialects.folio.openapi import DESCRIPTION
 from server.dialects.folio.routes import PREFIXES, apis
 from server.engine.access.scopes import Scope
 from server.engine.engine import Engine

@@ -1,4 +1,4 @@
-"""Who asks, and for which tenant: keys and sessions in FOLIO's headers and cookies, and the endpoints to log in."""
+"""Authentication: keys and sessions in FOLIO's headers and cookies, the tenant, and the endpoints to log in."""
 
 import base64
 import binascii
@@ -9,6 +9,7 @@ from aiohttp import web
 
 from server.dialects.folio.errors import HeaderWrong
 from server.dialects.folio.wire import uploads as wire
+from server.dialects.folio.wire.bodies import FolioLogin, read
 from server.engine.access.callers import Caller
 from server.engine.access.keys import Key
 from server.engine.access.sessions import Login, is_session, user_id
@@ -23,7 +24,7 @@ ACCESS_COOKIE = "folioAccessToken"
 REFRESH_COOKIE = "folioRefreshToken"
 TENANT_HEADER = "x-okapi-tenant"
 NO_TENANT = "Unable to process request Tenant must be set"
-ACTION = web.RequestKey("folio_action", str)  # what was asked for, in the words of a refusal
+ACTION = web.RequestKey("folio_action", str)  # what the request is to do, for the text of a refusal
 _SMALL = 64 * 1024  # bytes; a name and a password
 
 
@@ -35,7 +36,7 @@ class RequestAuth:
         self._gate = gate
 
     async def admit(self, request: web.Request) -> Caller:
-        """The key comes first: without one, nothing is said about the request."""
+        """Returns who sends a request. The key is checked first: without one, no other fault is reported."""
         token = token_of(request)
         key = await self._key(request, token)
         return Caller(self._tenant(request, key), user_of(request.headers, token))
@@ -59,13 +60,13 @@ class RequestAuth:
         return tenant
 
     async def login(self, request: web.Request) -> tuple[Login, str]:
-        """Of a name and a key; the tenant too."""
-        given = wire.credentials(await read_bytes(self.engine.uploads, request, max_bytes=_SMALL))
+        """Checks a name and a key, and begins a session; returns the session and its tenant."""
+        given = read(await read_bytes(self.engine.uploads, request, max_bytes=_SMALL), FolioLogin)
         key = await self._gate.admit(request, given.password, SCOPE)
-        if key.name != given.user and not self.engine.keys.everybody:
+        if key.name != given.username and not self.engine.keys.everybody:
             raise KeyUnknown
         tenant = self._tenant(request, key)
-        return await self.engine.sessions.begin(key, given.user, tenant), tenant
+        return await self.engine.sessions.begin(key, given.username, tenant), tenant
 
     async def refresh(self, request: web.Request) -> Login:
         token = request.cookies.get(REFRESH_COOKIE)
@@ -83,7 +84,7 @@ class RequestAuth:
 
 
 def _tenant_of(request: web.Request) -> str:
-    """Empty where none is named."""
+    """Returns the tenant of a request, or an empty text if it names none."""
     tenant = request.headers.get(TENANT_HEADER, "").strip()
     if not tenant.isprintable():
         raise HeaderWrong(f"{TENANT_HEADER} is {tenant[:40]!r}, should be a name of printable letters")
@@ -91,7 +92,7 @@ def _tenant_of(request: web.Request) -> str:
 
 
 class LoginApi:
-    """What clients call before they ask for anything else."""
+    """The endpoints that clients call first: log in, refresh, log out, and find the user."""
 
     prefixes = ("/authn", "/bl-users", "/consortia")
 
@@ -122,7 +123,7 @@ class LoginApi:
         return response
 
     async def user(self, request: web.Request) -> web.Response:
-        """Whoever has a session is a user; there is no directory to ask."""
+        """Shows a user. Every name is a user: there is no directory of users."""
         request[ACTION] = "get user"
         await self._auth.admit(request)
         name = request.match_info["user"]
@@ -146,7 +147,7 @@ def token_of(request: web.Request) -> str | None:
 
 
 def user_of(headers: Mapping[str, str], token: str | None) -> str | None:
-    """The user's id, from its header or from what the token says of itself."""
+    """Returns the user's id from its header, or else from the payload of the token."""
     for candidate in (headers.get("x-okapi-user-id", "").strip(), _payload(token or "").get("user_id")):
         if isinstance(candidate, str) and wire.is_uuid(candidate):
             return candidate

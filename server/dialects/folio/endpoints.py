@@ -1,4 +1,4 @@
-"""What all endpoints of FOLIO's modules share: who asks, the media types, and answers in JSON."""
+"""What all endpoints of FOLIO's modules share: authentication, media types, bodies and responses in JSON."""
 
 from collections.abc import Awaitable, Callable
 
@@ -7,6 +7,7 @@ from aiohttp import web
 from server.dialects.folio.auth import ACTION, RequestAuth
 from server.dialects.folio.errors import HeaderWrong
 from server.dialects.folio.wire import uploads as wire
+from server.dialects.folio.wire.bodies import Sent, read
 from server.engine.access.callers import Caller
 from server.web.body import expect_later, read_bytes
 
@@ -18,7 +19,7 @@ Endpoint = Callable[[web.Request, Caller], Awaitable[web.Response]]
 
 
 class Endpoints:
-    """Makes routes of endpoints; `action` is what a refusal says could not be done."""
+    """Makes routes of endpoints. A refusal says that it was unable to do the `action` of the route."""
 
     def __init__(self, auth: RequestAuth) -> None:
         self.auth = auth
@@ -37,8 +38,8 @@ class Endpoints:
 
         return web.route(method, path, handle, expect_handler=expect_later)
 
-    async def body(self, request: web.Request) -> bytes:
-        return await read_bytes(self.engine.uploads, request)
+    async def read(self, request: web.Request, cls: type[Sent]) -> Sent:
+        return read(await read_bytes(self.engine.uploads, request), cls)
 
 
 def answer(content: object, status: int = 200, *, location: str | None = None) -> web.Response:
@@ -57,7 +58,7 @@ def _check_content_type(request: web.Request, wanted: str) -> None:
 
 
 def _check_accept(request: web.Request, produced: tuple[str, ...]) -> None:
-    """A client that says nothing takes everything."""
+    """Refuses a request whose Accept header names none of the types; without the header, every type is accepted."""
     given = request.headers.get("Accept", "").strip()
     accepted = {part.partition(";")[0].strip().lower() for part in given.split(",")}
     if given and not accepted & {*produced, "*/*", *(f"{kind.partition('/')[0]}/*" for kind in produced)}:

@@ -1,4 +1,4 @@
-"""What the engine and this dialect refuse, in the documented shapes: a sentence, or for 422 a set of errors."""
+"""The responses to refusals, in the documented form: a text, or for 422 a set of errors."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -27,7 +27,7 @@ VALIDATION = 422
 
 
 class Problem(NamedTuple):
-    """One of a set of errors."""
+    """One error of a set."""
 
     message: str
     code: str = "-1"
@@ -37,14 +37,14 @@ class Problem(NamedTuple):
 
 
 class BodyInvalid(Refused):
-    """JSON that cannot be read as what it should be."""
+    """A body that is not JSON, or has a value of a wrong type."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"Json content error {reason}")
 
 
 class ValidationFailed(Refused):
-    """JSON that can be read but breaks a rule."""
+    """A body that is valid JSON but breaks a rule."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("; ".join(problem.message for problem in problems))
@@ -52,11 +52,11 @@ class ValidationFailed(Refused):
 
 
 class HeaderWrong(Refused):
-    """A request header that is missing or does not fit."""
+    """A request header that is missing or wrong."""
 
 
 class ParameterWrong(Refused):
-    """A query parameter that is missing or out of its bounds."""
+    """A query parameter that is missing or wrong."""
 
     def __init__(self, name: str, value: str | None, must: str) -> None:
         shown = "null" if value is None else value
@@ -77,7 +77,7 @@ def as_json(problems: Sequence[Problem]) -> str:
 
 
 def _query(error: QueryInvalid) -> str:
-    """The parameter's key is what the message quotes."""
+    """Returns the error of a query; its parameter is the text that the message quotes."""
     message = str(error)
     first, last = message.find("'"), message.rfind("'")
     return as_json([Problem(message, key=message[first + 1 : last] if first < last else "")])

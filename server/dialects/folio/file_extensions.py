@@ -1,4 +1,4 @@
-"""File extensions, and the short lists that clients ask for beside them."""
+"""The endpoints for file extensions, data types and the split status."""
 
 from collections.abc import Iterable
 
@@ -8,6 +8,7 @@ from server.dialects.folio.auth import RequestAuth
 from server.dialects.folio.endpoints import JSON, Endpoints, answer, nothing
 from server.dialects.folio.uploads_v1 import asked
 from server.dialects.folio.wire import uploads as wire
+from server.dialects.folio.wire.bodies import FolioNewFileExtension
 from server.engine.access.callers import Caller
 from server.engine.vendors.folio.file_extensions import DATA_TYPES
 
@@ -37,7 +38,7 @@ class ExtensionApi:
         return answer(wire.listed("fileExtensions", [wire.extension_document(one) for one in found], total))
 
     async def create(self, request: web.Request, caller: Caller) -> web.Response:
-        values = wire.extension(await self._endpoints.body(request))
+        values = wire.extension(await self._endpoints.read(request, FolioNewFileExtension))
         extension = await self._engine.file_extensions.create(caller, values)
         return answer(wire.extension_document(extension), 201, location=f"{PREFIX}/{extension.id}")
 
@@ -50,7 +51,7 @@ class ExtensionApi:
         return answer(wire.extension_document(extension))
 
     async def change(self, request: web.Request, caller: Caller) -> web.Response:
-        values = wire.extension(await self._endpoints.body(request))
+        values = wire.extension(await self._endpoints.read(request, FolioNewFileExtension))
         extension = await self._engine.file_extensions.change(caller, request.match_info["extension"], values)
         return answer(wire.extension_document(extension))
 

@@ -1,4 +1,4 @@
-"""Job executions: made, fed with records, changed, cancelled, deleted (FOLIO: change-manager, job profiles)."""
+"""The endpoints for job executions and job profiles (FOLIO: change-manager, data-import-profiles)."""
 
 import asyncio
 from collections.abc import Iterable
@@ -9,9 +9,10 @@ from server.dialects.folio.auth import RequestAuth
 from server.dialects.folio.endpoints import JSON, Endpoints, answer, nothing
 from server.dialects.folio.wire import job_executions as jobs_wire
 from server.dialects.folio.wire import uploads as wire
+from server.dialects.folio.wire.bodies import FolioIds, FolioJobStatus, FolioJobUpdate, FolioNewJob, FolioProfile
 from server.engine.access.callers import Caller
 from server.engine.errors import JobExecutionNotFound
-from server.engine.vendors.folio.job_executions import LARGEST_CHUNK, JobExecutions
+from server.engine.vendors.folio.job_executions import LARGEST_CHUNK, JobExecutions, Update
 from server.web.body import read_bytes
 
 JOBS = "/change-manager/jobExecutions"
@@ -45,26 +46,27 @@ class JobApi:
         yield route("GET", PROFILES + "/{profile}", self.profile, "get job profile")
 
     async def create(self, request: web.Request, caller: Caller) -> web.Response:
-        new = jobs_wire.new_job(await self._endpoints.body(request))
+        new = await self._endpoints.read(request, FolioNewJob)
+        profile = new.job_profile_info.stored() if new.job_profile_info else None
         made = await self._jobs.create(
-            Caller(caller.tenant, new.user),
+            Caller(caller.tenant, new.user_id),
             source_type=new.source_type,
-            names=new.names,
-            parent=new.parent,
-            profile=new.profile,
+            names=[file.name for file in new.files or ()],
+            parent=new.parent_job_id,
+            profile=profile,
         )
         return answer(jobs_wire.made(made), 201)
 
     async def delete(self, request: web.Request, caller: Caller) -> web.Response:
-        ids = jobs_wire.ids(await self._endpoints.body(request))
+        ids = (await self._endpoints.read(request, FolioIds)).ids
         return answer(jobs_wire.deleted(ids, await self._jobs.delete(caller.tenant, ids)))
 
     async def get(self, request: web.Request, caller: Caller) -> web.Response:
         return answer(jobs_wire.job(await self._jobs.get(caller.tenant, request.match_info["job"])))
 
     async def update(self, request: web.Request, caller: Caller) -> web.Response:
-        change = jobs_wire.job_update(await self._endpoints.body(request))
-        return answer(jobs_wire.job(await self._jobs.update(caller.tenant, request.match_info["job"], change)))
+        sent = await self._endpoints.read(request, FolioJobUpdate)
+        return await self._change(request, caller, Update(sent.file_name, sent.user_id, sent.status, sent.error_status))
 
     async def children(self, request: web.Request, caller: Caller) -> web.Response:
         offset, limit = jobs_wire.window(request.query, usual=wire.MOST)
@@ -72,11 +74,14 @@ class JobApi:
         return answer(jobs_wire.jobs(found, total))
 
     async def set_status(self, request: web.Request, caller: Caller) -> web.Response:
-        change = jobs_wire.new_status(await self._endpoints.body(request))
+        sent = await self._endpoints.read(request, FolioJobStatus)
+        return await self._change(request, caller, Update(status=sent.status, error_status=sent.error_status))
+
+    async def _change(self, request: web.Request, caller: Caller, change: Update) -> web.Response:
         return answer(jobs_wire.job(await self._jobs.update(caller.tenant, request.match_info["job"], change)))
 
     async def set_profile(self, request: web.Request, caller: Caller) -> web.Response:
-        profile = jobs_wire.profile(await self._endpoints.body(request))
+        profile = (await self._endpoints.read(request, FolioProfile)).stored()
         return answer(jobs_wire.job(await self._jobs.set_profile(caller.tenant, request.match_info["job"], profile)))
 
     async def add_records(self, request: web.Request, caller: Caller) -> web.Response:

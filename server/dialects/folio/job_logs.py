@@ -1,4 +1,4 @@
-"""What has come of job executions, record by record (FOLIO: metadata-provider)."""
+"""The endpoints for the results of job executions, record by record (FOLIO: metadata-provider)."""
 
 from collections.abc import Iterable, Sequence
 
@@ -55,7 +55,7 @@ class JobLogApi:
         return answer(wire.listed("jobExecutionUsersInfo", _page(request, found), len(found)))
 
     async def entries(self, request: web.Request, caller: Caller) -> web.Response:
-        """A job that nobody knows has none."""
+        """Lists the log entries of a job; an unknown job has none."""
         found, total = await self._records(request, caller)
         return answer(jobs_wire.log_entries(found, total))
 
@@ -92,7 +92,7 @@ class JobLogApi:
         return found
 
     async def summary(self, request: web.Request, caller: Caller) -> web.Response:
-        """There is none before the first record is through."""
+        """Shows the summary of a job. Before its first record is stored, a job has none."""
         execution = await self._jobs.get(caller.tenant, request.match_info["job"])
         if not execution.read:
             raise SummaryNotFound(execution.id)
@@ -107,6 +107,6 @@ class SummaryNotFound(JobExecutionNotFound):
     kind = "Summary of JobExecution"
 
 
-def _page(request: web.Request, found: list[wire.Document]) -> list[wire.Document]:
+def _page(request: web.Request, found: Sequence[object]) -> Sequence[object]:
     offset, limit = jobs_wire.window(request.query)
     return found[offset : offset + limit]

@@ -1,4 +1,4 @@
-"""Files in parts: FOLIO sends clients to S3 for it, here the addresses it gives out are our own."""
+"""Files in parts. FOLIO sends clients to S3 for them; here the upload addresses are this server's own."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from server.dialects.folio.auth import ACTION, RequestAuth
 from server.dialects.folio.endpoints import Endpoints, answer
 from server.dialects.folio.errors import ParameterWrong
 from server.dialects.folio.wire import uploads as wire
-from server.dialects.folio.wire.validation import LONGEST_TEXT
+from server.dialects.folio.wire.bodies import LONGEST_TEXT
 from server.engine.access.callers import Caller
 from server.engine.vendors.folio.staged_uploads import MOST_PARTS, StagedUpload, sign
 from server.web.body import expect_later, receive_octets
@@ -40,7 +40,7 @@ class PartApi:
         return self._told(request, await self._engine.staged_uploads.get(caller.tenant, upload, key), number)
 
     async def put_part(self, request: web.Request) -> web.Response:
-        """The signed address is the permission: no key, no tenant."""
+        """Receives a part. The signed address is the permission, so it needs no key and no tenant."""
         request[ACTION] = "upload part"
         upload, number = request.match_info["upload"], wire.number(request.match_info, "number", least=1)
         expires, signature = (

@@ -1,4 +1,4 @@
-"""All endpoints of FOLIO's modules, in one list."""
+"""The list of all endpoints of FOLIO's modules."""
 
 from collections.abc import Iterable
 from typing import Protocol

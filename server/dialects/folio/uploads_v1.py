@@ -8,6 +8,7 @@ from server.dialects.folio import cql
 from server.dialects.folio.auth import RequestAuth
 from server.dialects.folio.endpoints import JSON, OCTETS, Endpoints, answer, nothing
 from server.dialects.folio.wire import uploads as wire
+from server.dialects.folio.wire.bodies import FolioNewDefinition, FolioNewFile
 from server.engine.access.callers import Caller
 from server.engine.vendors.folio.searches import Search
 from server.engine.vendors.folio.upload_definitions import UploadDefinition, UploadDefinitions
@@ -37,7 +38,7 @@ class UploadsV1Api:
 
     async def create(self, request: web.Request, caller: Caller) -> web.Response:
         wire.check_language(request.query)
-        files = wire.new_files(await self._endpoints.body(request), wire.DEFINITION)
+        files = wire.new_files(await self._endpoints.read(request, FolioNewDefinition))
         return _created(await self._definitions.create(caller, files))
 
     async def list(self, request: web.Request, caller: Caller) -> web.Response:
@@ -50,12 +51,13 @@ class UploadsV1Api:
         return _answer(await self._definitions.get(caller.tenant, request.match_info["definition"]))
 
     async def replace(self, request: web.Request, caller: Caller) -> web.Response:
-        change = wire.replacement(await self._endpoints.body(request), wire.DEFINITION, keeps_files=False)
+        change = wire.replacement(await self._endpoints.read(request, FolioNewDefinition), keeps_files=False)
         return _answer(await self._definitions.replace(caller, request.match_info["definition"], change, process=True))
 
     async def add_file(self, request: web.Request, caller: Caller) -> web.Response:
-        new = wire.new_file(await self._endpoints.body(request), wire.FILE)
-        return _created(await self._definitions.add_file(caller, new.definition, new.file))
+        sent = await self._endpoints.read(request, FolioNewFile)
+        definition = sent.upload_definition_id or ""
+        return _created(await self._definitions.add_file(caller, definition, wire.new_file(sent)))
 
     async def remove_file(self, request: web.Request, caller: Caller) -> web.Response:
         definition = wire.required(request.query, "uploadDefinitionId")
@@ -63,7 +65,7 @@ class UploadsV1Api:
         return nothing()
 
     async def upload(self, request: web.Request, caller: Caller) -> web.Response:
-        """A file that nobody waits for is refused before it is read."""
+        """Receives a file. One that was not announced is refused before its body is read."""
         definition, file = (wire.required(request.query, name) for name in ("uploadDefinitionId", "fileId"))
         await self._definitions.awaited(caller.tenant, definition, file)
         upload = await receive_octets(self._engine.uploads, request, publish=True)

@@ -1,4 +1,4 @@
-"""Upload definitions under the names they got later, with what was added to them."""
+"""Upload definitions of the later versions, under other names and with more properties."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -10,6 +10,12 @@ from server.dialects.folio.endpoints import JSON, OCTETS, Endpoints, answer, not
 from server.dialects.folio.uploads_v1 import asked
 from server.dialects.folio.wire import job_executions as jobs_wire
 from server.dialects.folio.wire import uploads as wire
+from server.dialects.folio.wire.bodies import (
+    FolioAssembly,
+    FolioNewUploadDefinition,
+    FolioNewUploadFile,
+    FolioProcessFiles,
+)
 from server.engine.access.callers import Caller
 from server.engine.errors import UploadFailed
 from server.engine.vendors.folio.searches import Both, Comparison, Search
@@ -45,20 +51,20 @@ class UploadsV2Api:
 
     async def create(self, request: web.Request, caller: Caller) -> web.Response:
         wire.check_language(request.query)
-        files = wire.new_files(await self._endpoints.body(request), wire.LATER_DEFINITION)
+        files = wire.new_files(await self._endpoints.read(request, FolioNewUploadDefinition))
         return _created(await self._definitions.create(caller, files, check=self._engine.file_extensions.refused))
 
     async def list(self, request: web.Request, caller: Caller) -> web.Response:
         wire.check_language(request.query)
         offset, limit = wire.page(request.query)
         found, total = await self._definitions.find(caller.tenant, _own(request.query, caller), offset, limit)
-        return answer(wire.listed("uploadDefinitions", [wire.later_definition(one) for one in found], total))
+        return answer(wire.listed("uploadDefinitions", [wire.definition_v2(one) for one in found], total))
 
     async def get(self, request: web.Request, caller: Caller) -> web.Response:
         return _answer(await self._definitions.get(caller.tenant, request.match_info["definition"]))
 
     async def replace(self, request: web.Request, caller: Caller) -> web.Response:
-        change = wire.replacement(await self._endpoints.body(request), wire.LATER_DEFINITION, keeps_files=True)
+        change = wire.replacement(await self._endpoints.read(request, FolioNewUploadDefinition), keeps_files=True)
         definition = request.match_info["definition"]
         return _answer(await self._definitions.replace(caller, definition, change, process=False))
 
@@ -67,11 +73,9 @@ class UploadsV2Api:
         return nothing()
 
     async def add_file(self, request: web.Request, caller: Caller) -> web.Response:
-        new = wire.new_file(await self._endpoints.body(request), wire.LATER_FILE)
+        file = wire.new_file(await self._endpoints.read(request, FolioNewUploadFile))
         check = self._engine.file_extensions.refused
-        return _created(
-            await self._definitions.add_file(caller, request.match_info["definition"], new.file, check=check)
-        )
+        return _created(await self._definitions.add_file(caller, request.match_info["definition"], file, check=check))
 
     async def upload(self, request: web.Request, caller: Caller) -> web.Response:
         definition, file = request.match_info["definition"], request.match_info["file"]
@@ -89,25 +93,26 @@ class UploadsV2Api:
         return nothing()
 
     async def assemble(self, request: web.Request, caller: Caller) -> web.Response:
-        """The parts become the file; they go once it is there."""
+        """Makes the file of its parts, then deletes the parts."""
         definition, file = request.match_info["definition"], request.match_info["file"]
-        wanted = wire.assembly(await self._endpoints.body(request))
+        wanted = await self._endpoints.read(request, FolioAssembly)
         await self._definitions.awaited(caller.tenant, definition, file)
-        staged = await self._engine.staged_uploads.get(caller.tenant, wanted.upload, wanted.key)
+        staged = await self._engine.staged_uploads.get(caller.tenant, wanted.upload_id, wanted.key)
         upload = await self._engine.staged_uploads.assemble(staged, wanted.tags)
         await self._definitions.load_file(caller, definition, file, upload)
         await self._engine.staged_uploads.forget(staged)
         return nothing()
 
     async def process(self, request: web.Request, caller: Caller) -> web.Response:
-        profile = wire.profile(await self._endpoints.body(request))
+        sent = await self._endpoints.read(request, FolioProcessFiles)
+        profile = wire.profile(sent.job_profile_info)
         jobs_wire.known_profile(profile.id)
         await self._definitions.process(caller, request.match_info["definition"], profile)
         return nothing()
 
 
 def _own(query: wire.Parameters, caller: Caller) -> Search:
-    """A user who searches sees only drafts of their own."""
+    """Returns the search of a request; with a query, users find only their own definitions."""
     search = asked(query)
     if caller.user is None or not query.get("query", "").strip():
         return search
@@ -115,8 +120,8 @@ def _own(query: wire.Parameters, caller: Caller) -> Search:
 
 
 def _created(definition: UploadDefinition) -> web.Response:
-    return answer(wire.later_definition(definition), 201, location=f"{PREFIX}/{definition.id}")
+    return answer(wire.definition_v2(definition), 201, location=f"{PREFIX}/{definition.id}")
 
 
 def _answer(definition: UploadDefinition) -> web.Response:
-    return answer(wire.later_definition(definition))
+    return answer(wire.definition_v2(definition))

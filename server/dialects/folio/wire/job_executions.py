@@ -2,99 +2,31 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 import orjson
 
 from server.dialects.folio.errors import ParameterWrong, Problem, ValidationFailed
-from server.dialects.folio.wire.uploads import MOST, Document, date, number
-from server.dialects.folio.wire.validation import ListOf, Property, Schema, read
-from server.engine.vendors.folio.file_extensions import DATA_TYPES
-from server.engine.vendors.folio.job_executions import SORTS, Execution, Filters, Posted, Update
-
-UI_STATUS: Mapping[str, str] = {
-    "PARENT": "PARENT",
-    "NEW": "INITIALIZATION",
-    "FILE_UPLOADED": "INITIALIZATION",
-    "PARSING_IN_PROGRESS": "RUNNING",
-    "COMMIT_IN_PROGRESS": "RUNNING",
-    "PARSING_FINISHED": "RUNNING_COMPLETE",
-    "COMMITTED": "RUNNING_COMPLETE",
-    "PROCESSING_IN_PROGRESS": "PREPARING_FOR_PREVIEW",
-    "PROCESSING_FINISHED": "READY_FOR_PREVIEW",
-    "ERROR": "ERROR",
-    "DISCARDED": "DISCARDED",
-    "CANCELLED": "CANCELLED",
-}
-_ERROR_STATUSES = (
-    *("SNAPSHOT_UPDATE_ERROR", "RECORD_UPDATE_ERROR", "FILE_PROCESSING_ERROR"),
-    *("INSTANCE_CREATING_ERROR", "PROFILE_SNAPSHOT_CREATING_ERROR"),
+from server.dialects.folio.wire.bodies import UI_STATUS, FolioRecords, read
+from server.dialects.folio.wire.documents import (
+    FolioDeletedJobs,
+    FolioIncomingRecord,
+    FolioJobExecution,
+    FolioJobProfile,
+    FolioJobSummary,
+    FolioJournalRecord,
+    FolioLogEntry,
+    FolioMadeJobs,
+    RecordType,
 )
-_CONTENT_TYPES = ("MARC_RAW", "MARC_XML", "MARC_JSON", "EDIFACT_RAW")
-MOST_RECORDS = 100_000  # of a chunk, which a worker reads, off the event loop
+from server.dialects.folio.wire.uploads import MOST, Document, date, number
+from server.engine.vendors.folio.job_executions import SORTS, Execution, Filters, Posted
+
 _NO_SUCH_STATUS = ("",)  # matches nothing
 _LOG_SORTS = {"source_record_order": "order", "source_record_title": "title", "title": "title"}
 _AUTHORITY, _HOLDINGS = "z", "uvxy"
 
-_TEXT, _WHOLE = Property(), Property("integer")
-PROFILE = Schema(
-    {
-        "id": Property(required=True),
-        "name": _TEXT,
-        "dataType": Property(DATA_TYPES),
-        "hidden": Property("boolean"),
-    },
-    open=True,
-)
-NEW_JOB = Schema(
-    {
-        "sourceType": Property(("FILES", "ONLINE", "COMPOSITE"), required=True),
-        "userId": Property(required=True),
-        "files": Property(ListOf(Schema({"name": Property(required=True)}, open=True))),
-        "jobProfileInfo": Property(PROFILE),
-        "parentJobId": _TEXT,
-        "jobPartNumber": _WHOLE,
-        "totalJobParts": _WHOLE,
-    },
-    open=True,
-)
-STATUS = Schema(
-    {"status": Property(tuple(UI_STATUS), required=True), "errorStatus": Property(_ERROR_STATUSES)}, open=True
-)
-JOB = Schema(
-    {
-        "id": Property(required=True),
-        "status": Property(tuple(UI_STATUS), required=True),
-        "errorStatus": Property(_ERROR_STATUSES),
-        "fileName": _TEXT,
-        "userId": _TEXT,
-    },
-    open=True,
-)
-RECORDS = Schema(
-    {
-        "id": Property(required=True),
-        "recordsMetadata": Property(
-            Schema(
-                {
-                    "last": Property("boolean", required=True),
-                    "counter": Property("integer", required=True),
-                    "total": _WHOLE,
-                    "contentType": Property(_CONTENT_TYPES, required=True),
-                },
-                open=True,
-            ),
-            required=True,
-        ),
-        "initialRecords": Property(
-            ListOf(Schema({"record": Property("any", required=True), "order": _WHOLE}, open=True), MOST_RECORDS)
-        ),
-    },
-    open=True,
-)
-IDS = Schema({"ids": Property(ListOf("text"), required=True)}, open=True)
-
-PROFILES: Sequence[Document] = (
+PROFILES: Sequence[FolioJobProfile] = (
     {
         "id": "e34d7b92-9b83-11eb-a8b3-0242ac130003",
         "name": "Default - Create instance and SRS MARC Bib",
@@ -120,7 +52,7 @@ PROFILES: Sequence[Document] = (
         "hidden": False,
     },
 )
-"""What can be done with a file: its records are stored. Clients choose one by its name."""
+"""The job profiles. All of them store the records of a file; clients choose one by its name."""
 
 
 class Query(Protocol):
@@ -128,14 +60,6 @@ class Query(Protocol):
 
     def get(self, name: str, /) -> str | None: ...
     def getall(self, name: str, default: list[str], /) -> list[str]: ...
-
-
-class NewJob(NamedTuple):
-    source_type: str
-    user: str
-    names: Sequence[str]
-    parent: str | None
-    profile: Mapping[str, object] | None
 
 
 class StoredRecord(Protocol):
@@ -156,49 +80,16 @@ class LogPage(NamedTuple):
 # what clients send
 
 
-def new_job(body: bytes) -> NewJob:
-    found = read(body, NEW_JOB)
-    names = [file["name"] for file in found.get("files", ())]
-    return NewJob(
-        found["sourceType"], found["userId"], names, found.get("parentJobId"), _profile(found.get("jobProfileInfo"))
-    )
-
-
-def profile(body: bytes) -> Mapping[str, object]:
-    return _profile(read(body, PROFILE)) or {}
-
-
-def _profile(found: Document | None) -> dict[str, object] | None:
-    if found is None:
-        return None
-    return {"name": "", "dataType": "MARC", "hidden": False} | found
-
-
 def known_profile(id: str) -> None:
     """Raises ValidationFailed for a profile that cannot be chosen."""
     if all(profile["id"] != id for profile in PROFILES):
         raise ValidationFailed([Problem(f"Job profile with id '{id}' not found", key="jobProfileInfo.id", value=id)])
 
 
-def new_status(body: bytes) -> Update:
-    found = read(body, STATUS)
-    return Update(status=found["status"], error_status=found.get("errorStatus"))
-
-
-def job_update(body: bytes) -> Update:
-    found = read(body, JOB)
-    return Update(found.get("fileName"), found.get("userId"), found["status"], found.get("errorStatus"))
-
-
 def records(body: bytes) -> Posted:
-    found = read(body, RECORDS)
-    metadata = found["recordsMetadata"]
-    return Posted(found["id"], body, len(found.get("initialRecords", ())), metadata["last"], metadata.get("total"))
-
-
-def ids(body: bytes) -> Sequence[str]:
-    found: Sequence[str] = read(body, IDS)["ids"]
-    return found
+    sent = read(body, FolioRecords)
+    metadata = sent.records_metadata
+    return Posted(sent.id, body, len(sent.initial_records or ()), metadata.last, metadata.total)
 
 
 def filters(query: Query) -> Filters:
@@ -269,7 +160,7 @@ def window(query: Mapping[str, str], usual: int = 10) -> tuple[int, int]:
 # what they get
 
 
-def job(execution: Execution) -> Document:
+def job(execution: Execution) -> FolioJobExecution:
     found = {
         "id": execution.id,
         "hrId": execution.hr_id,
@@ -287,7 +178,7 @@ def job(execution: Execution) -> Document:
         "uiStatus": UI_STATUS[execution.status],
         "errorStatus": execution.error_status,
     }
-    return {name: value for name, value in found.items() if value is not None}
+    return cast(FolioJobExecution, {name: value for name, value in found.items() if value is not None})
 
 
 def _total(execution: Execution) -> int:
@@ -295,36 +186,36 @@ def _total(execution: Execution) -> int:
         return max(execution.expected, execution.read)
     if execution.completed is not None:
         return execution.read
-    return max(100, execution.read)  # nobody knows yet
+    return max(100, execution.read)  # unknown until the file is read
 
 
 def jobs(executions: Iterable[Execution], total: int) -> Document:
     return {"jobExecutions": [job(one) for one in executions], "totalRecords": total}
 
 
-def made(executions: Sequence[Execution]) -> Document:
+def made(executions: Sequence[Execution]) -> FolioMadeJobs:
     return {"parentJobExecutionId": executions[0].parent, "jobExecutions": [job(one) for one in executions]}
 
 
-def deleted(asked: Sequence[str], gone: Iterable[str]) -> Document:
+def deleted(asked: Sequence[str], gone: Iterable[str]) -> FolioDeletedJobs:
     known = set(gone)
     return {"jobExecutionDetails": [{"jobExecutionId": id, "isDeleted": id in known} for id in asked]}
 
 
 def record_id(job: str, row: int) -> str:
-    """A UUID that says where the record is: the beginning of its job's, then its row."""
+    """Returns a UUID that locates a record: the beginning of its job's id, then its row."""
     return f"{job[:24]}{row:012x}"
 
 
 def row_of(record: str) -> int:
-    """-1, which no row has, for what is no such id."""
+    """Returns the row of a record's id; -1, which no row has, for any other text."""
     try:
         return int(record[24:], 16) if len(record) == 36 else -1
     except ValueError:
         return -1
 
 
-def log_entry(record: StoredRecord) -> Document:
+def log_entry(record: StoredRecord) -> FolioLogEntry:
     values = record.values
     id = record_id(values["job"], record.id)
     return {
@@ -345,7 +236,7 @@ def log_entries(found: Sequence[StoredRecord], total: int) -> Document:
     return {"entries": [log_entry(record) for record in found], "totalRecords": total}
 
 
-def journal_record(record: StoredRecord) -> Document:
+def journal_record(record: StoredRecord) -> FolioJournalRecord:
     values = record.values
     return {
         "id": record_id(values["job"], record.id),
@@ -361,7 +252,7 @@ def journal_record(record: StoredRecord) -> Document:
     }
 
 
-def incoming_record(record: StoredRecord) -> Document:
+def incoming_record(record: StoredRecord) -> FolioIncomingRecord:
     values = record.values
     return {
         "id": record_id(values["job"], record.id),
@@ -374,7 +265,7 @@ def incoming_record(record: StoredRecord) -> Document:
     }
 
 
-def _record_type(values: Mapping[str, Any]) -> str:
+def _record_type(values: Mapping[str, Any]) -> RecordType:
     if values["format"] == "EDIFACT_RAW":
         return "EDIFACT"
     kind = (values["leader"] or "")[6:7]
@@ -384,11 +275,11 @@ def _record_type(values: Mapping[str, Any]) -> str:
 
 
 def _error(message: str | None) -> str:
-    """JSON in a text, as a parser's exception is told."""
+    """Returns the message in JSON text, as FOLIO shows a parser's exception."""
     return orjson.dumps({"name": "RecordParsingError", "message": message}).decode() if message else ""
 
 
-def summary(execution: Execution) -> Document:
+def summary(execution: Execution) -> FolioJobSummary:
     return {
         "jobExecutionId": execution.id,
         "totalErrors": execution.failed,
