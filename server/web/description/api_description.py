@@ -88,20 +88,12 @@ class ApiDescription:
     about: str
     operations: tuple[Operation, ...]
     keys: Mapping[str, Schema] = field(default_factory=dict)
-    schemas: Mapping[str, Schema] = field(default_factory=dict)
 
 
 TEXT: Schema = {"type": "string"}
-WHOLE: Schema = {"type": "integer"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
-NUMBER: Schema = {"type": "number"}
 FLAG: Schema = {"type": "boolean"}
 BYTES: Schema = {"type": "string", "format": "binary", "contentMediaType": OCTETS}
-ANY: Schema = {}
-
-
-def ref(name: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{name}"}
 
 
 def choice(values: Iterable[str]) -> Schema:
@@ -114,10 +106,6 @@ def always(value: object) -> Schema:
 
 def listed(items: Shape) -> Schema:
     return {"type": "array", "items": items}
-
-
-def nullable(schema: Shape) -> Schema:
-    return {"anyOf": [schema, {"type": "null"}]}
 
 
 def record(

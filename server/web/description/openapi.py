@@ -23,7 +23,6 @@ def document(descriptions: Sequence[ApiDescription], *, version: str, server: st
         sent=[content.schema for each in operations for content in _sent(each)],
         answered=[content.schema for each in operations for content in _answered(each)],
     )
-    schemas.components.update(_merged(each.schemas for each in descriptions))
     return {
         "openapi": VERSION,
         "info": {"title": "Penstock", "version": version, "description": _ABOUT},
