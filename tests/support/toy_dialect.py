@@ -10,20 +10,20 @@ from server.engine.errors import AccessRefused, EngineError, KeyForbidden, NotFo
 from server.mapping.language.processes import Process
 from server.web.auth import Gate, bearer_token
 from server.web.body import receive_lines
-from server.web.description.api_description import TEXT, Answer, Body, Content, Description, Operation, Parameter, plain
+from server.web.description import api_description as api
 from server.web.dialect import Example
-from server.web.errors import Answer as Refusal
-from server.web.errors import answer_to
+from server.web.errors import Answer, answer_to
 
 PATH, SCOPE = "/toy/rows", "toy"
-REFUSALS = {EngineError: Refusal(400), NotFound: Refusal(404), AccessRefused: Refusal(401), KeyForbidden: Refusal(403)}
-ROWS = Operation(
+REFUSALS = {EngineError: Answer(400), NotFound: Answer(404), AccessRefused: Answer(401), KeyForbidden: Answer(403)}
+ROWS = api.Operation(
+    "addToyRows",
     "POST",
     PATH,
     "Import rows",
-    {200: Answer("The batch's identifier.", plain("q5y0c1sz")), 400: Answer("Why not.", plain("line 1: no object"))},
-    (Parameter("process", "The id of an import process.", required=True, example="people"),),
-    Body((Content("application/x-ndjson", TEXT, '{"name": "Ada"}\n'),)),
+    {200: api.Response("The batch's id.", api.plain("q5y0")), 400: api.Response("A fault.", api.plain("line 1"))},
+    (api.Parameter("process", "The id of an import process.", required=True, example="people"),),
+    api.Body((api.Content("application/x-ndjson", api.TEXT, '{"name": "Ada"}\n'),)),
 )
 
 
@@ -31,7 +31,7 @@ class Toy:
     name = "toy"
     prefixes = ("/toy",)
     scopes = (Scope(SCOPE, "the toy API"),)
-    described = Description(name, "A toy.", (ROWS,), {name: {"type": "http", "scheme": "bearer"}})
+    description = api.ApiDescription(name, "A toy.", (ROWS,), {name: {"type": "http", "scheme": "bearer"}})
 
     def __init__(self, engine: Engine, gate: Gate) -> None:
         self._engine = engine
