@@ -1,4 +1,4 @@
-"""Every dialect the server speaks, in one list."""
+"""The list of all dialects."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
@@ -26,7 +26,7 @@ class MakeDialect(Protocol):
 DIALECTS: tuple[MakeDialect, ...] = (Haplo, Folio, LearningBuilder, Voss, Native)
 
 BY_SESSION: tuple[MakeDialect, ...] = (Native,)
-"""Read-only ones, which whoever is signed in at the admin site may use without a key."""
+"""The read-only dialects, which a session of the admin site may use without a key."""
 
 
 def scopes_of(dialects: Iterable[MakeDialect]) -> Mapping[str, str]:

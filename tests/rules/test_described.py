@@ -71,7 +71,7 @@ def test_nothing_is_described_twice() -> None:
 
 def test_two_documents_never_share_a_name() -> None:
     first, second = (TypedDict("Thing", {"id": kind}) for kind in (str, int))  # type: ignore[operator]
-    with pytest.raises(ValueError, match="two documents are called Thing"):
+    with pytest.raises(ValueError, match="two documents share a name: Thing-Input, Thing-Output"):
         Schemas(sent=[first], answered=[second])
 
 

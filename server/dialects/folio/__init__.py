@@ -1,4 +1,4 @@
-"""FOLIO's data import: upload definitions, their files, and what clients call around them."""
+"""FOLIO's data import: upload definitions and their files, job executions, and what clients need besides."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""CQL, the query language of FOLIO: from the text to a search. Pure.
+"""Parses CQL, the query language of FOLIO, into a search. Pure.
 
 What a field is called is not checked: a field that nothing has matches nothing and sorts nothing.
 """
@@ -74,11 +74,11 @@ _WORDS = re.compile(r"[\w*?]+").findall
 
 
 class QueryInvalid(Refused):
-    """A query that is no CQL, or that asks for what is not there."""
+    """A query that is not CQL, or that uses a part of CQL that is not supported."""
 
 
 class Asked(NamedTuple):
-    """What a term is compared by, known from what stands before it or around it."""
+    """How a term is compared: its field, relation and modifiers."""
 
     field: str
     relation: Relation
@@ -87,7 +87,7 @@ class Asked(NamedTuple):
 
 
 def parse(query: str) -> Search:
-    """Raises QueryInvalid with the position."""
+    """Returns the search of a query; raises QueryInvalid with the position of the fault."""
     try:
         tree = _PARSER.parse(query)
     except UnexpectedInput as error:
@@ -105,7 +105,7 @@ def _check_count(comparisons: int) -> None:
 
 
 def _compared(condition: Condition) -> int:
-    """How many comparisons it takes: of `all` and `any` each word is one."""
+    """Returns the number of comparisons; with `all` and `any` each word is one."""
     match condition:
         case Comparison(relation="all" | "any"):
             return len(_WORDS(condition.term))
@@ -183,7 +183,7 @@ def _comparison(asked: Asked, token: Token) -> Condition:
 
 
 def _identity(term: str, token: Token) -> Condition:
-    """Ids are compared whole; only their end may be left open."""
+    """Compares an id as a whole; only its end may be a wildcard."""
     if term in ("", "*"):
         return Everything()
     if "*" in term[:-1] or "?" in term:
@@ -206,7 +206,7 @@ def _is_tree(found: object) -> TypeGuard[Tree[Token]]:
 
 
 def _term(token: Token) -> str:
-    """Quotes are taken off; backslashes stay, as they say what is a wildcard."""
+    """Returns a term without quotes. Backslashes stay: they say what is not a wildcard."""
     return token[1:-1] if token.type == "STRING" else str(token)
 
 

@@ -53,7 +53,7 @@ class Haplo:
             yield Example("Haplo, push-data", address, push.SCOPE, command)
 
     def refuse(self, request: web.Request, error: EngineError) -> web.Response:
-        """Keys are refused by the platform in its own JSON, everything else by the API that was asked."""
+        """Renders the refusal of a key in the platform's JSON, and every other refusal as its API does."""
         if isinstance(error, PushForbidden):
             return push.rendered(request, wire.NOT_AUTHORISED)
         status, body = answer_to(TABLE, error)

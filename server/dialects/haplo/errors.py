@@ -1,4 +1,4 @@
-"""What the engine refuses, in the words of the Haplo APIs."""
+"""The refusals of the Haplo APIs, in the vendor's words."""
 
 from collections.abc import Mapping
 
@@ -22,7 +22,7 @@ from server.web.errors import Answer
 
 
 class PushRefused(Refused):
-    """A push that nobody defined, that is switched off, or that is no push at all."""
+    """A push to an API that is unknown or disabled, or a request that is not a push."""
 
 
 class PushForbidden(AccessRefused):

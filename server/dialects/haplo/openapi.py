@@ -1,4 +1,4 @@
-"""What the Haplo APIs say of their operations."""
+"""The description of the Haplo APIs."""
 
 import json as plain_json
 from collections.abc import Mapping
@@ -53,11 +53,11 @@ _WITH_BODY: Responses = {
 _REFUSED = Response(
     "The key is missing or wrong, or was wrong too often.", json(wire.HaploRefusal, plain_json.loads(INVALID_KEY))
 )
-_IN_QUERY = "Each parameter may also stand in the query string; the body wins."
+_IN_QUERY = "Each parameter may also be in the query string; the body takes precedence."
 
 
 def _form(fields: Mapping[str, Schema], example: Mapping[str, object], *optional: str) -> Body:
-    """Fields in either kind of form; a file only in one."""
+    """Describes a form of either kind; a form with a file is multipart."""
     needed = {name: schema for name, schema in fields.items() if name not in optional}
     schema = record(needed, {name: fields[name] for name in optional}, more=True)
     media = (MULTIPART,) if "file" in fields else (URLENCODED, MULTIPART)
@@ -79,7 +79,7 @@ def _operations(prefix: str, kind: str, source: str, of_source: str, example: st
         _post(
             f"create{kind}Batch",
             f"{prefix}/batch",
-            f"Make a batch for {of_source}",
+            f"Create a batch for {of_source}",
             _form({"comment": TEXT, source: TEXT}, {"comment": "People, March", source: example}, "comment"),
             _text("The identifier of the batch.", TEXT, _A_BATCH),
             wire.FAILED_VALIDATION,
@@ -104,7 +104,7 @@ def _operations(prefix: str, kind: str, source: str, of_source: str, example: st
                 {"batch": _A_BATCH, "mode": "dry-run"},
                 "mode",
             ),
-            _text("It will run.", always(wire.SCHEDULED), wire.SCHEDULED),
+            _text("Scheduled.", always(wire.SCHEDULED), wire.SCHEDULED),
             f"Batch not found: {_A_BATCH}",
         ),
     )
@@ -121,7 +121,7 @@ _CONTROL = _post(
 
 
 def _reply(description: str, example: str) -> Response:
-    """In the format that the definition of the API asks for."""
+    """Describes a reply in the format of the push API's definition."""
     xml = Content("application/xml", TEXT, '<response result="success" applied="1" failures="0" errorCount="0" />')
     return Response(description, (Content(JSON, wire.HaploPushReply, _reply_example(example)), xml))
 
@@ -134,7 +134,7 @@ _PUSH = Operation(
     "pushData",
     "POST",
     f"{PUSH}/{{url}}",
-    "Push one file, and hear what became of each record",
+    "Push one file, and get the outcome of each record",
     {
         200: _reply("Every record was applied.", "success"),
         400: _reply("A record failed, or the push was refused.", "failure"),
@@ -149,9 +149,9 @@ _PUSH = Operation(
         413: _reply("The body is too large.", "error"),
         507: _reply("The disk is too full.", "error"),
     },
-    (in_path("url", "What a process has as `url` of its `push`.", "members"),),
-    Body((Content(OCTETS, BYTES, '[{"email": "ada@example.org"}]'),), description="The file, of whatever type."),
-    description="Answered once the import has ended. Other methods are answered too, with 400.",
+    (in_path("url", "The `url` in the `push` of an import process.", "members"),),
+    Body((Content(OCTETS, BYTES, '[{"email": "ada@example.org"}]'),), description="The file, with any Content-Type."),
+    description="The response follows when the import has ended. Other methods get 400.",
 )
 
 DESCRIPTION = ApiDescription(

@@ -1,4 +1,4 @@
-"""Push-data: one request is one file, imported before the answer (vendor's documentation: Push data REST API)."""
+"""Push-data: one request is one file, imported before the response (vendor's documentation: Push data REST API)."""
 
 from collections.abc import Iterable
 
@@ -19,7 +19,7 @@ AS_XML = web.RequestKey("push_as_xml", bool)
 
 
 class PushApi:
-    """The APIs that processes with a `push` part define, each at a URL of its own."""
+    """The push APIs, each defined by the `push` of an import process and at its own URL."""
 
     def __init__(self, engine: Engine, gate: Gate) -> None:
         self._engine = engine
@@ -51,7 +51,7 @@ class PushApi:
 
 
 def rendered(request: web.Request, reply: wire.PushReply, status: int | None = None) -> web.Response:
-    """In the format of the API's definition, JSON where there is none."""
+    """Renders a reply in the format of the API's definition, or in JSON if there is none."""
     status = status or wire.PUSH_STATUS[reply.result]
     text, kind = (
         (wire.push_xml(reply), "application/xml")

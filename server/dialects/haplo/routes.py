@@ -1,4 +1,4 @@
-"""The two batch import APIs of Haplo: parse, one engine call, render."""
+"""The endpoints of Haplo's two batch import APIs: parse, one engine call, render."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable
@@ -23,7 +23,7 @@ FormT = TypeVar("FormT", Form, SmallForm)
 
 
 class Received(Generic[FormT]):
-    """One request: whose key it has, its parameters from query and body together, and its files."""
+    """A request: its key, its parameters from query and body together, and its files."""
 
     def __init__(self, request: web.Request, key: Key, form: FormT) -> None:
         self.key = key
@@ -32,7 +32,7 @@ class Received(Generic[FormT]):
 
 
 class ImportApi(ABC):
-    """What both APIs have: make a batch, add files to it, schedule it.
+    """The base of both APIs: create a batch, add files to it, schedule it.
 
     `scope` is the scope of the keys, and the name under which the engine keeps this API's batches apart.
     """
@@ -53,7 +53,7 @@ class ImportApi(ABC):
 
     @abstractmethod
     async def batch(self, received: Received[SmallForm]) -> str:
-        """Makes a batch; its identifier."""
+        """Creates a batch, and returns its identifier."""
 
     async def file(self, received: Received[Form]) -> str:
         wanted = wire.file_request(received.parameters)
@@ -72,7 +72,7 @@ class ImportApi(ABC):
         return handle
 
     async def _file(self, request: web.Request) -> web.Response:
-        """The file goes to disk while it arrives; without a batch that takes it, nothing of it stays."""
+        """Adds a file to a batch. The file is written while it arrives, and deleted if the batch does not take it."""
         if request.content_type != MULTIPART:
             await self._received(request)
             raise PartMissing("file")
@@ -81,7 +81,7 @@ class ImportApi(ABC):
             return web.Response(text=await self.file(Received(request, key, form)))
 
     async def _received(self, request: web.Request) -> Received[SmallForm]:
-        """The key comes first; only an urlencoded body, which may hold the key, is read before it."""
+        """Authenticates and reads a request. Only an urlencoded body, which may hold the key, is read before."""
         secret = wire.key_in_headers(request.headers)
         if secret is not None or request.content_type != URLENCODED:
             key = await self._gate.admit(request, secret, self.scope)
@@ -94,7 +94,7 @@ class ImportApi(ABC):
         return Received(request, key, form)
 
     async def _read_form(self, request: web.Request, max_bytes: int | None = None) -> SmallForm:
-        """What is not multipart is read as urlencoded; its content type does not matter."""
+        """Reads a small form. A body that is not multipart is read as urlencoded, with any content type."""
         kind = request.headers["Content-Type"] if request.content_type in (MULTIPART, URLENCODED) else URLENCODED
         return await self._engine.uploads.read_form(
             body_of(request), kind, expected=declared_size(request), max_bytes=max_bytes

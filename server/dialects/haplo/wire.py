@@ -1,4 +1,4 @@
-"""The shapes of the Haplo APIs on the wire (vendor's documentation: Batch import API, Standard API). Pure."""
+"""Reads parameters of the Haplo APIs and renders replies (documentation: Batch import API, Standard API). Pure."""
 
 import json
 import re
@@ -34,7 +34,7 @@ _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 class ParameterWrong(RequestInvalid):
-    """The client reads the vendor's words; our own log names the parameter."""
+    """A wrong parameter. The client gets the vendor's text; our own log names the parameter."""
 
     def __init__(self, name: str, fault: str) -> None:
         super().__init__(f"{FAILED_VALIDATION}: the parameter {name} {fault}")
@@ -56,7 +56,7 @@ class ScheduleRequest(NamedTuple):
 
 
 def key_in_headers(headers: Mapping[str, str]) -> str | None:
-    """HTTP Basic with the user `haplo`, or the older header of its own."""
+    """Returns the key from HTTP Basic with the user `haplo`, or from the older header `X-ONEIS-Key`."""
     basic = basic_credentials(headers)
     if basic is not None and basic.user == USER:
         return basic.password or None
@@ -64,7 +64,7 @@ def key_in_headers(headers: Mapping[str, str]) -> str | None:
 
 
 def merged(query: Iterable[tuple[str, str]], body: Parameters) -> Parameters:
-    """Query string and body together: the body wins, and of repeats the last."""
+    """Returns the parameters of query string and body. The body takes precedence, and of repeats the last."""
     return {**dict(query), **body}
 
 
@@ -91,7 +91,7 @@ def schedule_request(parameters: Parameters) -> ScheduleRequest:
 
 
 def _required(parameters: Parameters, name: str) -> str:
-    """An empty text counts as present."""
+    """Returns a parameter that must be there; it may be empty."""
     if name not in parameters:
         raise ParameterWrong(name, "is missing")
     return _text(parameters, name)

@@ -1,4 +1,4 @@
-"""LearningBuilder's Workflow Import Queue: one call makes a batch of JSON Lines and starts it."""
+"""LearningBuilder's Workflow Import Queue: one call creates a batch of JSON Lines and starts it."""
 
 import shlex
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Every refusal of this dialect: its code, its status, and how to fix it. The table in README.md is this one.
+"""Every refusal of this dialect: status, code, and how to fix it. README.md has the same table.
 
 EngineError
 └── Refused
@@ -60,7 +60,7 @@ class EmailInvalid(RequestInvalid):
 
 
 class Refusal(NamedTuple):
-    """One row of the table. Without a `message`, the error's own words are sent, which name the place."""
+    """One row of the table. Without a `message`, the error's own text is sent, which names the place."""
 
     status: int
     code: str
@@ -140,7 +140,7 @@ class LearningBuilderRefusal(TypedDict):
 
 
 def refusal_of(error: EngineError) -> tuple[Refusal, str]:
-    """The row of the error's class or of its nearest base, and the message."""
+    """Returns the row of the error's class or of its nearest base, and the message."""
     row = next(TABLE[cls] for cls in type(error).__mro__ if cls in TABLE)
     return row, row.message or str(error)
 

@@ -1,4 +1,4 @@
-"""What LearningBuilder's API says of its operation."""
+"""The description of LearningBuilder's API."""
 
 import json as plain_json
 
@@ -22,9 +22,9 @@ from server.web.description.api_description import (
 )
 
 _WORDS: Schema = {"type": "string", "minLength": 1, "maxLength": wire.LONGEST_NAME}
-_ADDRESSES = f"Up to {wire.MOST_ADDRESSES}, with commas or semicolons between them."
+_ADDRESSES = f"Up to {wire.MOST_ADDRESSES}, separated by commas or semicolons."
 _STATUSES = {
-    400: "The query or the body is refused; nothing of it was kept.",
+    400: "The query or the body is refused; nothing was stored.",
     401: "The key is missing, unknown, expired or revoked.",
     403: "The key lacks the permission.",
     404: "There is no such import process.",
@@ -36,7 +36,7 @@ _STATUSES = {
 
 
 def _refused() -> Responses:
-    """An example of each status out of the table of refusals."""
+    """Describes the refusals, with an example of each status from their table."""
     examples = {row.status: plain_json.loads(body_of(row, row.message or "…")) for row in TABLE.values()}
     return {
         status: Response(
@@ -57,7 +57,7 @@ _CREATE = Operation(
     "Import rows",
     {
         200: Response(
-            "The batch was accepted; its rows are imported in the background.",
+            "Accepted; the rows are imported in the background.",
             json(
                 record({"queueBatchId": TEXT, "queueBatchDetails": {"type": "string", "format": "uri"}}),
                 {
@@ -69,32 +69,32 @@ _CREATE = Operation(
         **_refused(),
     },
     (
-        Parameter("fileName", "What the import is called in lists and mail.", _WORDS, required=True, example="ACME"),
+        Parameter("fileName", "The name of the import in lists and mail.", _WORDS, required=True, example="ACME"),
         Parameter("importProcessId", "The id of an import process.", _WORDS, required=True, example="12"),
         Parameter(
             "creationPath",
-            "Which program sends this.",
+            "The program that sends the rows.",
             {"type": "string", "pattern": "^[A-Z0-9_]{1,15}$"},
             required=True,
             example="ACME",
         ),
-        Parameter("sendSuccessEmailTo", f"Who gets a mail when every row went well. {_ADDRESSES}"),
-        Parameter("sendFailureEmailTo", f"Who gets a mail when any row failed. {_ADDRESSES}"),
+        Parameter("sendSuccessEmailTo", f"Recipients of a mail if every row was imported. {_ADDRESSES}"),
+        Parameter("sendFailureEmailTo", f"Recipients of a mail if a row failed. {_ADDRESSES}"),
     ),
     Body(
         (
             Content("application/x-ndjson", TEXT, _ROWS),
             Content(OCTETS, BYTES, _ROWS),  # what generators of clients know
         ),
-        description="JSON Lines: one object on each line. Any Content-Type will do; Content-Encoding may be gzip.",
+        description="JSON Lines: one object on each line, with any Content-Type. Content-Encoding may be gzip.",
     ),
     also=(IN_ANY_CASE,),
-    description="Path and names of parameters are matched without regard to case. Unknown parameters are passed over.",
+    description="Path and parameter names are not case-sensitive. Unknown parameters are ignored.",
 )
 
 DESCRIPTION = ApiDescription(
     "learningbuilder",
-    "LearningBuilder's Workflow Import Queue: one call makes a batch of JSON Lines and starts it.",
+    "LearningBuilder's Workflow Import Queue: one call creates a batch of JSON Lines and starts it.",
     (_CREATE,),
     {
         "learningbuilder": {

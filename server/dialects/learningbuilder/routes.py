@@ -1,4 +1,4 @@
-"""CreateBatch: parse, one engine call, render."""
+"""The endpoint CreateBatch: parse, one engine call, render."""
 
 from collections.abc import Iterable
 
@@ -31,7 +31,7 @@ class QueueApi:
             yield web.post(path, self.create_batch, expect_handler=expect_later)
 
     async def create_batch(self, request: web.Request) -> web.Response:
-        """The key, then the parameters, then the body: what is refused has not been read for nothing."""
+        """Checks the key and the parameters before it reads the body, so that no body is read in vain."""
         key = await self._gate.admit(request, scheme_key(request.headers, wire.SCHEME), SCOPE)
         wanted = wire.create_request(request.query.items())
         self._engine.definitions.process(wanted.process)

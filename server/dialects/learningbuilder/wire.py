@@ -1,4 +1,4 @@
-"""The shapes of CreateBatch on the wire (vendor's documentation: API/WorkflowImportQueue/CreateBatch). Pure."""
+"""Reads the parameters of CreateBatch and renders its response (vendor's documentation: CreateBatch). Pure."""
 
 import json
 import re
@@ -29,7 +29,7 @@ Pairs = Iterable[tuple[str, str]]
 
 
 class CreateRequest(NamedTuple):
-    """What the query string says. `creation_path` as it is stored."""
+    """The parameters of a request. `creation_path` is as it is stored."""
 
     file_name: str
     process: str
@@ -50,7 +50,7 @@ def create_request(query: Pairs) -> CreateRequest:
 
 
 def _by_name(query: Pairs) -> dict[str, str]:
-    """The parameters that are known, whatever case their names are in; others are passed over."""
+    """Returns the known parameters by name; case does not matter, and unknown parameters are ignored."""
     names = {name.lower(): name for name in NAMES}
     given: dict[str, str] = {}
     for sent, value in query:
@@ -75,7 +75,7 @@ def _text(given: Mapping[str, str], name: str) -> str:
 
 
 def _creation_path(value: str) -> str:
-    """As it was sent: a blank or a line end is no part of the alphabet."""
+    """Returns the path as it was sent; it may have no blank and no line end."""
     if not value:
         raise ParameterMissing("creationPath")
     if not _CREATION_PATH(value):
@@ -84,7 +84,7 @@ def _creation_path(value: str) -> str:
 
 
 def _addresses(given: Mapping[str, str], name: str) -> tuple[str, ...]:
-    """Addresses between commas or semicolons; each counts once."""
+    """Returns the addresses in a list with commas or semicolons, each once."""
     parts = [part.strip(" ") for part in re.split("[,;]", given.get(name, ""))]
     found = tuple(dict.fromkeys(part for part in parts if part))
     for address in found:

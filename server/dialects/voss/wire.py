@@ -72,7 +72,7 @@ _PART_ACTIONS: Mapping[Part, str] = {
 
 
 def to_json(document: object) -> bytes:
-    """Keys in alphabetical order, as the vendor's samples have them."""
+    """Renders JSON with keys in alphabetical order, as in the vendor's samples."""
     return orjson.dumps(document, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
 
 

@@ -1,6 +1,5 @@
 """JSON Schemas of the documents' classes, as components of one OpenAPI document, and examples made from them. Pure."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -14,19 +13,23 @@ _SAMPLES = {"string": "…", "integer": 0, "number": 0, "boolean": False, "null"
 
 
 class Schemas:
-    """The schemas of all classes that stand in the shapes of bodies: those that are sent, and those that are answered.
+    """The schemas of all documents that clients send and get.
 
     A component is named after its class, without the ending `Document`.
     """
 
     def __init__(self, sent: Iterable[Shape], answered: Iterable[Shape]) -> None:
         classes = [*_inputs(sent, "validation"), *_inputs(answered, "serialization")]
-        twice = [name for name, times in Counter(each.__name__ for each, _, _ in classes).items() if times > 1]
-        if twice:
-            raise ValueError(f"two documents are called {', '.join(sorted(twice))}")
         found, rest = TypeAdapter.json_schemas(classes, ref_template=_PREFIX + "{model}", schema_generator=_Generator)
         self._refs = {cls: schema for (cls, _), schema in found.items()}
         self.components: dict[str, Any] = _untitled(rest.get("$defs", {}))
+        self._check_names()
+
+    def _check_names(self) -> None:
+        """Raises ValueError for two classes of one name; pydantic then adds modules or modes, such as `Thing-Input`."""
+        unclear = [name for name in self.components if not name.isalnum()]
+        if unclear:
+            raise ValueError(f"two documents share a name: {', '.join(sorted(unclear))}")
 
     def resolved(self, shape: Any) -> Any:
         """Returns the shape with a reference in place of each class."""
@@ -37,7 +40,7 @@ class Schemas:
         return [self.resolved(each) for each in shape] if isinstance(shape, list) else shape
 
     def example(self, schema: Any) -> Any:
-        """Returns a value that fits the schema: its own example where it has one."""
+        """Returns a value that fits the schema, made of the examples in it."""
         if "$ref" in schema:
             return self.example(self.components[schema["$ref"].removeprefix(_PREFIX)])
         for name in ("examples", "enum"):
@@ -62,7 +65,7 @@ class Schemas:
         return _SAMPLES[schema.get("type", "null")]
 
     def _of_any(self, schemas: list[Any]) -> Any:
-        """A missing value is the plainest example, unless there is one that says more."""
+        """Returns null, unless one of the schemas has an example that says more."""
         telling = [each for each in schemas if "examples" in each or "$ref" in each]
         return (
             self.example(telling[0]) if telling else None if {"type": "null"} in schemas else self.example(schemas[0])
@@ -71,11 +74,11 @@ class Schemas:
 
 class _Generator(GenerateJsonSchema):
     def typed_dict_schema(self, schema: Any) -> JsonSchemaValue:
-        """A document has no other properties than those that its class names."""
+        """Says that a document has no properties besides those of its class."""
         return {"additionalProperties": False} | super().typed_dict_schema(schema)
 
     def default_schema(self, schema: Any) -> JsonSchemaValue:
-        """Bodies say nothing of defaults: null, and a property that is left out, mean the same."""
+        """Leaves defaults out."""
         return self.generate_inner(schema["schema"])
 
     def normalize_name(self, name: str) -> str:

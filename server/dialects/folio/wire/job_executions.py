@@ -1,4 +1,4 @@
-"""The shapes of job executions, their logs and job profiles (FOLIO: source record manager, profiles). Pure."""
+"""Reads filters of job executions; renders jobs, their logs and job profiles (FOLIO: source record manager). Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -56,7 +56,7 @@ PROFILES: Sequence[FolioJobProfile] = (
 
 
 class Query(Protocol):
-    """Query parameters, some of which may come several times."""
+    """The query parameters of a request; some may occur several times."""
 
     def get(self, name: str, /) -> str | None: ...
     def getall(self, name: str, default: list[str], /) -> list[str]: ...
@@ -81,7 +81,7 @@ class LogPage(NamedTuple):
 
 
 def known_profile(id: str) -> None:
-    """Raises ValidationFailed for a profile that cannot be chosen."""
+    """Raises ValidationFailed for the id of an unknown job profile."""
     if all(profile["id"] != id for profile in PROFILES):
         raise ValidationFailed([Problem(f"Job profile with id '{id}' not found", key="jobProfileInfo.id", value=id)])
 
@@ -153,7 +153,7 @@ def log_page(query: Query) -> LogPage:
 
 
 def window(query: Mapping[str, str], usual: int = 10) -> tuple[int, int]:
-    """Offset and limit."""
+    """Returns offset and limit."""
     return number(query, "offset", usual=0), number(query, "limit", usual=usual, most=MOST)
 
 

@@ -70,7 +70,7 @@ def check_language(query: Parameters) -> None:
 
 
 def page(query: Parameters) -> tuple[int, int]:
-    """Offset and limit."""
+    """Returns offset and limit."""
     return number(query, "offset", usual=0), number(query, "limit", usual=USUAL_LIMIT)
 
 
