@@ -53,12 +53,7 @@ DESCRIPTION = ApiDescription(
             description="One line for each problem, or JSON for clients that accept it.",
         ),
         Operation(
-            "getMetrics",
-            "GET",
-            "/metrics",
-            "Metrics for Prometheus",
-            _METRICS,
-            keys=("bearer", "basic", "session"),
+            "getMetrics", "GET", "/metrics", "Metrics for Prometheus", _METRICS, keys=("bearer", "basic", "session")
         ),
     ),
 )

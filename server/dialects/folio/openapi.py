@@ -277,13 +277,7 @@ _EXTENSION_PAGE = _page("fileExtensions", _EXTENSION)
 _TYPES = record({"dataTypes": listed(choice(DATA_TYPES)), "totalRecords": COUNT})
 _SMALL = (
     _get("listFileExtensions", _EXTENSIONS, "List file extensions", _EXTENSION_PAGE, *_SEARCH),
-    _post(
-        "createFileExtension",
-        _EXTENSIONS,
-        "Add a file extension",
-        _made(_EXTENSION, "Added."),
-        body=_NEW_EXTENSION,
-    ),
+    _post("createFileExtension", _EXTENSIONS, "Add a file extension", _made(_EXTENSION, "Added."), body=_NEW_EXTENSION),
     _post(
         "restoreFileExtensions",
         f"{_EXTENSIONS}/restore/default",
@@ -429,26 +423,11 @@ _JOBS = (
         _one(_JOB),
         body=bodies.FolioProfile,
     ),
-    _post(
-        "addRecords",
-        JOB + "/records",
-        "Add records to a job execution",
-        _ACCEPTED,
-        body=bodies.FolioRecords,
-    ),
+    _post("addRecords", JOB + "/records", "Add records to a job execution", _ACCEPTED, body=bodies.FolioRecords),
     _delete(
-        "cancelJobExecution",
-        JOB + "/records",
-        "Cancel a job execution",
-        _done("Canceled; rows that were stored stay."),
+        "cancelJobExecution", JOB + "/records", "Cancel a job execution", _done("Canceled; rows that were stored stay.")
     ),
-    _get(
-        "listJobProfiles",
-        PROFILES,
-        "List job profiles",
-        _page("jobProfiles", documents.FolioJobProfile),
-        *_PAGE,
-    ),
+    _get("listJobProfiles", PROFILES, "List job profiles", _page("jobProfiles", documents.FolioJobProfile), *_PAGE),
     _get("getJobProfile", PROFILES + "/{profile}", "Show a job profile", _one(documents.FolioJobProfile)),
 )
 

@@ -149,13 +149,7 @@ _CHANGES = tuple(
 )
 _TOOLS = (
     _operation(
-        "listTransactions",
-        "GET",
-        _TRANSACTIONS,
-        "List transactions, newest first",
-        _SUMMARIES,
-        *_PAGE,
-        _HIERARCHY,
+        "listTransactions", "GET", _TRANSACTIONS, "List transactions, newest first", _SUMMARIES, *_PAGE, _HIERARCHY
     ),
     _operation(
         "getTransaction",

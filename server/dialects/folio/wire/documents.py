@@ -9,8 +9,7 @@ from server.dialects.folio.wire.bodies import STATUSES, UI_STATUS, DataType, Job
 from server.engine.documents import Count
 
 Date = Annotated[
-    str,
-    Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+0000$", examples=["2026-03-01T09:30:00.000+0000"]),
+    str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+0000$", examples=["2026-03-01T09:30:00.000+0000"])
 ]
 Second = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-03-01T09:40:00Z"])]
 Id = Annotated[str, Field(examples=["67dfac11-1caf-4470-9ad1-d533f6360bdd"])]
