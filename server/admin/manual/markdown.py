@@ -15,6 +15,20 @@ from markupsafe import Markup
 Address = Callable[[str], str | None]
 """Returns where a link of the text leads on the site; None where it leads nowhere there."""
 
+_CAPTIONS = {
+    "model": "The model",
+    "process": "The process",
+    "control": "The control file",
+    "instructions": "Instructions",
+    "input": "A file",
+    "rows": "Rows of {}",
+    "messages": "In the log",
+    "wrong": "With mistakes",
+    "says": "The check says",
+    "file": "{}",
+    "same": "{}",
+    "module": "{}.py",
+}
 _NOT_IN_ANCHORS = re.compile(r"[^\w\- ]")
 
 
@@ -66,8 +80,15 @@ def _markdown() -> MarkdownIt:
 
 
 def _code(tokens: Sequence[Token], index: int, *_: Any) -> str:
-    """A block that scrolls on its own, and that a keyboard can scroll too."""
-    return f'<pre tabindex="0"><code>{escape(tokens[index].content)}</code></pre>\n'
+    """Returns a block that scrolls on its own, and that a keyboard can scroll too, under what it is."""
+    code = f'<pre tabindex="0"><code>{escape(tokens[index].content)}</code></pre>\n'
+    caption = _caption(*tokens[index].info.split()[1:])
+    return f'<figure>\n<figcaption class="soft">{escape(caption)}</figcaption>\n{code}</figure>\n' if caption else code
+
+
+def _caption(role: str = "", of: str = "", *_: str) -> str:
+    """Returns what a block is, in words: the manual says it behind the fence, where code hosts do not show it."""
+    return _CAPTIONS.get(role, "").format(of)
 
 
 def _with_anchors(tokens: Sequence[Token]) -> Iterator[Heading]:

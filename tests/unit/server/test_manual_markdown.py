@@ -43,6 +43,12 @@ def test_code_scrolls_and_stays_as_it_is() -> None:
     )
 
 
+def test_code_of_an_example_says_what_it_is() -> None:
+    shown = html("```json rows <b>\n{}\n```\n")
+    assert '<figcaption class="soft">Rows of &lt;b&gt;</figcaption>' in shown
+    assert "figcaption" not in html("```sh run\nls\n```\n")
+
+
 def test_a_table_scrolls() -> None:
     assert html("| a |\n|---|\n| b |\n").startswith('<div class="scroll" tabindex="0">\n<table>')
 
