@@ -52,10 +52,10 @@ def create(
 ) -> None:
     """Create a key and print it, alone, on stdout: it cannot be shown again."""
 
+    until = datetime.now(UTC) + duration(expires, "--expires") if expires else None
     unknown = next((name for name in scope if name not in SCOPES), None)
     if unknown is not None:
         raise typer.BadParameter(f"unknown scope {unknown!r}; the scopes are {', '.join(SCOPES)}", param_hint="--scope")
-    until = datetime.now(UTC) + duration(expires, "--expires") if expires else None
 
     async def work(engine: Engine) -> None:
         _, secret = await engine.keys.create(name, scope, tenant or (), until)
