@@ -55,7 +55,6 @@ from storage.catalog.base import Batch
 from storage.catalog.sql import secrets
 from storage.errors import StorageError
 from storage.opening import Storage, open_storage, refers_to
-from storage.queues import jobs as sql
 from storage.queues.base import FINAL
 from storage.records.base import Row
 
@@ -110,7 +109,7 @@ class Engine:
         mails = Mail(self.batches, self.jobs, mail)
         places = {MAIL: mails.place, CALLBACK: self._callbacks.place}
         self.errands = Errands(storage, clock, {MAIL: mails, CALLBACK: self._callbacks}, places)
-        self.schedules = Schedules(storage.catalog, self.jobs, clock)
+        self.schedules = Schedules(storage.catalog, storage.queue, self.jobs, clock)
         self.control_files = ControlFiles(storage.catalog, storage.blobs)
         self.proposals = Proposals(
             storage.catalog,
@@ -139,11 +138,11 @@ class Engine:
         storage, clock = self._storage, self._clock
         self.authoring = Authoring(self.definitions, clock)
         self.catalogue = Catalogue(storage.records, storage.catalog, self.definitions, self.jobs)
-        self.browsing = Browsing(storage.catalog, storage.blobs)
+        self.browsing = Browsing(storage.catalog, storage.queue, storage.blobs)
         self.copying = Copying(storage.catalog, clock)
         self.failures = Failures(storage.catalog)
         self.reissue = Reissue(storage.catalog, storage.blobs)
-        self.feed = Feed(storage.catalog, clock)
+        self.feed = Feed(storage.catalog, storage.queue, clock)
         self.records = Records(storage.records, self.definitions)
         self.summaries = Summaries(storage.catalog, self.definitions, self.control_files)
 
@@ -166,7 +165,8 @@ class Engine:
     def _forget_ended(self) -> None:
         """Whoever ended a job may have died before its checkpoint was dropped; one that stays does no harm."""
         ids = self._storage.records.begun()
-        found = self._storage.catalog.read_now(lambda connection: [sql.get(connection, id) for id in ids])
+        queue = self._storage.queue
+        found = self._storage.catalog.read_now(lambda connection: [queue.get(connection, id) for id in ids])
         try:
             for job in found:
                 if job is not None and job.state in FINAL:

@@ -1,12 +1,12 @@
-"""What goes on in the queue, as functions of a `Connection`; an index answers each, however long the queue is."""
+"""What runs, waits, comes and has ended, as functions of a `Connection` (see `JobReads`)."""
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, literal, literal_column, select, tuple_
 
-from storage.queues.base import Job
+from storage.queues.base import DueCursor, Job, Waiting
 from storage.queues.jobs import in_order
 from storage.queues.tables import jobs
 
@@ -14,22 +14,7 @@ _QUEUED = jobs.c.state == "queued"
 _SOME_FAILED = jobs.c.count_failed > literal_column("0")  # to the letter as in the index
 
 
-class Place(NamedTuple):
-    """Where a page of what comes has ended."""
-
-    due: datetime
-    id: str
-
-
-class Waiting(NamedTuple):
-    """How many jobs are due and wait, counted up to a limit, and since when the first of them is due."""
-
-    number: int
-    oldest: datetime | None
-
-
-def running(connection: Connection, modes: Collection[str], limit: int) -> list[Job]:
-    """Begun first, first."""
+def running(connection: Connection, modes: Collection[str], limit: int | None = None) -> list[Job]:
     return in_order(connection, jobs.c.state == "running", jobs.c.mode.in_(modes), by=[jobs.c.started], limit=limit)
 
 
@@ -39,8 +24,7 @@ def waiting(connection: Connection, modes: Collection[str], now: datetime, most:
     return Waiting(number, connection.execute(due.order_by(jobs.c.due).limit(1)).scalar())
 
 
-def coming(connection: Connection, now: datetime, limit: int, after: Place | None = None) -> list[Job]:
-    """Jobs of every mode that are due later, by time."""
+def coming(connection: Connection, now: datetime, limit: int, after: DueCursor | None = None) -> list[Job]:
     page: tuple[ColumnElement[bool], ...] = (jobs.c.due > now,)
     if after is not None:
         place = tuple_(literal(after.due, jobs.c.due.type), after.id)  # as the column has it
@@ -49,19 +33,16 @@ def coming(connection: Connection, now: datetime, limit: int, after: Place | Non
 
 
 def late(connection: Connection, now: datetime, limit: int) -> list[Job]:
-    """Jobs that were to run at a time which has come, and still wait; by time."""
     overdue: tuple[ColumnElement[bool], ...] = (_QUEUED, jobs.c.due <= now, jobs.c.due > jobs.c.created)
     return in_order(connection, *overdue, by=[jobs.c.due, jobs.c.id], limit=limit)
 
 
 def ended_lately(connection: Connection, modes: Collection[str], limit: int) -> list[Job]:
-    """Ended last, first."""
     by: list[ColumnElement[Any]] = [jobs.c.finished.desc()]
     return in_order(connection, jobs.c.finished.is_not(None), jobs.c.mode.in_(modes), by=by, limit=limit)
 
 
 def failed_lately(connection: Connection, modes: Collection[str], limit: int) -> list[Job]:
-    """Those that failed, or that had failed records; ended last, first."""
     by: list[ColumnElement[Any]] = [jobs.c.finished.desc()]
     wanted = jobs.c.mode.in_(modes)
     failed = in_order(connection, jobs.c.state == "failed", wanted, by=by, limit=limit)

@@ -8,9 +8,9 @@ import secrets
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Select
 
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 FinalState = Literal["done", "failed", "cancelled"]
@@ -87,6 +87,20 @@ class Job:
     fraction: float | None = None  # of its input that it has read, 0 to 1; None where nobody can tell
 
 
+class DueCursor(NamedTuple):
+    """Where a page of coming jobs has ended."""
+
+    due: datetime
+    id: str
+
+
+class Waiting(NamedTuple):
+    """How many jobs are due and wait, counted up to a limit, and since when the first of them is due."""
+
+    number: int
+    oldest: datetime | None
+
+
 class Abandoned(Protocol):
     """Called with a job that was given up: it is `failed` already, in the same transaction."""
 
@@ -102,7 +116,78 @@ def ignore_abandoned(connection: Connection, job: Job) -> None:
     """For callers to whom a job that was given up needs no more than its own state."""
 
 
-class JobQueue(Protocol):
+class JobReads(Protocol):
+    """What is in the queue, as the caller's transaction sees it. An index answers each, however long the queue is.
+
+    With `modes`, only jobs of one of these modes are looked at.
+
+    * `get` returns a job, or None.
+    * `find` returns a page of jobs, newest first; `before` is the id of the last of the page before.
+    * `running` returns jobs that run, oldest start first.
+    * `waiting` counts the queued jobs that are due, `most` at most, and says since when the first of them is.
+    * `coming` returns queued jobs that are due later, by time; `after` is where the page before ended.
+    * `late` returns queued jobs that were put for a later time, which has come; by time.
+    * `ended_lately` returns ended jobs, most recent first; `failed_lately` those of them that failed, or had failed
+      records.
+    * `ended_since` returns jobs that ended then or later, in the order they ended; `after` is the last of the page
+      before, and `since` its end.
+    * `changed` returns the jobs that run, jobs whose state is not the `known` one among those made or ended since then,
+      and jobs that are known to run and do so no more; in the order they were made.
+    * `number_by_sort` returns how many jobs there are by state, mode and kind.
+    * `next_due` returns when the next queued job may start.
+    * `ids_in` makes a query of the ids of jobs in these states, for conditions on other tables of the transaction.
+    """
+
+    def get(self, connection: Connection, job: str) -> Job | None: ...
+
+    def find(
+        self,
+        connection: Connection,
+        *,
+        batch: int | None = None,
+        process: str | None = None,
+        kind: str | None = None,
+        mode: str | None = None,
+        states: Collection[JobState] = (),
+        before: str | None = None,
+        limit: int = 50,
+    ) -> list[Job]: ...
+
+    def running(self, connection: Connection, modes: Collection[str], limit: int | None = None) -> list[Job]: ...
+
+    def waiting(self, connection: Connection, modes: Collection[str], now: datetime, most: int) -> Waiting: ...
+
+    def coming(
+        self, connection: Connection, now: datetime, limit: int, after: DueCursor | None = None
+    ) -> list[Job]: ...
+
+    def late(self, connection: Connection, now: datetime, limit: int) -> list[Job]: ...
+
+    def ended_lately(self, connection: Connection, modes: Collection[str], limit: int) -> list[Job]: ...
+
+    def failed_lately(self, connection: Connection, modes: Collection[str], limit: int) -> list[Job]: ...
+
+    def ended_since(
+        self,
+        connection: Connection,
+        modes: Collection[str],
+        since: datetime,
+        after: str | None = None,
+        limit: int = 200,
+    ) -> list[Job]: ...
+
+    def changed(
+        self, connection: Connection, modes: Collection[str], since: datetime, known: Mapping[str, str]
+    ) -> list[Job]: ...
+
+    def number_by_sort(self, connection: Connection) -> dict[tuple[str, str, str], int]: ...
+
+    def next_due(self, connection: Connection) -> datetime | None: ...
+
+    def ids_in(self, states: Collection[JobState]) -> Select[Any]: ...
+
+
+class JobQueue(JobReads, Protocol):
     """The time of day is always handed in; no method asks what time it is.
 
     * `put` adds a job in the caller's transaction: it exists if and only if that transaction commits.

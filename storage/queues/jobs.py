@@ -152,11 +152,6 @@ def ids_in(states: Collection[JobState]) -> Select[Any]:
     return select(jobs.c.id).where(jobs.c.state.in_(states))
 
 
-def count_by_state(connection: Connection) -> dict[str, int]:
-    query = select(jobs.c.state, func.count()).group_by(jobs.c.state)
-    return {row[0]: row[1] for row in connection.execute(query)}
-
-
 def next_due(connection: Connection) -> datetime | None:
     """When the next queued job may start."""
     return connection.execute(select(func.min(jobs.c.due)).where(jobs.c.state == "queued")).scalar()

@@ -1,4 +1,4 @@
-"""The queue on the catalog's database: SQL in `jobs`, waiting and waking here."""
+"""The queue on the catalog's database: SQL in `jobs`, `agenda`, `news` and `census`, waiting and waking here."""
 
 import asyncio
 from collections.abc import Callable, Collection
@@ -8,7 +8,7 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
-from storage.queues import jobs
+from storage.queues import agenda, census, jobs, news
 from storage.queues.base import (
     LONGEST_PAUSE,
     Abandoned,
@@ -39,6 +39,20 @@ class Transactions(Protocol):
 
 class SqliteQueue:
     """Implements `storage.queues.base.JobQueue`; the contract is there. One event loop waits on one queue."""
+
+    get = staticmethod(jobs.get)
+    find = staticmethod(jobs.find)
+    next_due = staticmethod(jobs.next_due)
+    ids_in = staticmethod(jobs.ids_in)
+    running = staticmethod(agenda.running)
+    waiting = staticmethod(agenda.waiting)
+    coming = staticmethod(agenda.coming)
+    late = staticmethod(agenda.late)
+    ended_lately = staticmethod(agenda.ended_lately)
+    failed_lately = staticmethod(agenda.failed_lately)
+    ended_since = staticmethod(news.ended_since)
+    changed = staticmethod(news.changed)
+    number_by_sort = staticmethod(census.census)
 
     def __init__(self, database: Transactions, leases: Leases | None = None) -> None:
         self._database = database

@@ -36,7 +36,7 @@ def end(catalog: Database, job: Job, at: datetime) -> None:
 
 def look(catalog: Database, since: datetime, **known: str) -> list[tuple[str, str]]:
     names = {name.replace("_", "-"): state for name, state in known.items()}
-    return [(job.id, job.state) for job in catalog.read_now(news.look, MODES, since, names)]
+    return [(job.id, job.state) for job in catalog.read_now(news.changed, MODES, since, names)]
 
 
 def test_ids_sort_by_the_moment_they_were_made() -> None:
@@ -74,7 +74,7 @@ def test_other_modes_are_no_news(catalog: Database) -> None:
     errand = put(catalog, NOW, mode="errand")
     end(catalog, errand, NOW)
     assert look(catalog, NOW - SECOND) == []
-    assert catalog.read_now(news.ended, MODES, NOW - SECOND) == []
+    assert catalog.read_now(news.ended_since, MODES, NOW - SECOND) == []
 
 
 def test_ends_come_in_their_order_page_by_page(catalog: Database) -> None:
@@ -85,7 +85,7 @@ def test_ends_come_in_their_order_page_by_page(catalog: Database) -> None:
     late = [(seconds, job.id) for seconds, job in zip(ends, made, strict=True) if seconds]
     found: list[str] = []
     since, last = NOW + SECOND, None
-    while page := catalog.read_now(lambda c, s=since, a=last: news.ended(c, MODES, s, a, limit=2)):
+    while page := catalog.read_now(lambda c, s=since, a=last: news.ended_since(c, MODES, s, a, limit=2)):
         found += [job.id for job in page]
         assert page[-1].finished is not None
         since, last = page[-1].finished, page[-1].id
@@ -97,10 +97,9 @@ READS: dict[str, Callable[[Connection], Any]] = {
     "jobs before": lambda c: jobs.find(c, before=new_job_id(NOW)),
     "jobs in a state": lambda c: jobs.find(c, states=["done"], before=new_job_id(NOW)),
     "jobs of a process": lambda c: jobs.find(c, process="people"),
-    "running": lambda c: news.running(c, MODES),
-    "look": lambda c: news.look(c, MODES, NOW, {"x": "running"}),
-    "ended": lambda c: news.ended(c, MODES, NOW),
-    "ended after": lambda c: news.ended(c, MODES, NOW, new_job_id(NOW)),
+    "look": lambda c: news.changed(c, MODES, NOW, {"x": "running"}),
+    "ended": lambda c: news.ended_since(c, MODES, NOW),
+    "ended after": lambda c: news.ended_since(c, MODES, NOW, new_job_id(NOW)),
 }
 
 

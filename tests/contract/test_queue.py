@@ -1,15 +1,14 @@
 """The contract of a JobQueue (storage/queues/base.py): one test for each sentence."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection
 
-from storage.queues import jobs
-from storage.queues.base import LONGEST_PAUSE, Counts, Job, NewJob, new_job_id
+from storage.queues.base import LONGEST_PAUSE, Counts, DueCursor, Job, NewJob, new_job_id
 from tests.support.backends import QUEUES, OpenQueue
 
 NOW = datetime(2025, 3, 1, 9, 30, tzinfo=UTC)
@@ -36,7 +35,7 @@ async def put(store: OpenQueue, now: datetime = NOW, **values: object) -> Job:
 
 
 async def get(store: OpenQueue, job: Job) -> Job:
-    found = await store.catalog.read(jobs.get, job.id)
+    found = await store.catalog.read(store.queue.get, job.id)
     assert found is not None
     return found
 
@@ -166,7 +165,7 @@ async def test_a_job_without_attempts_left_fails_and_is_told_in_the_same_transac
     other = await put(store, NOW + timedelta(hours=1), due=NOW)
 
     def abandoned(connection: Connection, job: Job) -> None:
-        told.append((job.id, job.state, jobs.get(connection, job.id) == job))
+        told.append((job.id, job.state, store.queue.get(connection, job.id) == job))
 
     await claim(store, "a")
     await store.queue.release(lost.id, "a", NOW)
@@ -411,12 +410,110 @@ async def test_wait_ends_after_its_time_and_not_before(store: OpenQueue) -> None
 async def test_find_filters_and_pages_newest_first(store: OpenQueue) -> None:
     made = [await put(store, NOW + timedelta(seconds=n), process=str(n % 2)) for n in range(6)]
     odd = [job.id for job in reversed(made) if job.process == "1"]
-    page = await store.catalog.read(jobs.find, process="1", limit=2)
-    rest = await store.catalog.read(jobs.find, process="1", before=page[-1].id)
+    page = await store.catalog.read(store.queue.find, process="1", limit=2)
+    rest = await store.catalog.read(store.queue.find, process="1", before=page[-1].id)
     assert [job.id for job in page + rest] == odd
-    assert await store.catalog.read(jobs.find, states=["done"]) == []
-    assert await store.catalog.read(jobs.count_by_state) == {"queued": 6}
-    assert await store.catalog.read(jobs.next_due) == NOW
+    assert await store.catalog.read(store.queue.find, states=["done"]) == []
+
+
+MODES = ("import", "dry-run")
+
+
+async def ids(store: OpenQueue, read: Callable[..., Sequence[Job]], *args: object) -> list[str]:
+    return [job.id for job in await store.catalog.read(read, *args)]
+
+
+async def ended(store: OpenQueue, seconds: float, state: str = "done", failed: int = 0) -> Job:
+    job = await put(store, NOW + timedelta(seconds=seconds), max_attempts=9, priority=9)
+    assert await claim(store, now=NOW + timedelta(seconds=seconds)) == job.id
+    counts = Counts(read=failed, failed=failed)
+    at = NOW + timedelta(seconds=seconds)
+    assert await store.catalog.write(store.queue.finish, job.id, "a", state, at, counts=counts)
+    return job
+
+
+async def test_get_answers_none_for_a_job_that_is_not_there(store: OpenQueue) -> None:
+    assert await store.catalog.read(store.queue.get, "none") is None
+
+
+async def test_running_returns_the_oldest_start_first(store: OpenQueue) -> None:
+    late = await put(store)
+    soon = await put(store, priority=1)
+    await put(store, mode="errand", priority=2)
+    started = [await claim(store, now=NOW + timedelta(seconds=second)) for second in range(3)]
+    assert started[1:] == [soon.id, late.id]
+    assert await ids(store, store.queue.running, MODES) == [soon.id, late.id]
+    assert await ids(store, store.queue.running, MODES, 1) == [soon.id]
+
+
+async def test_waiting_counts_what_is_due_and_says_since_when(store: OpenQueue) -> None:
+    assert await store.catalog.read(store.queue.waiting, MODES, NOW, 9) == (0, None)
+    for seconds in (0, -5, 5):
+        await put(store, NOW + timedelta(seconds=seconds))
+    await put(store, NOW - timedelta(seconds=9), mode="errand")
+    assert await store.catalog.read(store.queue.waiting, MODES, NOW, 9) == (2, NOW - timedelta(seconds=5))
+    assert (await store.catalog.read(store.queue.waiting, MODES, NOW, 1)).number == 1
+
+
+async def test_coming_and_late_jobs_are_in_the_order_of_their_time(store: OpenQueue) -> None:
+    times = [NOW + timedelta(hours=hours) for hours in (3, 1, 2)]
+    third, first, second = [(await put(store, due=due)).id for due in times]
+    assert await ids(store, store.queue.coming, NOW, 9) == [first, second, third]
+    assert await ids(store, store.queue.coming, NOW, 9, DueCursor(times[1], first)) == [second, third]
+    assert await ids(store, store.queue.late, times[2], 9) == [first, second]
+
+
+async def test_ended_jobs_are_listed_the_most_recent_first(store: OpenQueue) -> None:
+    well, partly, failed = [
+        (await ended(store, seconds, state, rows)).id
+        for seconds, state, rows in ((1, "done", 0), (2, "done", 3), (3, "failed", 0))
+    ]
+    assert await ids(store, store.queue.ended_lately, MODES, 9) == [failed, partly, well]
+    assert await ids(store, store.queue.failed_lately, MODES, 9) == [failed, partly]
+    assert await ids(store, store.queue.ended_lately, ("errand",), 9) == []
+
+
+async def test_ended_since_pages_in_the_order_of_the_ends(store: OpenQueue) -> None:
+    first, second, third = [(await ended(store, seconds)).id for seconds in (1, 2, 3)]
+    since = NOW + timedelta(seconds=2)
+    assert await ids(store, store.queue.ended_since, MODES, NOW) == [first, second, third]
+    assert await ids(store, store.queue.ended_since, MODES, since, None, 1) == [second]
+    assert await ids(store, store.queue.ended_since, MODES, since, second) == [third]
+
+
+async def test_changed_returns_what_is_not_as_it_is_known(store: OpenQueue) -> None:
+    job = await put(store)
+    since = NOW - timedelta(seconds=1)
+    assert await ids(store, store.queue.changed, MODES, since, {}) == [job.id]
+    assert await ids(store, store.queue.changed, MODES, since, {job.id: "queued"}) == []
+    assert await claim(store) == job.id
+    assert await ids(store, store.queue.changed, MODES, PAST_LEASE, {job.id: "running"}) == [job.id]
+    await finish(store, job, "a")
+    assert await ids(store, store.queue.changed, MODES, PAST_LEASE, {job.id: "running"}) == [job.id]
+    assert await ids(store, store.queue.changed, MODES, PAST_LEASE, {job.id: "done"}) == []
+
+
+async def test_jobs_are_numbered_by_state_mode_and_kind(store: OpenQueue) -> None:
+    for mode in ("import", "import", "dry-run"):
+        await put(store, mode=mode)
+    await claim(store, modes=("dry-run",))
+    sorts = {("queued", "import", "import"): 2, ("running", "dry-run", "import"): 1}
+    assert await store.catalog.read(store.queue.number_by_sort) == sorts
+
+
+async def test_next_due_is_the_earliest_queued_job(store: OpenQueue) -> None:
+    assert await store.catalog.read(store.queue.next_due) is None
+    await put(store, due=NOW + timedelta(hours=1))
+    await put(store)
+    assert await store.catalog.read(store.queue.next_due) == NOW
+
+
+async def test_ids_in_finds_the_jobs_in_these_states(store: OpenQueue) -> None:
+    job = await put(store)
+    query = store.queue.ids_in(["queued"])
+    assert await store.catalog.read(lambda connection: list(connection.execute(query).scalars())) == [job.id]
+    await claim(store)
+    assert await store.catalog.read(lambda connection: list(connection.execute(query).scalars())) == []
 
 
 def test_job_ids_sort_in_the_order_of_their_moments() -> None:

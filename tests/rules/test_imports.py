@@ -20,6 +20,7 @@ PLANTED = {
     "storage-alone": {"storage/digest.py": "aiohttp"},
     "storage-floors": {"storage/errors.py": "storage.blobs"},
     "engine-floors": {"server/engine/uploads/planted.py": "server.engine.batches"},
+    "queue-by-its-protocol": {"server/engine/batches/planted.py": "storage.queues.jobs"},
     "vendors-apart": {"server/engine/vendors/folio/planted.py": "server.engine.vendors.voss"},
     "engine-knows-no-vendor": {"server/engine/batches/planted.py": "server.engine.vendors.folio.job_executions"},
     "mapping-floors": {"server/mapping/values/planted.py": "server.mapping.record"},

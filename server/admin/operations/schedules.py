@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from server.admin.site import Site
-from server.engine.batches.schedules import Place, Schedule
+from server.engine.batches.schedules import DueCursor, Schedule
 
 PATH = "/admin/schedules"
 PAGE = 50
@@ -47,9 +47,9 @@ def _link(found: Sequence[Schedule]) -> str | None:
     return f"{PATH}?{urlencode({'after': last.due.isoformat(), 'job': last.id})}"
 
 
-def _place(query: Mapping[str, str]) -> Place | None:
+def _place(query: Mapping[str, str]) -> DueCursor | None:
     """The first page where the address was tampered with."""
     try:
-        return Place(datetime.fromisoformat(query.get("after", "")).astimezone(UTC), query.get("job", ""))
+        return DueCursor(datetime.fromisoformat(query.get("after", "")).astimezone(UTC), query.get("job", ""))
     except (ValueError, OverflowError):
         return None

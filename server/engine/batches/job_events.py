@@ -7,12 +7,12 @@ The catalog is looked at, not this process's own doings: another process may be 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from time import monotonic
-from typing import Literal, NamedTuple
+from typing import Concatenate, Literal, NamedTuple, ParamSpec
 
 from sqlalchemy import Connection
 
@@ -22,8 +22,7 @@ from server.engine.errors import Refused
 from storage.catalog.base import Catalog
 from storage.catalog.sql import batches
 from storage.errors import StorageError
-from storage.queues import news as sql
-from storage.queues.base import FINAL, Job
+from storage.queues.base import FINAL, Job, JobQueue
 
 LISTENERS = 100  # at the same time
 LISTENERS_OF_ONE = 25  # with one key or session
@@ -34,6 +33,7 @@ _OVERLAP = timedelta(seconds=30)  # an end may be committed, and so be seen, thi
 
 _log = logging.getLogger(__name__)
 
+P = ParamSpec("P")
 Kind = Literal["queued", "started", "progress", "ended"]
 
 
@@ -120,8 +120,9 @@ class Listener:
 class Feed:
     """Watches while anybody listens."""
 
-    def __init__(self, catalog: Catalog, clock: Clock) -> None:
+    def __init__(self, catalog: Catalog, queue: JobQueue, clock: Clock) -> None:
         self._catalog = catalog
+        self._queue = queue
         self._clock = clock
         self._listeners: set[Listener] = set()
         self._watcher: asyncio.Task[None] | None = None
@@ -186,7 +187,7 @@ class Feed:
                 told.add(news.job.id)
                 yield news
         if not self._closed:
-            now = await self._catalog.read(lambda connection: _named(connection, sql.running(connection, IMPORTS)))
+            now = await self._read(self._queue.running, IMPORTS)
             for job in now.jobs:
                 yield News("started", self._place, job, now.batch(job))
         async for news in listener.news():
@@ -201,9 +202,13 @@ class Feed:
                 yield News("ended", max(after, since), job, page.batch(job))
 
     async def _page(self, since: datetime, last: str | None) -> _Seen:
-        return await self._catalog.read(
-            lambda connection: _named(connection, sql.ended(connection, IMPORTS, since, last))
-        )
+        return await self._read(self._queue.ended_since, IMPORTS, since, last)
+
+    async def _read(
+        self, query: Callable[Concatenate[Connection, P], list[Job]], *args: P.args, **kwargs: P.kwargs
+    ) -> _Seen:
+        """Runs a query of the queue, and names the batches of the jobs that it finds."""
+        return await self._catalog.read(lambda connection: _named(connection, query(connection, *args, **kwargs)))
 
     async def _watch(self) -> None:
         while True:
@@ -217,9 +222,7 @@ class Feed:
         now = self._clock()
         since = now - _OVERLAP
         known = {id: known.job.state for id, known in self._known.items()}
-        seen = await self._catalog.read(
-            lambda connection: _named(connection, sql.look(connection, IMPORTS, since, known))
-        )
+        seen = await self._read(self._queue.changed, IMPORTS, since, known)
         time = monotonic()
         for job in seen.jobs:
             for news in self._changes(job, seen.batch(job), time):

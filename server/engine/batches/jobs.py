@@ -10,7 +10,6 @@ from server.engine.clock import Clock
 from server.engine.errors import JobNotFound
 from storage.catalog.base import Catalog, LogLine, Outcome, OutcomeStatus
 from storage.catalog.sql import journal
-from storage.queues import jobs as sql
 from storage.queues.base import FINAL, Job, JobState
 
 _WATCH_EVERY = 0.25  # seconds; another process may be the one that runs the job
@@ -25,7 +24,7 @@ class Jobs:
         self._ended: dict[str, asyncio.Event] = {}
 
     async def get(self, id: str) -> Job:
-        job = await self._catalog.read(sql.get, id)
+        job = await self._catalog.read(self._queue.get, id)
         if job is None:
             raise JobNotFound(id)
         return job
@@ -41,7 +40,7 @@ class Jobs:
     ) -> Sequence[Job]:
         """Newest first."""
         return await self._catalog.read(
-            sql.find, batch=batch, process=process, states=states, before=before, limit=limit
+            self._queue.find, batch=batch, process=process, states=states, before=before, limit=limit
         )
 
     async def log(self, id: str, *, after: int = -1, limit: int | None = None) -> Sequence[LogLine]:
@@ -87,7 +86,7 @@ class Jobs:
             self._ended[id].set()
 
     def _cancel(self, connection: Connection, id: str) -> Job | None:
-        before, now = sql.get(connection, id), self._clock()
+        before, now = self._queue.get(connection, id), self._clock()
         job = self._queue.cancel(connection, id, now)
         if before is not None and before.state == "queued" and job is not None and job.mode in IMPORTS:
             self._lifecycle.cancel(connection, job, now)

@@ -17,9 +17,9 @@ from storage.catalog.sql.batch_search import WINDOW as WINDOW
 from storage.catalog.sql.batch_search import Searched as Searched
 from storage.catalog.sql.batch_search import Wanted as Wanted
 from storage.errors import BlobMissing
-from storage.queues import jobs
 from storage.queues.base import FINAL as FINAL
 from storage.queues.base import Job as Job
+from storage.queues.base import JobQueue
 
 LOG_WINDOW = 20_000
 
@@ -44,20 +44,22 @@ class LogPage:
 
 
 class Browsing:
-    def __init__(self, catalog: Catalog, blobs: BlobStore) -> None:
+    def __init__(self, catalog: Catalog, queue: JobQueue, blobs: BlobStore) -> None:
         self._catalog = catalog
+        self._queue = queue
         self._blobs = blobs
 
     async def batches(self, wanted: Wanted, *, before: int | None = None, limit: int = 50) -> BatchPage:
         def read(connection: Connection) -> BatchPage:
             found = batch_search.search(connection, wanted, before, limit)
-            return BatchPage(found.batches, _jobs_of(connection, found.batches), found.further, found.looked)
+            jobs = _jobs_of(connection, self._queue, found.batches)
+            return BatchPage(found.batches, jobs, found.further, found.looked)
 
         return await self._catalog.read(read)
 
     async def jobs_of(self, batches: Collection[Batch]) -> Mapping[int, Job]:
         """The jobs of batches, by the number of the batch: a state alone does not say how an import went."""
-        return await self._catalog.read(_jobs_of, batches)
+        return await self._catalog.read(_jobs_of, self._queue, batches)
 
     async def matching(self, wanted: Wanted, *, before: int | None = None, limit: int = 50) -> Searched:
         """The same batches without their jobs."""
@@ -96,6 +98,6 @@ class Browsing:
         return await self._catalog.read(read)
 
 
-def _jobs_of(connection: Connection, batches: Collection[Batch]) -> Mapping[int, Job]:
-    found = {batch.id: jobs.get(connection, batch.job) for batch in batches if batch.job}
+def _jobs_of(connection: Connection, queue: JobQueue, batches: Collection[Batch]) -> Mapping[int, Job]:
+    found = {batch.id: queue.get(connection, batch.job) for batch in batches if batch.job}
     return {id: job for id, job in found.items() if job is not None}

@@ -13,9 +13,8 @@ from storage.catalog.base import Batch, Catalog
 from storage.catalog.sql import batches, keys
 from storage.catalog.voss import transactions
 from storage.catalog.voss.rows import Transaction
-from storage.queues import agenda
-from storage.queues.agenda import Place as Place
-from storage.queues.base import Job
+from storage.queues.base import DueCursor as DueCursor
+from storage.queues.base import Job, JobQueue
 
 LATE_AFTER = timedelta(seconds=60)
 _MOST_LATE = 50
@@ -56,27 +55,28 @@ class Schedule:
         return self.now - self.job.due > LATE_AFTER
 
     @property
-    def place(self) -> Place:
+    def place(self) -> DueCursor:
         """Where the next page begins."""
-        return Place(self.job.due, self.job.id)
+        return DueCursor(self.job.due, self.job.id)
 
 
 class Schedules:
-    def __init__(self, catalog: Catalog, jobs: Jobs, clock: Clock) -> None:
+    def __init__(self, catalog: Catalog, queue: JobQueue, jobs: Jobs, clock: Clock) -> None:
         self._catalog = catalog
+        self._queue = queue
         self._jobs = jobs
         self._clock = clock
 
-    async def coming(self, *, after: Place | None = None, limit: int = 50) -> Sequence[Schedule]:
+    async def coming(self, *, after: DueCursor | None = None, limit: int = 50) -> Sequence[Schedule]:
         """By time; `after` is the place of the last one of the page before."""
         now = self._clock()
-        return await self._catalog.read(coming, now, limit, after)
+        return await self._catalog.read(coming, self._queue, now, limit, after)
 
     async def overdue(self) -> Sequence[Schedule]:
         """Those whose time has come and that still wait, some fifty of them."""
         now = self._clock()
         return await self._catalog.read(
-            lambda c: [_described(c, job, now) for job in agenda.late(c, now, _MOST_LATE)],
+            lambda c: [_described(c, job, now) for job in self._queue.late(c, now, _MOST_LATE)],
         )
 
     async def cancel(self, job: str) -> Job:
@@ -86,8 +86,10 @@ class Schedules:
         return await self._jobs.cancel(job)
 
 
-def coming(connection: Connection, now: datetime, limit: int, after: Place | None = None) -> list[Schedule]:
-    return [_described(connection, job, now) for job in agenda.coming(connection, now, limit, after)]
+def coming(
+    connection: Connection, queue: JobQueue, now: datetime, limit: int, after: DueCursor | None = None
+) -> list[Schedule]:
+    return [_described(connection, job, now) for job in queue.coming(connection, now, limit, after)]
 
 
 def _described(connection: Connection, job: Job, now: datetime) -> Schedule:

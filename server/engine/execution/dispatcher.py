@@ -27,7 +27,6 @@ from server.engine.supervision import keep_going
 from server.logs import format_in_force
 from storage.errors import StorageError
 from storage.opening import Storage
-from storage.queues import jobs
 from storage.queues.base import FINAL, Job
 
 _MOST_DOUBLINGS = 6  # of the pause before a job is tried again: about five minutes
@@ -243,7 +242,7 @@ class Dispatcher:
         return found is not None and found.state in FINAL
 
     async def _found(self, job: Job) -> Job | None:
-        return await self._storage.catalog.read(jobs.get, job.id)
+        return await self._storage.catalog.read(self._storage.queue.get, job.id)
 
     async def _settle(self, job: Job, owner: str, verdict: Verdict) -> Job | None:
         """Gives the job back or lets it end; the job as it is then."""
@@ -276,7 +275,7 @@ class Dispatcher:
     def _fail(self, connection: Connection, job: Job, owner: str, verdict: Verdict, now: datetime) -> None:
         queue = self._storage.queue
         if queue.finish(connection, job.id, owner, "failed", now, error=verdict.message):
-            ended = jobs.get(connection, job.id)
+            ended = self._storage.queue.get(connection, job.id)
             assert ended is not None  # it has just been written
             self._lifecycle.give_up(connection, ended, now)
 

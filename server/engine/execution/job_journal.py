@@ -15,7 +15,6 @@ from server.engine.execution.tally import Account
 from storage.catalog.base import Batch, BatchFile, Catalog
 from storage.catalog.sql import batches, journal, proposals
 from storage.errors import Superseded
-from storage.queues import jobs as sql
 from storage.queues.base import Counts, FinalState, Job
 
 _PROGRESS_EVERY = 0.5  # seconds between two notes of how far a run without messages is
@@ -51,13 +50,13 @@ class Ledger:
         return None if batch is None else batch.identifier
 
     def is_cancelled(self) -> bool:
-        job = self._catalog.read_now(sql.get, self._job.id)
+        job = self._catalog.read_now(self._queue.get, self._job.id)
         return job is None or job.cancel_requested
 
     def account(self) -> Account:
         """As far as the job is known to have come, for a run that ends before it could look at its checkpoint."""
         job, position = self._catalog.read_now(
-            lambda c: (sql.get(c, self._job.id), journal.next_position(c, self._job.id))
+            lambda c: (self._queue.get(c, self._job.id), journal.next_position(c, self._job.id))
         )
         counted = job or self._job
         account = Account(errors=counted.errors, position=position, fraction=counted.fraction, clock=self._clock)
@@ -124,7 +123,7 @@ class Ledger:
 
     def _write_own(self, operation: Callable[[Connection], None]) -> None:
         def write(connection: Connection) -> None:
-            job = sql.get(connection, self._job.id)
+            job = self._queue.get(connection, self._job.id)
             if job is None or (job.state, job.owner) != ("running", self._owner):
                 raise Superseded(self._job.id)
             operation(connection)

@@ -27,7 +27,6 @@ from storage.errors import (
     Superseded,
 )
 from storage.opening import Storage
-from storage.queues import jobs
 from storage.queues.base import FinalState, Job
 from storage.records.base import Checkpoint, Session
 
@@ -78,7 +77,7 @@ class JobRunner:
             return _put_off(known)
 
     def _perform(self, order: Order, signals: Signals) -> Verdict:
-        job = self._storage.catalog.read_now(jobs.get, order.job)
+        job = self._storage.catalog.read_now(self._storage.queue.get, order.job)
         if job is None or job.state != "running" or job.owner != order.owner:
             return Verdict("done")
         ledger = Ledger(self._storage.catalog, self._lifecycle, job, order.owner, self._clock)

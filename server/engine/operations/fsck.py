@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from storage import integrity
 from storage.errors import BlobDamaged, BlobMissing
 from storage.opening import Storage
-from storage.queues import jobs
 from storage.records.base import Table
 
 STRANGE = (
@@ -43,7 +42,7 @@ def strangers(storage: Storage) -> Iterator[Finding]:
 
 
 def is_known(storage: Storage, job: str) -> bool:
-    return storage.catalog.read_now(jobs.get, job) is not None
+    return storage.catalog.read_now(storage.queue.get, job) is not None
 
 
 def _blobs(storage: Storage, needed: dict[str, int | None], *, deep: bool) -> Iterator[Finding]:

@@ -17,7 +17,6 @@ from server.engine.events import Event, Events, JobLeft, JobRead
 from storage.catalog.base import Batch, OutcomeStatus
 from storage.catalog.sql import batches, journal
 from storage.opening import Storage
-from storage.queues import agenda
 from storage.queues.base import Job
 
 MOST_COUNTED = 10_001  # of the jobs that wait; a person asks for no more
@@ -123,14 +122,15 @@ class Overview:
         return await self._storage.catalog.read(self._glance, now, disk)
 
     def _glance(self, connection: Connection, now: datetime, disk: Disk) -> Glance:
-        number, oldest = agenda.waiting(connection, IMPORTS, now, MOST_COUNTED)
-        running = agenda.running(connection, IMPORTS, _MOST_RUNNING)
+        queue = self._storage.queue
+        number, oldest = queue.waiting(connection, IMPORTS, now, MOST_COUNTED)
+        running = queue.running(connection, IMPORTS, _MOST_RUNNING)
         return Glance(
             running=[self._running(connection, job, now) for job in running],
             queue=Queue(number, 0.0 if oldest is None else (now - oldest).total_seconds()),
-            failed=[_failed(connection, job) for job in agenda.failed_lately(connection, IMPORTS, _LATELY)],
-            ended=[Ended(job, _batch(connection, job)) for job in agenda.ended_lately(connection, IMPORTS, _LATELY)],
-            coming=schedules.coming(connection, now, _NEXT),
+            failed=[_failed(connection, job) for job in queue.failed_lately(connection, IMPORTS, _LATELY)],
+            ended=[Ended(job, _batch(connection, job)) for job in queue.ended_lately(connection, IMPORTS, _LATELY)],
+            coming=schedules.coming(connection, queue, now, _NEXT),
             disk=disk,
             untouched=not batches.find(connection, limit=1),
         )

@@ -15,7 +15,6 @@ from server.engine.uploads.uploads import Uploads
 from server.logs import lost_lines
 from storage.errors import StorageFull
 from storage.opening import Storage
-from storage.queues import jobs
 
 PATIENCE = 3.0  # seconds for a part to answer; all are asked at once
 
@@ -104,7 +103,7 @@ class Readiness:
         return State((*problems, *self._work(), *self._unread()), (*self._refused(), *self._unlogged()))
 
     async def _read_catalog(self) -> None:
-        await self._storage.catalog.read(jobs.get, "")
+        await self._storage.catalog.read(self._storage.queue.get, "")
 
     async def _write_catalog(self) -> None:
         """Takes the lock and a transaction, and leaves nothing to write."""

@@ -10,9 +10,7 @@ from sqlalchemy import Connection
 
 from server.engine.clock import Clock
 from storage.opening import Storage
-from storage.queues import jobs
-from storage.queues.base import Counts
-from storage.queues.census import census
+from storage.queues.base import Counts, JobQueue
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +40,7 @@ class Figures:
 
     async def jobs(self, about: Collection[str] = ()) -> JobFigures:
         now = self._clock()
-        return await self._storage.catalog.read(_job_figures, now, about)
+        return await self._storage.catalog.read(_job_figures, self._storage.queue, now, about)
 
     async def disk(self) -> DiskFigures:
         return await asyncio.to_thread(self._disk)
@@ -60,11 +58,11 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _job_figures(connection: Connection, now: datetime, about: Collection[str]) -> JobFigures:
-    due = jobs.next_due(connection)
-    found = [jobs.get(connection, id) for id in about]
+def _job_figures(connection: Connection, queue: JobQueue, now: datetime, about: Collection[str]) -> JobFigures:
+    due = queue.next_due(connection)
+    found = [queue.get(connection, id) for id in about]
     return JobFigures(
-        number=census(connection),
+        number=queue.number_by_sort(connection),
         waiting_seconds=0.0 if due is None else max(0.0, (now - due).total_seconds()),
         counts={job.id: job.counts for job in found if job is not None},
     )

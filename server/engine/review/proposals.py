@@ -29,7 +29,6 @@ from storage.catalog.base import Batch, BatchFile, Catalog, Key, NewBatch
 from storage.catalog.sql import batches as sql
 from storage.catalog.sql import proposals
 from storage.catalog.sql.proposals import Decision, ProposalRow
-from storage.queues import jobs
 from storage.queues.base import FINAL, Job, JobQueue, NewJob
 
 API = "admin"
@@ -116,13 +115,13 @@ class Proposals:
 
     async def get(self, identifier: str) -> Proposal:
         """Raises BatchNotFound for a batch that is no proposal."""
-        return await self._catalog.read(_get, identifier)
+        return await self._catalog.read(_get, self._queue, identifier)
 
     async def confirm(self, identifier: str, key: Key) -> Batch:
         """The batch that imports; raises RequestInvalid where there is nothing to confirm, or no longer."""
 
         def commit(connection: Connection) -> Batch:
-            proposal = _undecided(connection, identifier)
+            proposal = _undecided(connection, self._queue, identifier)
             if proposal.job.state != "done":
                 raise RequestInvalid("this import was not checked to its end: only what was checked can be confirmed")
             if not proposal.changes:
@@ -139,7 +138,7 @@ class Proposals:
         content = await self._read_otherwise(identifier, otherwise or {})
 
         def commit(connection: Connection, control: str | None = None) -> Batch:
-            proposal = _undecided(connection, identifier)
+            proposal = _undecided(connection, self._queue, identifier)
             if not proposal.is_checked:
                 raise RequestInvalid("this import is still being checked")
             batch = self._follow(connection, proposal, key, "dry-run", "repeated", control)
@@ -158,7 +157,7 @@ class Proposals:
         """Nothing will be imported: a dry run is stopped where it is, and the files are let go."""
 
         def commit(connection: Connection) -> Proposal:
-            proposal = _undecided(connection, identifier)
+            proposal = _undecided(connection, self._queue, identifier)
             now = self._clock()
             proposals.decide(connection, proposal.batch.id, "abandoned", now)
             sql.move(connection, proposal.batch.id, ["dry-run"], "cancelled")
@@ -175,7 +174,7 @@ class Proposals:
         batch = errand.batch or 0
 
         def commit(connection: Connection) -> Sequence[object]:
-            job = jobs.get(connection, str(errand.payload.get("job")))
+            job = self._queue.get(connection, str(errand.payload.get("job")))
             if job is not None and job.state not in FINAL:
                 raise ErrandFailed("the dry run that reads the files has not stopped yet")
             sql.move(connection, batch, ["dry-run"], "cancelled")
@@ -222,17 +221,17 @@ class Proposals:
         return Plan(mode=mode, attempts=self._attempts, payload={"samples": SHOWN})
 
 
-def _get(connection: Connection, identifier: str) -> Proposal:
+def _get(connection: Connection, queue: JobQueue, identifier: str) -> Proposal:
     batch = sql.with_identifier(connection, identifier, API)
     row = None if batch is None else proposals.get(connection, batch.id)
-    job = None if batch is None or batch.job is None else jobs.get(connection, batch.job)
+    job = None if batch is None or batch.job is None else queue.get(connection, batch.job)
     if batch is None or row is None or job is None:
         raise BatchNotFound(identifier)
     return Proposal(batch, job, row, sql.files(connection, batch.id))
 
 
-def _undecided(connection: Connection, identifier: str) -> Proposal:
-    proposal = _get(connection, identifier)
+def _undecided(connection: Connection, queue: JobQueue, identifier: str) -> Proposal:
+    proposal = _get(connection, queue, identifier)
     if proposal.row.decision is not None:
         raise RequestInvalid(_SAID[proposal.row.decision])
     return proposal

@@ -14,34 +14,26 @@ from sqlalchemy import (
     Select,
     bindparam,
     case,
-    column,
     func,
     insert,
     literal,
     or_,
     select,
-    table,
     update,
 )
 
 from storage.catalog.folio.execution_rows import FINAL, NOT_BEGUN, Chunk, Execution, Filters, NewExecution
 from storage.catalog.tables import batches, job_executions, job_rounds, record_chunks
+from storage.queues.tables import jobs
 from storage.schema import Moment, many, one
 
-_COUNTS = ("count_read", "count_failed")
-# the queue's table; it lies in the same database, and the two packages do not import each other
-_jobs = table(
-    "jobs",
-    *(column("id"), column("batch"), column("state"), column("finished", Moment())),
-    *(column(name) for name in _COUNTS),
-)
 _e = job_executions.c
 _RUNNING = "PARSING_IN_PROGRESS"
 
 
 def _done() -> Any:
     """What the jobs of each execution have come to."""
-    state = _jobs.c.state
+    state = jobs.c.state
 
     def count(*states: str) -> ColumnElement[int]:
         return func.sum(case((state.in_(states), 1), else_=0))
@@ -53,11 +45,11 @@ def _done() -> Any:
             count("queued", "running").label("active"),
             count("failed").label("broken"),
             count("cancelled").label("cancelled"),
-            func.sum(_jobs.c.count_read).label("read"),
-            func.sum(_jobs.c.count_failed).label("failed"),
-            func.max(_jobs.c.finished).label("finished"),
+            func.sum(jobs.c.count_read).label("read"),
+            func.sum(jobs.c.count_failed).label("failed"),
+            func.max(jobs.c.finished).label("finished"),
         )
-        .join(_jobs, _jobs.c.batch == job_rounds.c.batch)
+        .join(jobs, jobs.c.batch == job_rounds.c.batch)
         .group_by(job_rounds.c.execution)
         .subquery("done")
     )
@@ -216,8 +208,8 @@ def has_rounds(connection: Connection, execution: str) -> bool:
 
 def jobs_of(connection: Connection, execution: str) -> list[str]:
     """The jobs of its rounds, those first that came first."""
-    query = select(_jobs.c.id).join(job_rounds, job_rounds.c.batch == _jobs.c.batch)
-    return list(connection.execute(query.where(job_rounds.c.execution == execution).order_by(_jobs.c.id)).scalars())
+    query = select(jobs.c.id).join(job_rounds, job_rounds.c.batch == jobs.c.batch)
+    return list(connection.execute(query.where(job_rounds.c.execution == execution).order_by(jobs.c.id)).scalars())
 
 
 def has_chunk(connection: Connection, execution: str, id: str) -> bool:

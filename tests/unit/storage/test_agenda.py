@@ -10,7 +10,7 @@ from sqlalchemy import Connection, event
 from storage.database import Database
 from storage.opening import open_catalog
 from storage.queues import agenda, jobs
-from storage.queues.base import Counts, FinalState, NewJob
+from storage.queues.base import Counts, DueCursor, FinalState, NewJob
 
 NOW = datetime(2031, 5, 1, tzinfo=UTC)
 MODES = ("import", "dry-run")
@@ -49,7 +49,7 @@ def test_what_is_due_waits_and_what_is_due_later_comes(catalog: Database) -> Non
         assert agenda.waiting(c, MODES, NOW, 1).number == 1
         assert [job.id for job in agenda.late(c, NOW, 10)] == [overdue]
         assert [job.id for job in agenda.coming(c, NOW, 10)] == [first, second]
-        assert [job.id for job in agenda.coming(c, NOW, 10, agenda.Place(LATER, first))] == [second]
+        assert [job.id for job in agenda.coming(c, NOW, 10, DueCursor(LATER, first))] == [second]
         assert errand not in [job.id for job in agenda.running(c, MODES, 10)]
 
     catalog.write_now(look)
@@ -73,7 +73,7 @@ QUERIES: dict[str, Callable[[Connection], object]] = {
     "running": lambda c: agenda.running(c, MODES, 10),
     "waiting": lambda c: agenda.waiting(c, MODES, NOW, 10),
     "coming": lambda c: agenda.coming(c, NOW, 10),
-    "coming-further": lambda c: agenda.coming(c, NOW, 10, agenda.Place(NOW, "x")),
+    "coming-further": lambda c: agenda.coming(c, NOW, 10, DueCursor(NOW, "x")),
     "late": lambda c: agenda.late(c, NOW, 10),
     "ended": lambda c: agenda.ended_lately(c, MODES, 10),
     "failed": lambda c: agenda.failed_lately(c, MODES, 10),

@@ -13,6 +13,7 @@ from server.engine.batches import job_events as feed
 from server.engine.batches.batches import Plan
 from server.engine.uploads.flow import UploadLimits
 from storage.errors import StorageError
+from storage.queues.sqlite import SqliteQueue
 from tests.support.replay import House, MakeHouse
 from tests.wire.native.house import PATH, bearer, get, imported, next_event, refused, scheduled
 
@@ -82,14 +83,14 @@ async def test_only_one_job_is_told_where_only_one_is_asked_for(house: House) ->
 
 async def test_however_many_listen_one_watches(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     looks = 0
-    look, clock = feed.sql.look, asyncio.get_running_loop().time
+    look, clock = SqliteQueue.changed, asyncio.get_running_loop().time
 
     def counted(*arguments: Any) -> Any:
         nonlocal looks
         looks += 1
         return look(*arguments)
 
-    monkeypatch.setattr(feed.sql, "look", counted)
+    monkeypatch.setattr(SqliteQueue, "changed", staticmethod(counted))
     async with AsyncExitStack() as stack:
         answers = [(await stack.enter_async_context(listening(house)))[0] for _ in range(8)]
         looks, begun = 0, clock()
@@ -170,7 +171,7 @@ async def test_an_id_that_is_no_event_of_ours_is_refused(house: House) -> None:
 async def test_a_catalog_that_cannot_be_read_for_a_moment_is_waited_for(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look = feed.sql.look
+    look = SqliteQueue.changed
     failures = [StorageError("the disk failed"), RuntimeError("something else")]
 
     def failing(*arguments: Any) -> Any:
@@ -179,7 +180,7 @@ async def test_a_catalog_that_cannot_be_read_for_a_moment_is_waited_for(
         return look(*arguments)
 
     async with listening(house) as (answer, _):
-        monkeypatch.setattr(feed.sql, "look", failing)
+        monkeypatch.setattr(SqliteQueue, "changed", staticmethod(failing))
         _, job = await scheduled(house, ADA)
         assert (await next_event(answer, "ended"))[2]["id"] == job
     assert not failures
@@ -191,7 +192,7 @@ async def test_a_catalog_that_fails_while_the_past_is_told_ends_the_stream(
     def failing(*_arguments: Any, **_more: Any) -> Any:
         raise StorageError("the disk failed")
 
-    monkeypatch.setattr(feed.sql, "ended", failing)
+    monkeypatch.setattr(SqliteQueue, "ended_since", staticmethod(failing))
     async with listening(house, "2026-03-01T09:30:00Z") as (answer, _):
         assert await asyncio.wait_for(answer.content.read(), 60) == b""
 
