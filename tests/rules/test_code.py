@@ -16,6 +16,24 @@ LONGEST_FUNCTION = 60
 LONGEST_MODULE = 500
 
 
+# modules that still pass on names of storage in this way; the list only gets shorter
+PASS_ON = {
+    "server/engine/access/keys.py",
+    "server/engine/batches/listing.py",
+    "server/engine/batches/schedules.py",
+    "server/engine/documents.py",
+    "server/engine/events.py",
+    "server/engine/vendors/folio/file_extensions.py",
+    "server/engine/vendors/folio/job_executions.py",
+    "server/engine/vendors/folio/searches.py",
+    "server/engine/vendors/folio/staged_uploads.py",
+    "server/engine/vendors/folio/upload_definitions.py",
+    "server/engine/vendors/voss/bulk_plan.py",
+    "server/engine/vendors/voss/transaction_states.py",
+    "server/readers/sniff.py",
+}
+
+
 def named(node):
     """A dotted name, as far as the text tells."""
     if isinstance(node, ast.Attribute):
@@ -85,6 +103,12 @@ def naps(call):
     return not (isinstance(call.args[0], ast.Constant) and call.args[0].value == 0)
 
 
+def passes_on(tree):
+    """`import X as X`, which makes a name look as if it were from here."""
+    imports = [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)]
+    return [n.lineno for n in imports if any(alias.name == alias.asname for alias in n.names)]
+
+
 def long_functions(tree):
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
     found = [n for n in ast.walk(tree) if isinstance(n, kinds)]
@@ -134,6 +158,11 @@ def test_functions_are_short():
     assert offenders(SOURCES, long_functions) == {}
 
 
+def test_names_are_imported_from_where_they_are_declared():
+    modules = [file for file in SOURCES if file.name != "__init__.py"]
+    assert set(offenders(modules, passes_on)) - PASS_ON == set()
+
+
 def test_modules_are_short():
     lengths = {str(f.relative_to(PROJECT)): len(f.read_text("utf-8").splitlines()) for f in SOURCES}
     assert {file: length for file, length in lengths.items() if length >= LONGEST_MODULE} == {}
@@ -157,6 +186,7 @@ def test_modules_are_short():
         (names_formats, "def f(read): return read == 'json-lines'"),
         (sleeps, "import time\ntime.sleep(1)"),
         (sleeps, "import asyncio\nasync def f(): await asyncio.sleep(0.1)"),
+        (passes_on, "from a import b as c, d as d"),
         (long_functions, "def f():\n" + " pass\n" * LONGEST_FUNCTION),
     ],
 )

@@ -139,7 +139,7 @@ class Target:
     """Values for one row.
 
     `overlay`: a fresh target until its check, when a stored row that it turns out to stand for is put behind it.
-    Made by `upsert`, or (`adopted`) as the dependant of an upserted target.
+    Made by `upsert`, or (`adopted`) as the dependent of an upserted target.
     """
 
     place: Place
