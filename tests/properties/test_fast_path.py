@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from server.mapping.language.control import parse_control
 from server.mapping.model.model import Types
 from server.mapping.program.compile import compile_control
-from server.mapping.program.fast_path import plan
+from server.mapping.program.fast_path import fast_path
 from tests.support.mapping_world import World, destination, job, model, name
 
 HOSTILE = st.sampled_from(
@@ -115,57 +115,57 @@ def records(sources):
     return st.lists(full | full | full | sparse | VALUES, max_size=5)
 
 
-def check(case, flat, rows, odd, documents):
+def check(case, fast, rows, slow, documents):
     """Every record is a row as the evaluator makes it, without a word, or is left to it."""
-    assert odd == sorted(odd)
-    assert sorted([*odd, *(row[-1] for row in rows)]) == list(range(len(documents)))
+    assert slow == sorted(slow)
+    assert sorted([*slow, *(row[-1] for row in rows)]) == list(range(len(documents)))
     work = job(case.model)
     work.program = compile_control(case.control, case.model, {case.model.name: case.model})
     for *values, number in rows:
         work.world = World()
         result = work.run(documents[number])
         assert (result.aborted, work.messages) == (False, [])
-        stored = {c: v for c, v in zip(flat.columns, values, strict=True) if v is not None}
+        stored = {c: v for c, v in zip(fast.columns, values, strict=True) if v is not None}
         assert [change.values for change in result.changes] == [stored]
         assert list(map(type, stored.values())) == [type(result.changes[0].values[c]) for c in stored]
 
 
 def planned(case):
-    return plan(case.control, case.model, {case.model.name: case.model})
+    return fast_path(case.control, case.model, {case.model.name: case.model})
 
 
 @settings(max_examples=300)
 @given(data=st.data(), case=cases())
 def test_records_of_a_hostile_control_file_are_stored_as_the_evaluator_stores_them(data, case):
-    flat = planned(case)
-    if flat is None:
+    fast = planned(case)
+    if fast is None:
         return
-    documents, rows, odd = [], [], []
+    documents, rows, slow = [], [], []
     for block in data.draw(st.lists(records(case.sources), max_size=3)):
         missed = []
-        flat.of_dicts(block, len(documents), rows, missed)
-        odd += [len(documents) + index for index in missed]
+        fast.of_dicts(block, len(documents), rows, missed)
+        slow += [len(documents) + index for index in missed]
         documents += block
-    check(case, flat, rows, odd, documents)
+    check(case, fast, rows, slow, documents)
 
 
 @settings(max_examples=200)
 @given(data=st.data(), case=cases())
 def test_cells_under_a_hostile_header_are_stored_as_the_evaluator_stores_them(data, case):
-    flat = planned(case)
-    if flat is None:
+    fast = planned(case)
+    if fast is None:
         return
     again = st.lists(st.sampled_from([*case.sources, "more"]), max_size=3)
     header = [*data.draw(st.permutations(list(case.sources))), *data.draw(again)]
     lines = data.draw(st.lists(st.lists(SCALARS, max_size=8) | st.just(object()), max_size=8))
     usual = [usual_of(case.sources.get(source)) for source in header]
     lines += data.draw(st.lists(st.tuples(*usual).map(list), max_size=4))
-    rows, odd = [], []
-    flat.of_cells(header)(lines, 0, rows, odd)
+    rows, slow = [], []
+    fast.of_lists(header)(lines, 0, rows, slow)
     whole = [i for i, line in enumerate(lines) if type(line) is list and len(line) == len(header)]
     assert {row[-1] for row in rows} <= set(whole)
     documents = [dict(zip(header, line, strict=True)) if i in whole else None for i, line in enumerate(lines)]
-    check(case, flat, rows, odd, documents)
+    check(case, fast, rows, slow, documents)
 
 
 @pytest.mark.parametrize("kind", sorted(set(NAMES.values())))
@@ -180,10 +180,10 @@ def test_a_column_of_any_mixture_is_stored_as_the_evaluator_stores_it(kind, colu
     either = {"action": "if-value-one-of", "source": "s", "values": [False], "then": [false], "else": [field]}
     steps = [{"action": "new", "destination": "d"}, either if boolean else field]
     case = Case(model(owner), parse_control({"model": "test:model", "files": {}, "instructions": steps}), {})
-    flat = planned(case)
-    if flat is None:
+    fast = planned(case)
+    if fast is None:
         assert boolean
         return
-    rows, odd, documents = [], [], [{"s": value} for value in column]
-    flat.of_dicts(documents, 0, rows, odd)
-    check(case, flat, rows, odd, documents)
+    rows, slow, documents = [], [], [{"s": value} for value in column]
+    fast.of_dicts(documents, 0, rows, slow)
+    check(case, fast, rows, slow, documents)

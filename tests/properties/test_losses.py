@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from server.mapping.language.control import parse_control
 from server.mapping.program.compile import compile_control
-from server.mapping.program.fast_path import plan
+from server.mapping.program.fast_path import fast_path
 from server.mapping.values.javascript import is_skipped
 from tests.support.mapping_world import RecordScope, World, destination, model, name
 
@@ -97,12 +97,12 @@ def test_a_record_of_which_a_value_is_lost_fails_in_short_form_and_no_other_does
 
 @given(fields(), st.lists(RECORDS, max_size=4))
 def test_a_record_that_takes_the_fast_way_has_lost_nothing(instructions, records):
-    flat = plan(control(instructions), MODEL, {MODEL.name: MODEL})
-    if flat is None:
+    fast = fast_path(control(instructions), MODEL, {MODEL.name: MODEL})
+    if fast is None:
         return
-    rows, odd = [], []
-    flat.of_dicts(records, 0, rows, odd)
-    for place in set(range(len(records))) - set(odd):
+    rows, slow = [], []
+    fast.of_dicts(records, 0, rows, slow)
+    for place in set(range(len(records))) - set(slow):
         result, scope = run(instructions, records[place])
         assert (result.aborted, scope.losses, scope.messages) == (False, [], [])
-    assert [row[-1] for row in rows] == [place for place in range(len(records)) if place not in odd]
+    assert [row[-1] for row in rows] == [place for place in range(len(records)) if place not in slow]

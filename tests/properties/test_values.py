@@ -11,7 +11,7 @@ from server.mapping.model.model import Destination, Model, Name, Types
 from server.mapping.values.dates import date_parser
 from server.mapping.values.filters import FILTERS, Filters
 from server.mapping.values.javascript import NOTHING, identical, is_skipped, is_truthy, js_text
-from server.mapping.values.values import FLAT_TYPES, INVALID, TYPES, Setup, converter
+from server.mapping.values.values import INVALID, PLAIN_TYPES, TYPES, Setup, converter
 from tests.support.mapping_world import RecordScope, World
 
 NAMES = {n: Name(n, column=n) for n in ("title", "code", "user", "mail")}
@@ -66,13 +66,13 @@ def test_filters_never_raise(name, value):
     Filters(MODELS).get(name)(value, RecordScope(World()))
 
 
-@pytest.mark.parametrize("type_", sorted(FLAT_TYPES))
+@pytest.mark.parametrize("type_", sorted(PLAIN_TYPES))
 @given(value=VALUES)
 def test_flat_types_are_what_converters_are(type_, value):
     scope = RecordScope(World())
     action = {key: value for key, value in OPTIONS.items() if key == "dateFormat"}
     convert = converter(action, Name("n", type_), "x", Setup(MODELS["m"], MODELS, {}, print))
-    stored, plain = convert(value, scope), FLAT_TYPES[type_](action).plain(value)
+    stored, plain = convert(value, scope), PLAIN_TYPES[type_](action).convert(value)
     assert (stored, bool(scope.messages)) == ((NOTHING, True) if plain is INVALID else (plain, False))
 
 

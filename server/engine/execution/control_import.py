@@ -17,7 +17,7 @@ from server.mapping.language.name_rows import read_names
 from server.mapping.model.model import Model
 from server.mapping.model.scope import RunFault
 from server.mapping.program.compile import compile_control
-from server.mapping.program.fast_path import plan
+from server.mapping.program.fast_path import fast_path
 from server.readers.file_fit import misfit
 from server.readers.formats import FORMATS
 from server.readers.sniff import HEAD
@@ -32,14 +32,14 @@ def prepare_by_control(context: JobContext, _: ExitStack) -> Prepared:
     document, model = _control(context)
     control = parse_control(document)
     program = compile_control(control, model, context.models)
-    flat = None if program.setup_messages else plan(control, model, context.models)
+    fast = None if program.setup_messages else fast_path(control, model, context.models)
     names = read_names(document)
     # a processor may look at every column
     is_read = None if control.record_processor else cache(names.is_read)
     return Prepared(
         tables_of(model, program),
         lambda: _sources(context, control, is_read),
-        Mapper(program, flat, names),
+        Mapper(program, fast, names),
         program.setup_messages,
         model=model,
         misfits=lambda: {file.name: _misfit(context, file, control.entry(file.name)) for file in context.files()},

@@ -15,7 +15,7 @@ from server.engine.execution.source import Mapper, Source
 from server.engine.execution.tally import Account
 from server.mapping.language.name_rows import ReadNames
 from server.mapping.model.scope import Change, Lookup, Loss, Result, RunFault
-from server.mapping.program.fast_path import FlatPlan, Rows
+from server.mapping.program.fast_path import FastPath, RowMaker
 from server.readers.base import START, BadRecord, Block, FileBroken, Position
 from server.readers.formats import FORMATS
 from storage.catalog.base import ORIGINAL_BYTES, Outcome, OutcomeStatus
@@ -81,7 +81,7 @@ class Run:
     def _read(self, index: int, source: Source, start: Position, number: int) -> int:
         mapper = source.mapper or self._mapper
         work = _Work(mapper, self._account, source.name, self._detailed, self._samples)
-        plain = mapper.flat is not None and not self._detailed
+        plain = mapper.fast_path is not None and not self._detailed
         size = self._chunk_records if plain else max(1, self._chunk_records // 5)
         check = None if mapper.reads is None else _name_check(mapper.reads, source)
         first, silent = number, start == START and source.weight is not None  # what a processor makes is no file
@@ -145,12 +145,12 @@ class _Work:
         self, mapper: Mapper, account: Account, file: str, detailed: bool, samples: Samples | None = None
     ) -> None:
         self._program = mapper.program
-        self._flat = mapper.flat
+        self._fast_path = mapper.fast_path
         self._account = account
         self._file = file
         self._detailed = detailed
         self._samples = samples
-        self._cells: tuple[Sequence[str], Rows] | None = None
+        self._lists: tuple[Sequence[str], RowMaker] | None = None
         self.fault: RunFault | None = None  # the control file's own; what came before it in the chunk still counts
 
     def length(self, block: Block) -> int:
@@ -158,38 +158,38 @@ class _Work:
 
     def prepare(self, block: Block, number: int) -> Callable[[Chunk], None]:
         """Maps what can be mapped before the transaction opens; gives what remains to be done inside it."""
-        if self._flat is None or self._detailed:
+        if self._fast_path is None or self._detailed:
             return lambda chunk: self._each(chunk, block, number, range(len(block.records)))
         rows: list[tuple[Scalar, ...]] = []
-        odd: list[int] = []
+        slow: list[int] = []
         if block.names is None or block.rows is None:
-            self._flat.of_dicts(block.records, number, rows, odd)
+            self._fast_path.of_dicts(block.records, number, rows, slow)
         else:
-            self._by_cells(self._flat, block.names)(block.rows, number, rows, odd)
-        return lambda chunk: self._bulk(chunk, block, number, rows, odd)
+            self._by_lists(self._fast_path, block.names)(block.rows, number, rows, slow)
+        return lambda chunk: self._bulk(chunk, block, number, rows, slow)
 
-    def _by_cells(self, flat: FlatPlan, names: Sequence[str]) -> Rows:
-        if self._cells is None or self._cells[0] != names:
-            self._cells = (names, flat.of_cells(names))
-        return self._cells[1]
+    def _by_lists(self, fast_path: FastPath, names: Sequence[str]) -> RowMaker:
+        if self._lists is None or self._lists[0] != names:
+            self._lists = (names, fast_path.of_lists(names))
+        return self._lists[1]
 
     def _bulk(
-        self, chunk: Chunk, block: Block, number: int, rows: list[tuple[Scalar, ...]], odd: Sequence[int]
+        self, chunk: Chunk, block: Block, number: int, rows: list[tuple[Scalar, ...]], slow: Sequence[int]
     ) -> None:
-        """Plain rows in one go, each odd record in its place between them: order decides who wins a key."""
+        """Plain rows in one go, each slow one in its place between them: order decides who wins a key."""
         done = 0
-        for before, index in enumerate(odd):
+        for before, index in enumerate(slow):
             self._write_rows(chunk, block, number, rows[done : index - before])
             done = index - before
             self._each(chunk, block, number, (index,))
         self._write_rows(chunk, block, number, rows[done:] if done else rows)
 
     def _write_rows(self, chunk: Chunk, block: Block, number: int, rows: Sequence[tuple[Scalar, ...]]) -> None:
-        flat = self._flat
-        if not rows or flat is None:
+        fast_path = self._fast_path
+        if not rows or fast_path is None:
             return
         try:
-            written = self._written(chunk, Upserts(flat.destination.table, flat.columns, flat.key, rows))
+            written = self._written(chunk, Upserts(fast_path.destination.table, fast_path.columns, fast_path.key, rows))
         except (RowRefused, _Unseen):
             # one of them is bad: each alone, so that it fails alone
             self._each(chunk, block, number, [int(str(row[-1])) - number for row in rows])

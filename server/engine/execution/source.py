@@ -6,7 +6,7 @@ from typing import BinaryIO, Protocol
 
 from server.mapping.language.name_rows import ReadNames
 from server.mapping.model.scope import Result, Scope
-from server.mapping.program.fast_path import FlatPlan
+from server.mapping.program.fast_path import FastPath
 from server.readers.base import Reader
 
 
@@ -38,8 +38,8 @@ class RecordProgram(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Mapper:
-    """The compiled control file: `flat` where the control file is plain, `program` for all it does not cover."""
+    """The compiled control file: `fast_path` where there is one, `program` for all records."""
 
     program: RecordProgram
-    flat: FlatPlan | None
+    fast_path: FastPath | None
     reads: ReadNames | None = None  # what a file has to have some of; None: it is not looked at

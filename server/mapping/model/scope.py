@@ -76,6 +76,23 @@ class Scope(Protocol):
     def lose(self, loss: Loss, error: str | None = None) -> None: ...
 
 
+class ScopeWrapper:
+    """Base of scopes that treat the messages of another one in their own way. By itself it passes everything on."""
+
+    __slots__ = ("_inner", "hints", "lookup")
+
+    def __init__(self, inner: Scope) -> None:
+        self._inner = inner
+        self.lookup = inner.lookup
+        self.hints = inner.hints
+
+    def report(self, message: str) -> None:
+        self._inner.report(message)
+
+    def lose(self, loss: Loss, error: str | None = None) -> None:
+        self._inner.lose(loss, error)
+
+
 def report_once(scope: Scope, message: str) -> None:
     """Reports a message unless this job has done so before."""
     if message not in scope.hints:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from server.mapping.language.control import Instruction, action_of, text_of
 from server.mapping.model.model import Name, more_column, safe_column
 from server.mapping.model.scope import Scalar
-from server.mapping.record.targets import Cell, Place, Slot, Target
+from server.mapping.record.targets import BoundName, PreparedDestination, Slot, Target
 from server.mapping.values.javascript import NOTHING, is_truthy
 from server.mapping.values.refs import Ref
 from server.mapping.values.setup import Converter, Setup, Want
@@ -20,12 +20,12 @@ LOAD_BY_REF = "load:by-ref"
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """What instructions are prepared with: the places of the model, and how values are to be converted.
+    """What instructions are prepared with: the destinations of the model, and how values are to be converted.
 
     `trail` is the instruction in hand, after those around it; where preparing raises, it stays as it was then.
     """
 
-    places: Mapping[str, Place]
+    destinations: Mapping[str, PreparedDestination]
     setup: Setup
     trail: list[Instruction] = field(default_factory=list)
 
@@ -40,7 +40,7 @@ class Assignment(NamedTuple):
     """
 
     destination: str
-    cell: Cell
+    bound: BoundName
     convert: Converter
     put: Setter
     alone: bool
@@ -50,68 +50,72 @@ class Assignment(NamedTuple):
 def assignment(prep: Preparation, instruction: Instruction, source: str) -> Assignment | None:
     action = action_of(instruction)
     d, n = text_of(instruction, "destination"), text_of(instruction, "name")
-    place = prep.places.get(d)
-    if place is None:
+    prepared = prep.destinations.get(d)
+    if prepared is None:
         prep.report(f"Unknown destination in {action}: {d}")
         return None
-    cell = cell_of(prep, place, n, action)
-    if cell is None:
+    bound = bound_name_of(prep, prepared, n, action)
+    if bound is None:
         prep.report(f"Unknown name in {action} {n} for destination {d}")
         return None
-    convert = converter(instruction, cell.name, source, prep.setup, typed=_whole_ref(place, instruction))
+    convert = converter(instruction, bound.name, source, prep.setup, typed=_whole_ref(prepared, instruction))
     if convert is None:
         prep.report(f"Couldn't create value transformer for {action} {d}/{n}")
         return None
-    put = _setter(prep, place, cell, instruction, f"{action} {d}/{n}")
+    put = _setter(prep, prepared, bound, instruction, f"{action} {d}/{n}")
     if put is None:
         return None
     alone = not is_truthy(instruction.get("multivalue")) or (
-        place.destination.kind == "dictionary" and not cell.name.multivalue
+        prepared.destination.kind == "dictionary" and not bound.name.multivalue
     )
-    return Assignment(d, cell, convert, put, alone, Want(instruction, cell.name, source, prep.setup))
+    return Assignment(d, bound, convert, put, alone, Want(instruction, bound.name, source, prep.setup))
 
 
-def _whole_ref(place: Place, instruction: Instruction) -> Converter | None:
+def _whole_ref(prepared: PreparedDestination, instruction: Instruction) -> Converter | None:
     """For loading, a ref keeps its table: the row of that id in another table is not meant."""
-    if place.name != LOAD_BY_REF or "refMapping" in instruction:
+    if prepared.name != LOAD_BY_REF or "refMapping" in instruction:
         return None
     return lambda value, scope: value if isinstance(value, Ref) else NOTHING
 
 
-def cell_of(prep: Preparation, place: Place, name: str, action: str) -> Cell | None:
+def bound_name_of(prep: Preparation, prepared: PreparedDestination, name: str, action: str) -> BoundName | None:
     """A Name of the destination; where that is open, one that the model does not list is a new text column."""
-    known = place.cells.get(name)
-    if known is not None or not place.destination.open or not name:
+    known = prepared.names.get(name)
+    if known is not None or not prepared.destination.open or not name:
         return known
     column = safe_column(name)
-    if not _is_free(prep, place, column, f"{action} {place.name}/{name}"):
+    if not _is_free(prep, prepared, column, f"{action} {prepared.name}/{name}"):
         return None
-    return place.add_cell(Name(name, column=column), prep.setup.model.qualifiers)
+    return prepared.add_name(Name(name, column=column), prep.setup.model.qualifiers)
 
 
-def _is_free(prep: Preparation, place: Place, column: str, where: str) -> bool:
-    taken = place.taken(column)
+def _is_free(prep: Preparation, prepared: PreparedDestination, column: str, where: str) -> bool:
+    taken = prepared.taken(column)
     if taken is None:
         return True
-    cell = place.slots[taken].cell
-    owner = f'Name "{cell.name.name}"' if cell is not None else "the link to its parent"
-    prep.report(f"Column {column} of destination {place.name}, needed for {where}, already belongs to {owner}")
+    bound = prepared.slots[taken].bound
+    owner = f'Name "{bound.name.name}"' if bound is not None else "the link to its parent"
+    prep.report(f"Column {column} of destination {prepared.name}, needed for {where}, already belongs to {owner}")
     return False
 
 
-def _setter(prep: Preparation, place: Place, cell: Cell, instruction: Instruction, where: str) -> Setter | None:
+def _setter(
+    prep: Preparation, prepared: PreparedDestination, bound: BoundName, instruction: Instruction, where: str
+) -> Setter | None:
     many = is_truthy(instruction.get("multivalue"))
     qualifier = _qualifier(prep, instruction, where)
-    if place.destination.kind == "dictionary":
-        return _appender(cell.main) if many and cell.name.multivalue else _overwriter(cell.main)
-    slot = cell.main if qualifier is None else cell.qualified.get(qualifier)
+    if prepared.destination.kind == "dictionary":
+        return _appender(bound.main) if many and bound.name.multivalue else _overwriter(bound.main)
+    slot = bound.main if qualifier is None else bound.qualified.get(qualifier)
     if slot is None and qualifier is not None:
-        slot = place.add_qualified(cell, qualifier) if _is_free_for(prep, place, cell, qualifier, where) else None
-    if slot is None or (many and slot.form == "single" and not _spread(prep, place, slot, where)):
+        slot = (
+            prepared.add_qualified(bound, qualifier) if _is_free_for(prep, prepared, bound, qualifier, where) else None
+        )
+    if slot is None or (many and slot.form == "single" and not _spread(prep, prepared, slot, where)):
         return None
     if many:
         return _appender(slot)
-    return _overwriter(slot) if slot is not cell.main or not cell.others else _replacer(cell)
+    return _overwriter(slot) if slot is not bound.main or not bound.others else _replacer(bound)
 
 
 def _qualifier(prep: Preparation, instruction: Instruction, where: str) -> str | None:
@@ -124,13 +128,15 @@ def _qualifier(prep: Preparation, instruction: Instruction, where: str) -> str |
     return None
 
 
-def _is_free_for(prep: Preparation, place: Place, cell: Cell, qualifier: str, where: str) -> bool:
-    return _is_free(prep, place, place.qualified_column(cell, qualifier), where)
+def _is_free_for(
+    prep: Preparation, prepared: PreparedDestination, bound: BoundName, qualifier: str, where: str
+) -> bool:
+    return _is_free(prep, prepared, prepared.qualified_column(bound, qualifier), where)
 
 
-def _spread(prep: Preparation, place: Place, slot: Slot, where: str) -> bool:
+def _spread(prep: Preparation, prepared: PreparedDestination, slot: Slot, where: str) -> bool:
     """Lets a single-valued Name keep several values, the further ones in a column beside its own."""
-    if not _is_free(prep, place, more_column(slot.column), where):
+    if not _is_free(prep, prepared, more_column(slot.column), where):
         return False
     slot.form = "spread"
     return True
@@ -149,5 +155,5 @@ def _overwriter(slot: Slot) -> Setter:
     return put
 
 
-def _replacer(cell: Cell) -> Setter:
-    return lambda target, value: target.replace_all(cell, value)
+def _replacer(bound: BoundName) -> Setter:
+    return lambda target, value: target.replace_all(bound, value)

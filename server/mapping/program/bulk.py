@@ -12,9 +12,9 @@ from typing import Any
 
 from server.mapping.language.control import MOST_OPEN_NAMES, ControlFile
 from server.mapping.model.model import Destination, Model, Name, safe_column
-from server.mapping.model.scope import Change, Lookup, Loss, Result, Scalar, Scope, StoredRow
+from server.mapping.model.scope import Change, Lookup, Loss, Result, Scalar, Scope, ScopeWrapper, StoredRow
 from server.mapping.program.compile import Program, compile_control
-from server.mapping.program.fast_path import FlatPlan, plan
+from server.mapping.program.fast_path import FastPath, fast_path
 from server.mapping.values.filters import Filters
 from server.mapping.values.setup import Setup
 from server.mapping.values.values import NOTHING, Converter, converter
@@ -37,7 +37,7 @@ def is_within(path: str, allowed: Collection[str]) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RowHierarchy:
     """Where the rows of a block belong: `path`, or what a row names, by `named`. `allowed`: the nodes that the key of
     the load is limited to; rows elsewhere, and rows that belong nowhere, are not there for it."""
 
@@ -62,23 +62,23 @@ class BulkProgram:
     children: Sequence[Destination]
     adding: Program
     setters: Mapping[str, tuple[Name, Converter]]
-    place: Place
+    hierarchy: RowHierarchy
 
     def run(self, record: object, scope: Scope) -> Result:
         """One row; whatever it has to complain about makes it fail as a whole."""
         row: Any = record
-        watched = _Watched(scope)
+        watched = _WatchedScope(scope)
         changes, touched = self._changes(row, watched)
-        return Result([], aborted=True) if watched.said else Result(changes, touched=touched)
+        return Result([], aborted=True) if watched.reported else Result(changes, touched=touched)
 
-    def _changes(self, row: Mapping[str, Any], scope: "_Watched") -> tuple[list[Change], int]:
+    def _changes(self, row: Mapping[str, Any], scope: "_WatchedScope") -> tuple[list[Change], int]:
         if row["action"] == "add":
             values = {name: value for name, value in row["attributes"].items() if value is not None}
             added = self.adding.run(values, scope)
-            if added.aborted and not scope.said:
+            if added.aborted and not scope.reported:
                 scope.report(f"{self.entity}: the row could not be created")
             for change in added.changes:
-                change.values[COLUMN] = self.place.of(row)
+                change.values[COLUMN] = self.hierarchy.of(row)
             return added.changes, added.touched
         found = self._find(row, scope)
         if found is None:
@@ -87,16 +87,16 @@ class BulkProgram:
             return self._delete(found, scope), 0
         values = self._converted(row["attributes"], scope)
         if found.values.get(COLUMN) is None:
-            values[COLUMN] = self.place.of(row)  # it belongs nowhere yet
+            values[COLUMN] = self.hierarchy.of(row)  # it belongs nowhere yet
         differing = {column: value for column, value in values.items() if found.values.get(column) != value}
         return ([Change(self.destination, "update", found.id, differing)], 0) if differing else ([], 1)
 
-    def _find(self, row: Mapping[str, Any], scope: "_Watched") -> StoredRow | None:
+    def _find(self, row: Mapping[str, Any], scope: "_WatchedScope") -> StoredRow | None:
         table = self.destination.table
         if row["pkid"]:
             id = row_id(table, row["pkid"])
             found = None if id is None else scope.lookup.get(table, id)
-            if found is None or not self.place.holds(found):
+            if found is None or not self.hierarchy.holds(found):
                 scope.report(f"{self.entity}: there is no row with the pkid {row['pkid']}")
                 return None
             return found
@@ -106,9 +106,9 @@ class BulkProgram:
             return None
         return self._search(wanted, scope)
 
-    def _search(self, wanted: Mapping[str, object], scope: "_Watched") -> StoredRow | None:
+    def _search(self, wanted: Mapping[str, object], scope: "_WatchedScope") -> StoredRow | None:
         columns = self._converted(wanted, scope)
-        if scope.said:
+        if scope.reported:
             return None
         rows = self._matching(columns, scope.lookup)
         if len(rows) != 1:
@@ -121,23 +121,23 @@ class BulkProgram:
     def _matching(self, columns: Mapping[str, Scalar], lookup: Lookup) -> Sequence[StoredRow]:
         """One row, or two where there are more; only rows that the load may touch."""
         table, keys = self.destination.table, [tuple(columns.values())]
-        if not self.place.allowed:
+        if not self.hierarchy.allowed:
             return lookup.find(table, tuple(columns), keys)[0]
         most = _FEW
         while True:
             found = lookup.find(table, tuple(columns), keys, most)[0]
-            own = [row for row in found if self.place.holds(row)]
+            own = [row for row in found if self.hierarchy.holds(row)]
             if len(own) > 1 or len(found) < most:
                 return own[:2]
             most *= _FEW
 
-    def _delete(self, found: StoredRow, scope: "_Watched") -> list[Change]:
+    def _delete(self, found: StoredRow, scope: "_WatchedScope") -> list[Change]:
         for child in self.children:
             if scope.lookup.find(child.table, (child.depends_column or "",), [(found.id,)], 1)[0]:
                 scope.report(f"{self.entity}: row {found.id} still has rows of {child.name}; delete those first")
         return [Change(self.destination, "delete", found.id, {})]
 
-    def _converted(self, attributes: Mapping[str, object], scope: "_Watched") -> dict[str, Scalar]:
+    def _converted(self, attributes: Mapping[str, object], scope: "_WatchedScope") -> dict[str, Scalar]:
         """By column, as stored."""
         values: dict[str, Scalar] = {}
         for attribute, cell in attributes.items():
@@ -153,24 +153,18 @@ class BulkProgram:
         return values
 
 
-class _Watched:
-    """A scope that notices whether anything was said."""
+class _WatchedScope(ScopeWrapper):
+    """Notes whether anything was reported. A lost value is reported as an error, so that its row fails."""
 
-    def __init__(self, scope: Scope) -> None:
-        self._scope = scope
-        self.said = False
+    __slots__ = ("reported",)
 
-    @property
-    def lookup(self) -> Lookup:
-        return self._scope.lookup
-
-    @property
-    def hints(self) -> list[str]:
-        return self._scope.hints
+    def __init__(self, inner: Scope) -> None:
+        super().__init__(inner)
+        self.reported = False
 
     def report(self, message: str) -> None:
-        self.said = True
-        self._scope.report(message)
+        self.reported = True
+        super().report(message)
 
     def lose(self, loss: Loss, error: str | None = None) -> None:
         self.report(error or loss.sentence)
@@ -183,15 +177,17 @@ class BulkMapping:
     model: Model
     declared: Model
     program: BulkProgram
-    flat: FlatPlan | None
+    fast_path: FastPath | None
 
 
-def compile_bulk(entity: str, attributes: Sequence[str], models: Mapping[str, Model], place: Place) -> BulkMapping:
+def compile_bulk(
+    entity: str, attributes: Sequence[str], models: Mapping[str, Model], hierarchy: RowHierarchy
+) -> BulkMapping:
     """Raises BulkInvalid where the model does not have these attributes."""
     declared, destination = _destination(entity, models)
     destination = _grown(entity, destination, attributes)
     model = replace(declared, destinations={destination.name: destination})
-    control = ControlFile(model.name, {}, _instructions(destination, attributes, place.path), {})
+    control = ControlFile(model.name, {}, _instructions(destination, attributes, hierarchy.path), {})
     program = compile_control(control, model, models)
     if program.setup_messages:
         raise BulkInvalid(f"{entity}: {'; '.join(program.setup_messages)}")
@@ -203,8 +199,8 @@ def compile_bulk(entity: str, attributes: Sequence[str], models: Mapping[str, Mo
         if convert is not None:
             setters[name.name] = (name, convert)
     children = [d for d in declared.destinations.values() if d.depends == destination.name]
-    bulk = BulkProgram(entity, destination, children, program, setters, place)
-    return BulkMapping(model, declared, bulk, plan(control, model, models))
+    bulk = BulkProgram(entity, destination, children, program, setters, hierarchy)
+    return BulkMapping(model, declared, bulk, fast_path(control, model, models))
 
 
 def table_of(entity: str) -> str:

@@ -9,7 +9,7 @@ from server.mapping.model.scope import Result, Scope
 from server.mapping.program.assigning import LOAD_BY_REF, Preparation
 from server.mapping.program.instructions import Step, as_context, steps
 from server.mapping.record.evaluation import Evaluation
-from server.mapping.record.targets import Place, make_place, make_pseudo
+from server.mapping.record.targets import PreparedDestination, prepare_destination, prepare_pseudo
 from server.mapping.values.filters import Filters
 from server.mapping.values.setup import Setup, brief
 from server.mapping.values.structured import PSEUDO_DESTINATIONS
@@ -29,14 +29,14 @@ class Program:
     setup_messages: tuple[str, ...]
     columns: Mapping[str, tuple[tuple[str, ColumnKind], ...]]
     links: Mapping[str, tuple[tuple[str, str], ...]]
-    places: Mapping[str, Place]
+    destinations: Mapping[str, PreparedDestination]
     steps: tuple[Step, ...]
     strict: bool = False
     reads: bool = False
 
     def run(self, record: object, scope: Scope) -> Result:
         """What one record asks for. Raises RunFault where the control file itself is at fault."""
-        evaluation = Evaluation(self.places, scope, strict=self.strict)
+        evaluation = Evaluation(self.destinations, scope, strict=self.strict)
         if not isinstance(record, dict) and (self.strict or not isinstance(record, list)):
             evaluation.abort(f"The record is no object with names and values: {brief(record)}")
         evaluation.tried = not self.reads
@@ -50,11 +50,11 @@ def compile_control(control: ControlFile | Mapping[str, object], model: Model, m
     """Prepares every instruction; what is wrong with one is among the program's `setup_messages`."""
     mapping, instructions = _parts(control)
     messages: list[str] = []
-    places = make_places(model)
+    destinations = prepare_destinations(model)
     setup = Setup(model=model, models=models, mapping=mapping, report=messages.append, filters=Filters(models))
-    prepared = steps(Preparation(places, setup), instructions)
+    built = steps(Preparation(destinations, setup), instructions)
     strict, reads = is_strict(control), _reads(instructions)
-    return Program(tuple(messages), _columns(places), _links(places), places, prepared, strict, reads)
+    return Program(tuple(messages), _columns(destinations), _links(destinations), destinations, built, strict, reads)
 
 
 def _reads(instructions: object) -> bool:
@@ -67,14 +67,14 @@ def _reads(instructions: object) -> bool:
     )
 
 
-def make_places(model: Model) -> dict[str, Place]:
+def prepare_destinations(model: Model) -> dict[str, PreparedDestination]:
     """The destinations of the model in its order, then the pseudo destinations that go with them."""
-    places = {d.name: make_place(d, model.qualifiers) for d in model.destinations.values()}
-    for name, place in places.items():
-        place.dependants = tuple(other for other in places if other != name and _depends(model, other, name))
+    destinations = {d.name: prepare_destination(d, model.qualifiers) for d in model.destinations.values()}
+    for name, prepared in destinations.items():
+        prepared.dependents = tuple(other for other in destinations if other != name and _depends(model, other, name))
     for pseudo in _pseudo_destinations(model):
-        places.setdefault(pseudo.name, make_pseudo(pseudo))
-    return places
+        destinations.setdefault(pseudo.name, prepare_pseudo(pseudo))
+    return destinations
 
 
 def is_strict(control: ControlFile | Mapping[str, object]) -> bool:
@@ -113,20 +113,20 @@ def _pseudo(name: str, names: Mapping[str, Name]) -> Destination:
     return Destination(name=name, table="", kind="dictionary", names=names)
 
 
-def _columns(places: Mapping[str, Place]) -> dict[str, tuple[tuple[str, ColumnKind], ...]]:
+def _columns(destinations: Mapping[str, PreparedDestination]) -> dict[str, tuple[tuple[str, ColumnKind], ...]]:
     found: dict[str, dict[str, ColumnKind]] = {}
-    for place in places.values():
-        if not place.pseudo:
-            table = found.setdefault(place.table, {})
-            for column, kind in place.columns():
+    for prepared in destinations.values():
+        if not prepared.pseudo:
+            table = found.setdefault(prepared.table, {})
+            for column, kind in prepared.columns():
                 table.setdefault(column, kind)
     return {table: tuple(columns.items()) for table, columns in found.items()}
 
 
-def _links(places: Mapping[str, Place]) -> dict[str, tuple[tuple[str, str], ...]]:
+def _links(destinations: Mapping[str, PreparedDestination]) -> dict[str, tuple[tuple[str, str], ...]]:
     found: dict[str, dict[str, str]] = {}
-    for place in places.values():
-        parent = places.get(place.destination.depends or "")
-        if place.link is not None and parent is not None:
-            found.setdefault(place.table, {})[place.link.column] = parent.table
+    for prepared in destinations.values():
+        parent = destinations.get(prepared.destination.depends or "")
+        if prepared.link is not None and parent is not None:
+            found.setdefault(prepared.table, {})[prepared.link.column] = parent.table
     return {table: tuple(links.items()) for table, links in found.items()}

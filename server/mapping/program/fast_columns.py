@@ -10,7 +10,7 @@ from math import isfinite
 from typing import Any
 
 Values = Sequence[Any]
-Quick = Callable[[Values], Values | None]
+ColumnConverter = Callable[[Values], Values | None]
 """What is stored for some values of one type, none of them empty; None where each is to be converted by itself."""
 
 _EXACT = 2**53  # whole numbers below are written digit by digit
@@ -72,7 +72,7 @@ def _truths(values: Values) -> Values:
     return [1] * len(values)
 
 
-QUICK: Mapping[str, Mapping[type, Quick]] = {
+COLUMN_CONVERTERS: Mapping[str, Mapping[type, ColumnConverter]] = {
     "text": {str: _same, int: _digits},
     "email-address": {str: _addresses},
     "integer": {int: _integers, str: _written_integers},

@@ -15,8 +15,8 @@ import orjson
 from server.mapping.language.control import ControlFile
 from server.mapping.model.model import Destination, Model, Name, qualified_column
 from server.mapping.model.scope import Lookup, Loss, Scalar
-from server.mapping.program.fast_columns import QUICK, Quick
-from server.mapping.program.fast_rows import Cell, RowsOfCells, RowsOfDicts
+from server.mapping.program.fast_columns import COLUMN_CONVERTERS, ColumnConverter
+from server.mapping.program.fast_rows import ColumnPlan, RowsOfDicts, RowsOfLists
 from server.mapping.record.targets import TYPE_COLUMN, default_type
 from server.mapping.values.filters import Filters
 from server.mapping.values.values import NOTHING, Converter, Setup, converter
@@ -37,23 +37,23 @@ _WITHOUT_EFFECT = {
 _EMPTY = ("", '[""]')
 
 
-class Rows(Protocol):
-    """Appends to `rows` a tuple for every plain record (columns, then number), to `odd` the index of each other."""
+class RowMaker(Protocol):
+    """Appends to `rows` a tuple for every plain record (columns, then number), to `slow` the index of each other."""
 
     def __call__(
-        self, records: Sequence[object], number: int, rows: list[tuple[Scalar, ...]], odd: list[int]
+        self, records: Sequence[object], number: int, rows: list[tuple[Scalar, ...]], slow: list[int]
     ) -> None: ...
 
 
 @dataclass(frozen=True)
-class FlatPlan:
-    """`key` is None for `new`. `of_dicts` takes records as they are; `of_cells` makes the function for a name row."""
+class FastPath:
+    """`key` is None for `new`. `of_dicts` takes records as they are; `of_lists` makes the function for a name row."""
 
     destination: Destination
     columns: tuple[str, ...]
     key: tuple[str, ...] | None
-    of_dicts: Rows
-    of_cells: Callable[[Sequence[str]], Rows]
+    of_dicts: RowMaker
+    of_lists: Callable[[Sequence[str]], RowMaker]
 
 
 class _Ears:
@@ -91,7 +91,7 @@ def _silently(convert: Converter) -> Callable[[object], object]:
     return converted
 
 
-def plan(control: ControlFile, model: Model, models: Mapping[str, Model]) -> FlatPlan | None:
+def fast_path(control: ControlFile, model: Model, models: Mapping[str, Model]) -> FastPath | None:
     """The plan of a flat control file, or None where the evaluator must do it."""
     allowed, instructions = _unguarded(control.instructions)
     head, *sets = instructions or ({},)
@@ -106,10 +106,10 @@ def plan(control: ControlFile, model: Model, models: Mapping[str, Model]) -> Fla
         return None
     problems: list[str] = []
     setup = Setup(model=model, models=models, mapping=control.mapping, report=problems.append, filters=Filters(models))
-    cells = [_cell(instruction, destination, upsert, setup) for instruction in sets]
-    if problems or None in cells:
+    plans = [_plan(instruction, destination, upsert, setup) for instruction in sets]
+    if problems or None in plans:
         return None
-    return _assemble(destination, upsert, cast(list[Cell], cells), allowed)
+    return _assemble(destination, upsert, cast(list[ColumnPlan], plans), allowed)
 
 
 Instructions = Sequence[Mapping[str, object]]
@@ -134,9 +134,9 @@ def _stands_alone(destination: Destination, model: Model) -> bool:
     return destination.depends is None and all(d.optional for d in others)
 
 
-def _cell(instruction: Mapping[str, object], destination: Destination, upsert: bool, setup: Setup) -> Cell | None:
+def _plan(instruction: Mapping[str, object], destination: Destination, upsert: bool, setup: Setup) -> ColumnPlan | None:
     if instruction.get("action") == "if-value-one-of":
-        return _boolean_cell(instruction, destination, upsert, setup)
+        return _boolean_plan(instruction, destination, upsert, setup)
     name = destination.names.get(str(instruction.get("name")))
     action = instruction.get("action", "field")
     if name is None or action not in _SET or instruction.get("destination") != destination.name:
@@ -154,31 +154,31 @@ def _cell(instruction: Mapping[str, object], destination: Destination, upsert: b
     silently = _silently(convert)
     if source is None:
         return _constant(column, name, silently, instruction.get("value"))
-    cell = Cell(column, source, None, silently, _quick(instruction, name), wrap=name.multivalue)
-    return _with_false(cell, instruction, name)
+    plan = ColumnPlan(column, source, None, silently, _by_type(instruction, name), wrap=name.multivalue)
+    return _with_false(plan, instruction, name)
 
 
-def _with_false(cell: Cell, instruction: Mapping[str, object], name: Name) -> Cell:
+def _with_false(plan: ColumnPlan, instruction: Mapping[str, object], name: Name) -> ColumnPlan:
     """What a JSON false is where it counts; where a boolean passes over it, the evaluator has to say so."""
     if not instruction.get("keepFalse"):
-        return replace(cell, odd_false=name.type == "boolean")
-    stored = cell.convert(False)
-    if cell.wrap or stored is NOTHING:
-        return replace(cell, odd_false=True)
-    return replace(cell, false=cast(Scalar, stored))
+        return replace(plan, slow_false=name.type == "boolean")
+    stored = plan.convert(False)
+    if plan.wrap or stored is NOTHING:
+        return replace(plan, slow_false=True)
+    return replace(plan, false=cast(Scalar, stored))
 
 
-def _quick(instruction: Mapping[str, object], name: Name) -> Mapping[type, Quick]:
+def _by_type(instruction: Mapping[str, object], name: Name) -> Mapping[type, ColumnConverter]:
     """Only where no option changes what the type of the Name does."""
     plain = not name.multivalue and instruction.keys() <= _WITHOUT_EFFECT
     if name.type == "boolean" and instruction.keys() <= _WITHOUT_EFFECT | {"trueValue", "falseValue"} and not plain:
-        return {} if name.multivalue else {bool: QUICK["boolean"][bool]}  # its words are for texts
-    return QUICK.get(name.type, {}) if plain else {}
+        return {} if name.multivalue else {bool: COLUMN_CONVERTERS["boolean"][bool]}  # its words are for texts
+    return COLUMN_CONVERTERS.get(name.type, {}) if plain else {}
 
 
-def _boolean_cell(
+def _boolean_plan(
     instruction: Mapping[str, object], destination: Destination, upsert: bool, setup: Setup
-) -> Cell | None:
+) -> ColumnPlan | None:
     """How a shorthand process says that a JSON false counts: set it where it is false, else take the field."""
     source, values = instruction.get("source"), instruction.get("values")
     branches = instruction.get("then"), instruction.get("else")
@@ -186,18 +186,18 @@ def _boolean_cell(
         return None
     if not all(isinstance(branch, list) and len(branch) == 1 for branch in branches):
         return None
-    no, field = (_cell(cast(list[Mapping[str, object]], branch)[0], destination, upsert, setup) for branch in branches)
+    no, field = (_plan(cast(list[Mapping[str, object]], branch)[0], destination, upsert, setup) for branch in branches)
     if no is None or field is None or no.source is not None or (field.source, field.column) != (source, no.column):
         return None
-    return replace(field, false=no.constant, odd_false=False)
+    return replace(field, false=no.constant, slow_false=False)
 
 
-def _constant(column: str, name: Name, convert: Callable[[object], object], value: object) -> Cell | None:
+def _constant(column: str, name: Name, convert: Callable[[object], object], value: object) -> ColumnPlan | None:
     result = convert(value)
     if result is NOTHING:
         return None
     stored = orjson.dumps([result]).decode() if name.multivalue else cast(Scalar, result)
-    return Cell(column, None, stored, convert, {})
+    return ColumnPlan(column, None, stored, convert, {})
 
 
 def _is_plain(instruction: Mapping[str, object], name: Name, upsert: bool) -> bool:
@@ -217,40 +217,40 @@ def _column(instruction: Mapping[str, object], name: Name, destination: Destinat
 
 
 def _assemble(
-    destination: Destination, upsert: bool, cells: list[Cell], allowed: frozenset[str] | None
-) -> FlatPlan | None:
+    destination: Destination, upsert: bool, plans: list[ColumnPlan], allowed: frozenset[str] | None
+) -> FastPath | None:
     names = destination.names
     needed = {names[n].column for n in destination.key} if upsert else set()
     if destination.kind == "dictionary":
         needed |= {n.column for n in names.values() if n.required}
     elif destination.title:
         needed.add(names[destination.title].column)
-    columns = [cell.column for cell in cells]
+    columns = [plan.column for plan in plans]
     if len(set(columns)) < len(columns) or not needed <= set(columns):
         return None
-    if any(cell.wrap and cell.column in needed for cell in cells) and upsert:
+    if any(plan.wrap and plan.column in needed for plan in plans) and upsert:
         return None
-    cells = [*cells, *_type_cells(destination)]
-    cells = [replace(cell, required=cell.column in needed) for cell in cells]
-    if any(cell.required and (cell.constant in _EMPTY or cell.false in _EMPTY) for cell in cells):
+    plans = [*plans, *_type_plans(destination)]
+    plans = [replace(plan, required=plan.column in needed) for plan in plans]
+    if any(plan.required and (plan.constant in _EMPTY or plan.false in _EMPTY) for plan in plans):
         return None
-    return FlatPlan(
+    return FastPath(
         destination=destination,
-        columns=tuple(cell.column for cell in cells),
+        columns=tuple(plan.column for plan in plans),
         key=tuple(names[n].column for n in destination.key) if upsert else None,
-        of_dicts=RowsOfDicts(cells, allowed),
-        of_cells=lambda header: RowsOfCells(cells, header, allowed),
+        of_dicts=RowsOfDicts(plans, allowed),
+        of_lists=lambda header: RowsOfLists(plans, header, allowed),
     )
 
 
-def _type_cells(destination: Destination) -> Iterator[Cell]:
+def _type_plans(destination: Destination) -> Iterator[ColumnPlan]:
     """The default type, which the first Name for types holds too."""
     default = destination.types.default if destination.types else None
     if default is None:
         return
-    yield Cell(TYPE_COLUMN, None, default, _itself, {}, of_type=True)
+    yield ColumnPlan(TYPE_COLUMN, None, default, _itself, {}, of_type=True)
     for name in [name for name in destination.names.values() if name.type == "object-type"][:1]:
-        yield Cell(name.column, None, default_type(name, default), _itself, {}, of_type=True)
+        yield ColumnPlan(name.column, None, default_type(name, default), _itself, {}, of_type=True)
 
 
 def _itself(value: object) -> object:

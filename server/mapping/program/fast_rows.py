@@ -1,8 +1,8 @@
-"""Rows of plain records, made a column at a time.
+"""RowMaker of plain records, made a column at a time.
 
 The values of a column in a block are looked at together: where all have the type that is stored, they are stored as
 they are, and no value costs a call. Other columns are converted value by value. What a client wrote (sources, names of
-columns, constants, cells) is only ever compared, looked up and stored.
+columns, constants, plans) is only ever compared, looked up and stored.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from typing import NamedTuple, cast
 import orjson
 
 from server.mapping.model.scope import Scalar
-from server.mapping.program.fast_columns import Quick, Values
+from server.mapping.program.fast_columns import ColumnConverter, Values
 from server.mapping.values.javascript import NOTHING, Nothing
 
 Row = tuple[Scalar, ...]
@@ -25,11 +25,11 @@ _TEXTS = {str, NoneType}
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class ColumnPlan:
     """One column: a source to read or a constant, and what must hold of it.
 
-    `convert` gives NOTHING for a value that is left to the evaluator. `quick` stores the values of a type together.
-    `false` is what a JSON false counts as; by default it is no value. `odd_false`: it is left to the evaluator.
+    `convert` gives NOTHING for a value that is left to the evaluator. `by_type` stores the values of a type together.
+    `false` is what a JSON false counts as; by default it is no value. `slow_false`: it is left to the evaluator.
     `of_type`: it holds the default type, which makes no row by itself.
     """
 
@@ -37,11 +37,11 @@ class Cell:
     source: str | None
     constant: Scalar
     convert: Callable[[object], object]
-    quick: Mapping[type, Quick]
+    by_type: Mapping[type, ColumnConverter]
     wrap: bool = False
     required: bool = False
     false: Scalar | Nothing = NOTHING
-    odd_false: bool = False
+    slow_false: bool = False
     of_type: bool = False
 
     @property
@@ -51,47 +51,47 @@ class Cell:
 
     @property
     def when_false(self) -> Scalar | Nothing:
-        if self.odd_false:
+        if self.slow_false:
             return NOTHING
         return self.gap if self.false is NOTHING else self.false
 
 
-class _Column(NamedTuple):
+class _MadeColumn(NamedTuple):
     """What is stored for each record, and the places of those that are left to the evaluator."""
 
     values: Iterable[object]
-    odd: Collection[int] = ()
+    slow: Collection[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class RowsOfDicts:
-    """Appends to `rows` a tuple for every plain record (columns, then number), to `odd` the index of each other."""
+    """Appends to `rows` a tuple for every plain record (columns, then number), to `slow` the index of each other."""
 
-    cells: Sequence[Cell]
+    plans: Sequence[ColumnPlan]
     allowed: frozenset[str] | None = None
 
-    def __call__(self, records: Sequence[object], number: int, rows: list[Row], odd: list[int]) -> None:
+    def __call__(self, records: Sequence[object], number: int, rows: list[Row], slow: list[int]) -> None:
         places = _places_of(dict, records)
         if self.allowed is not None:
             places = [place for place in places if cast(Record, records[place]).keys() <= self.allowed]
         plain = _at(places, records)
-        columns = [_of_key(cell, plain) for cell in self.cells]
-        _append(self.cells, columns, _Found(places, len(records), number), rows, odd)
+        columns = [_of_key(plan, plain) for plan in self.plans]
+        _append(self.plans, columns, _PlainRecords(places, len(records), number), rows, slow)
 
 
 @dataclass(frozen=True, slots=True)
-class RowsOfCells:
+class RowsOfLists:
     """The same for records that are lists under one header. Of columns with one name the last counts, as in a dict."""
 
-    cells: Sequence[Cell]
+    plans: Sequence[ColumnPlan]
     header: Sequence[str]
     allowed: frozenset[str] | None = None
 
-    def __call__(self, records: Sequence[object], number: int, rows: list[Row], odd: list[int]) -> None:
+    def __call__(self, records: Sequence[object], number: int, rows: list[Row], slow: list[int]) -> None:
         places = self._plain(records)
         plain = _at(places, records)
-        columns = [self._column(cell, plain) for cell in self.cells]
-        _append(self.cells, columns, _Found(places, len(records), number), rows, odd)
+        columns = [self._column(plan, plain) for plan in self.plans]
+        _append(self.plans, columns, _PlainRecords(places, len(records), number), rows, slow)
 
     def _plain(self, records: Values) -> Sequence[int]:
         if self.allowed is not None and not self.allowed.issuperset(self.header):
@@ -101,11 +101,11 @@ class RowsOfCells:
             return places
         return [place for place in places if len(records[place]) == width]
 
-    def _column(self, cell: Cell, records: Values) -> _Column:
-        if cell.source is None:
-            return _Column(repeat(cell.constant))
-        places = [place for place, name in enumerate(self.header) if name == cell.source]
-        return _read(cell, list(map(itemgetter(places[-1]), records)) if places else [None] * len(records))
+    def _column(self, plan: ColumnPlan, records: Values) -> _MadeColumn:
+        if plan.source is None:
+            return _MadeColumn(repeat(plan.constant))
+        places = [place for place, name in enumerate(self.header) if name == plan.source]
+        return _read(plan, list(map(itemgetter(places[-1]), records)) if places else [None] * len(records))
 
 
 def _places_of(kind: type, records: Sequence[object]) -> Sequence[int]:
@@ -118,16 +118,16 @@ def _at(places: Sequence[int], records: Sequence[object]) -> Values:
     return records if len(places) == len(records) else [records[place] for place in places]
 
 
-def _of_key(cell: Cell, records: Values) -> _Column:
-    if cell.source is None:
-        return _Column(repeat(cell.constant))
+def _of_key(plan: ColumnPlan, records: Values) -> _MadeColumn:
+    if plan.source is None:
+        return _MadeColumn(repeat(plan.constant))
     try:
-        return _read(cell, list(map(itemgetter(cell.source), records)))
+        return _read(plan, list(map(itemgetter(plan.source), records)))
     except KeyError:  # of a record that lacks it
-        return _read(cell, [record.get(cell.source) for record in records])
+        return _read(plan, [record.get(plan.source) for record in records])
 
 
-class _Found(NamedTuple):
+class _PlainRecords(NamedTuple):
     """Where in a block its plain records stand, how many records it has, and the number of its first."""
 
     places: Sequence[int]
@@ -140,10 +140,10 @@ class _Found(NamedTuple):
         return [self.number + place for place in self.places]
 
 
-def _blank(cells: Sequence[Cell], columns: Sequence[_Column]) -> Collection[int]:
+def _blank(plans: Sequence[ColumnPlan], columns: Sequence[_MadeColumn]) -> Collection[int]:
     """The places of records that have no value at all: they make no row, which the evaluator has to say."""
-    read = [column for cell, column in zip(cells, columns, strict=True) if cell.source is not None]
-    if not read or any(cell.source is None and not cell.of_type for cell in cells):
+    read = [column for plan, column in zip(plans, columns, strict=True) if plan.source is not None]
+    if not read or any(plan.source is None and not plan.of_type for plan in plans):
         return ()
     blank: Sequence[int] | None = None
     for values in (cast(Values, column.values) for column in read):
@@ -154,110 +154,112 @@ def _blank(cells: Sequence[Cell], columns: Sequence[_Column]) -> Collection[int]
     return blank or ()
 
 
-def _append(cells: Sequence[Cell], columns: Sequence[_Column], found: _Found, rows: list[Row], odd: list[int]) -> None:
+def _append(
+    plans: Sequence[ColumnPlan], columns: Sequence[_MadeColumn], found: _PlainRecords, rows: list[Row], slow: list[int]
+) -> None:
     """`columns` are of the plain records alone."""
     made = zip(*(column.values for column in columns), found.numbers(), strict=False)  # a constant has no end
-    left = set(_blank(cells, columns)).union(*(column.odd for column in columns))
+    left = set(_blank(plans, columns)).union(*(column.slow for column in columns))
     kept = [index not in left for index in range(len(found.places))] if left else repeat(True)
     rows.extend(compress(made, kept) if left else made)
     if left or len(found.places) < found.total:
-        odd.extend(sorted(set(range(found.total)).difference(compress(found.places, kept))))
+        slow.extend(sorted(set(range(found.total)).difference(compress(found.places, kept))))
 
 
-def _read(cell: Cell, values: Values) -> _Column:
+def _read(plan: ColumnPlan, values: Values) -> _MadeColumn:
     types = set(map(type, values))
     if types <= _TEXTS:
-        return _read_texts(cell, values, types)
-    if types == {bool} and bool in cell.quick:
-        return _read_truths(cell, values)
+        return _read_texts(plan, values, types)
+    if types == {bool} and bool in plan.by_type:
+        return _read_truths(plan, values)
     if bool in types or (str in types and "" in values):
-        return _read_any(cell, values)
+        return _read_any(plan, values)
     if NoneType not in types:
-        return _converted(cell, values, types)
+        return _converted(plan, values, types)
     filled = [value for value in values if value is not None]
-    made = _converted(cell, filled, types - {NoneType})
-    if made.values is filled and not cell.required:  # stored as they are
-        return _Column(values)
-    return _spread(cell, made, [value is not None for value in values])
+    made = _converted(plan, filled, types - {NoneType})
+    if made.values is filled and not plan.required:  # stored as they are
+        return _MadeColumn(values)
+    return _spread(plan, made, [value is not None for value in values])
 
 
-def _read_texts(cell: Cell, values: Values, types: set[type]) -> _Column:
+def _read_texts(plan: ColumnPlan, values: Values, types: set[type]) -> _MadeColumn:
     if all(values):
-        return _converted(cell, values, types)
+        return _converted(plan, values, types)
     filled = list(filter(None, values))
-    made = _converted(cell, filled, types & {str})
-    if made.values is filled and not cell.required:  # stored as they are
-        return _Column([value or None for value in values])
-    return _spread(cell, made, values)
+    made = _converted(plan, filled, types & {str})
+    if made.values is filled and not plan.required:  # stored as they are
+        return _MadeColumn([value or None for value in values])
+    return _spread(plan, made, values)
 
 
-def _read_truths(cell: Cell, values: Values) -> _Column:
-    false = cell.when_false
+def _read_truths(plan: ColumnPlan, values: Values) -> _MadeColumn:
+    false = plan.when_false
     stored = [1 if value else false for value in values]
-    return _with_odd(stored) if false is NOTHING else _Column(stored)
+    return _with_slow(stored) if false is NOTHING else _MadeColumn(stored)
 
 
-def _read_any(cell: Cell, values: Values) -> _Column:
+def _read_any(plan: ColumnPlan, values: Values) -> _MadeColumn:
     """Of values of which false and "" may be none, while zero is one."""
     is_filled = [value is not None and value is not False and value != "" for value in values]
     filled = list(compress(values, is_filled))
-    made = _converted(cell, filled, set(map(type, filled)))
-    rest, false = iter(made.values), cell.when_false
-    if false is cell.gap:
-        return _spread(cell, made, is_filled)
-    return _with_odd(
+    made = _converted(plan, filled, set(map(type, filled)))
+    rest, false = iter(made.values), plan.when_false
+    if false is plan.gap:
+        return _spread(plan, made, is_filled)
+    return _with_slow(
         [
-            next(rest) if filled else false if value is False else cell.gap
+            next(rest) if filled else false if value is False else plan.gap
             for filled, value in zip(is_filled, values, strict=True)
         ]
     )
 
 
-def _spread(cell: Cell, made: _Column, filled: Iterable[object]) -> _Column:
+def _spread(plan: ColumnPlan, made: _MadeColumn, filled: Iterable[object]) -> _MadeColumn:
     """What was made of the filled values, each in its place."""
-    rest, gap = iter(made.values), cell.gap
+    rest, gap = iter(made.values), plan.gap
     stored = [next(rest) if is_filled else gap for is_filled in filled]
-    return _with_odd(stored) if made.odd or cell.required else _Column(stored)
+    return _with_slow(stored) if made.slow or plan.required else _MadeColumn(stored)
 
 
-def _with_odd(stored: Sequence[object]) -> _Column:
-    return _Column(stored, [place for place, value in enumerate(stored) if value is NOTHING])
+def _with_slow(stored: Sequence[object]) -> _MadeColumn:
+    return _MadeColumn(stored, [place for place, value in enumerate(stored) if value is NOTHING])
 
 
-def _converted(cell: Cell, filled: Values, types: set[type]) -> _Column:
+def _converted(plan: ColumnPlan, filled: Values, types: set[type]) -> _MadeColumn:
     """What is stored for the values, type by type."""
     if len(types) < 2:
-        return _of_type(cell, types, filled)
-    parts = {one: _of_type(cell, {one}, [value for value in filled if type(value) is one]) for one in types}
+        return _of_type(plan, types, filled)
+    parts = {one: _of_type(plan, {one}, [value for value in filled if type(value) is one]) for one in types}
     rest = {one: iter(part.values) for one, part in parts.items()}
     stored = [next(rest[type(value)]) for value in filled]
-    return _with_odd(stored) if any(part.odd for part in parts.values()) else _Column(stored)
+    return _with_slow(stored) if any(part.slow for part in parts.values()) else _MadeColumn(stored)
 
 
-def _of_type(cell: Cell, types: set[type], values: Values) -> _Column:
+def _of_type(plan: ColumnPlan, types: set[type], values: Values) -> _MadeColumn:
     if not values:
-        return _Column(values)
-    quick = next(map(cell.quick.get, types), None)
-    stored = None if quick is None else quick(values)
-    return _one_by_one(cell, values) if stored is None else _Column(stored)
+        return _MadeColumn(values)
+    by_type = next(map(plan.by_type.get, types), None)
+    stored = None if by_type is None else by_type(values)
+    return _one_by_one(plan, values) if stored is None else _MadeColumn(stored)
 
 
-def _one_by_one(cell: Cell, values: Values) -> _Column:
+def _one_by_one(plan: ColumnPlan, values: Values) -> _MadeColumn:
     """Of values of one type."""
-    stored = _each(cell, values)
-    if cell.required:
+    stored = _each(plan, values)
+    if plan.required:
         stored = [NOTHING if value == "" else value for value in stored]
-    if cell.wrap:
+    if plan.wrap:
         stored = [value if value is NOTHING else orjson.dumps([value]).decode() for value in stored]
-    return _with_odd(stored)
+    return _with_slow(stored)
 
 
-def _each(cell: Cell, values: Values) -> list[object]:
+def _each(plan: ColumnPlan, values: Values) -> list[object]:
     """Texts that come again (dates, codes) are converted once. What is not a number is not for us to say."""
     kind = type(values[0])
     if kind is float:
-        return [cell.convert(value) if value == value else NOTHING for value in values]
+        return [plan.convert(value) if value == value else NOTHING for value in values]
     if kind is str and len(different := set(values)) * 2 < len(values):
-        made = {value: cell.convert(value) for value in different}
+        made = {value: plan.convert(value) for value in different}
         return [made[value] for value in values]
-    return list(map(cell.convert, values))
+    return list(map(plan.convert, values))

@@ -7,7 +7,7 @@ from server.mapping.language.control import Instruction, text_of
 from server.mapping.model.scope import Scalar, StoredRow
 from server.mapping.program.assigning import Assignment, Preparation, assignment
 from server.mapping.record.evaluation import Evaluation
-from server.mapping.record.targets import Place
+from server.mapping.record.targets import PreparedDestination
 from server.mapping.values.javascript import NOTHING, is_skipped
 
 _MOST_SHOWN = 30
@@ -19,7 +19,7 @@ Known = tuple[Assignment, Scalar]
 class Identifiers:
     """The columns that may identify a row of one destination. Faults abort the record; then the answer is None."""
 
-    place: Place
+    prepared: PreparedDestination
     columns: Mapping[str, Assignment]
 
     def given(self, record: Mapping[str, object]) -> list[str]:
@@ -41,25 +41,25 @@ class Identifiers:
 
     def find(self, evaluation: Evaluation, known: Sequence[Known]) -> Sequence[StoredRow]:
         """At most two rows: more than one is as bad as many."""
-        columns = tuple(to.cell.main.column for to, _ in known)
-        return evaluation.scope.lookup.find(self.place.table, columns, [tuple(value for _, value in known)], 2)[0]
+        columns = tuple(to.bound.main.column for to, _ in known)
+        return evaluation.scope.lookup.find(self.prepared.table, columns, [tuple(value for _, value in known)], 2)[0]
 
     def told(self, known: Sequence[Known]) -> str:
-        return f"{self.place.name} with " + ", ".join(f"{to.cell.name.name} = {value}" for to, value in known)
+        return f"{self.prepared.name} with " + ", ".join(f"{to.bound.name.name} = {value}" for to, value in known)
 
 
 def identifiers_of(prep: Preparation, instruction: Instruction) -> Identifiers | None:
     """None where the instruction is at fault; then it has been reported."""
     destination, columns = text_of(instruction, "destination"), instruction.get("columns")
-    place = prep.places.get(destination)
-    if place is None or place.pseudo:
+    prepared = prep.destinations.get(destination)
+    if prepared is None or prepared.pseudo:
         prep.report(f"Unknown destination in identify: {destination}")
         return None
     if not isinstance(columns, Mapping):
         prep.report(f"'columns' property of identify is not an object: {destination}")
         return None
     made = {column: _assignment(prep, destination, column, options) for column, options in columns.items()}
-    return Identifiers(place, {column: one for column, one in made.items() if one is not None})
+    return Identifiers(prepared, {column: one for column, one in made.items() if one is not None})
 
 
 def _assignment(prep: Preparation, destination: str, column: str, options: object) -> Assignment | None:

@@ -7,11 +7,11 @@ fault: then it has said so through `Preparation.report`, and the instruction is 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from server.mapping.language.control import Instruction, action_of, text_of
-from server.mapping.model.scope import Lookup, Loss, Scope, StoredRow, lose_once, report_once
-from server.mapping.program.assigning import LOAD_BY_REF, Assignment, Preparation, assignment, cell_of
+from server.mapping.model.scope import Loss, Scope, ScopeWrapper, StoredRow, lose_once, report_once
+from server.mapping.program.assigning import LOAD_BY_REF, Assignment, Preparation, assignment, bound_name_of
 from server.mapping.program.identifying import identifiers_of, unknown_columns
 from server.mapping.record.evaluation import Evaluation
-from server.mapping.record.targets import Given, Place, Target
+from server.mapping.record.targets import Given, PreparedDestination, Target
 from server.mapping.values.javascript import NOTHING, identical, is_skipped, is_truthy, js_text
 from server.mapping.values.refs import Ref
 from server.mapping.values.setup import Converter, brief
@@ -63,7 +63,7 @@ def _field(prep: Preparation, instruction: Instruction) -> Step | None:
     def step(evaluation: Evaluation, context: Context) -> None:
         value = context.get(source)
         if (not value if type(value) is str else is_skipped(value)) and not (keeps_false and value is False):
-            if value is False and made.cell.name.type == "boolean":
+            if value is False and made.bound.name.type == "boolean":
                 made.want.lose(evaluation.scope, value, _FALSE_PASSED_OVER)
             return
         evaluation.tried = True
@@ -84,9 +84,9 @@ _FALSE_PASSED_OVER = (
 
 def _note(evaluation: Evaluation, target: Target, made: Assignment, value: object, stored: object) -> None:
     """A second value of the input in one place: the first is lost, unless both are the same."""
-    place = made.cell.main.column, made.want.action.get("qualifier")
-    earlier = target.given.get(place)
-    target.given[place] = Given(made.want, value, stored)
+    key = made.bound.main.column, made.want.action.get("qualifier")
+    earlier = target.given.get(key)
+    target.given[key] = Given(made.want, value, stored)
     if earlier is not None and not identical(earlier.stored, stored):
         earlier.want.lose(evaluation.scope, earlier.value, f"is not stored: {made.want.source} is set in its place")
 
@@ -96,7 +96,7 @@ def _field_structured(prep: Preparation, instruction: Instruction) -> Step | Non
     made = assignment(prep, instruction, f"structured input field {structured}")
     if made is None:
         return None
-    if structured not in prep.places:
+    if structured not in prep.destinations:
         prep.report(f"Unknown structured value destination in field-structured: {structured}")
         return None
     destination, convert, put = made.destination, made.convert, made.put
@@ -111,14 +111,15 @@ def _field_structured(prep: Preparation, instruction: Instruction) -> Step | Non
     return step
 
 
-class _Eavesdropper:
-    """Passes look-ups on and keeps what is said."""
+class _CollectingScope(ScopeWrapper):
+    """Keeps messages and losses instead of passing them on."""
 
-    def __init__(self, scope: Scope) -> None:
+    __slots__ = ("losses", "messages")
+
+    def __init__(self, inner: Scope) -> None:
+        super().__init__(inner)
         self.messages: list[str] = []
         self.losses: list[Loss] = []
-        self.lookup: Lookup = scope.lookup
-        self.hints = scope.hints
 
     def report(self, message: str) -> None:
         self.messages.append(message)
@@ -137,9 +138,9 @@ def _set_value(prep: Preparation, instruction: Instruction) -> Step | None:
     )
     if made is None:
         return None
-    destination, cell, convert, put = made[:4]
+    destination, bound, convert, put = made[:4]
     # a reference must be looked up each time: the row may come and go while the job runs
-    constant = _each_time(convert, value) if cell.name.type == "ref" else _once(convert, value)
+    constant = _each_time(convert, value) if bound.name.type == "ref" else _once(convert, value)
 
     def step(evaluation: Evaluation, context: Context) -> None:
         stored = constant(evaluation.scope)
@@ -151,11 +152,11 @@ def _set_value(prep: Preparation, instruction: Instruction) -> Step | None:
 
 def _each_time(convert: Converter, value: object) -> Callable[[Scope], object]:
     def constant(scope: Scope) -> object:
-        heard = _Eavesdropper(scope)
-        stored = convert(value, heard)
-        for message in heard.messages:
+        collected = _CollectingScope(scope)
+        stored = convert(value, collected)
+        for message in collected.messages:
             report_once(scope, message)
-        for loss in heard.losses:
+        for loss in collected.losses:
             lose_once(scope, loss)
         return stored
 
@@ -176,16 +177,16 @@ def _once(convert: Converter, value: object) -> Callable[[Scope], object]:
 
 def _remove_values(prep: Preparation, instruction: Instruction) -> Step | None:
     destination = text_of(instruction, "destination")
-    place = prep.places.get(destination)
-    if place is None:
+    prepared = prep.destinations.get(destination)
+    if prepared is None:
         prep.report(f"Unknown destination in remove-values: {destination}")
         return None
     name = text_of(instruction, "name")
-    cell = cell_of(prep, place, name, "remove-values")
-    if cell is None:
+    bound = bound_name_of(prep, prepared, name, "remove-values")
+    if bound is None:
         prep.report(f"Unknown name in remove-values for destination {destination}")
         return None
-    return lambda evaluation, context: evaluation.target(destination).remove(cell)
+    return lambda evaluation, context: evaluation.target(destination).remove(bound)
 
 
 # choices and loops
@@ -223,10 +224,10 @@ def _if_has_value(prep: Preparation, instruction: Instruction) -> Step | None:
     made = assignment(prep, instruction, f"name {text_of(instruction, 'name')}")
     if made is None:
         return None
-    destination, cell = made.destination, made.cell
+    destination, bound = made.destination, made.bound
 
     def step(evaluation: Evaluation, context: Context) -> None:
-        for each in then if evaluation.target(destination).has(cell) else otherwise:
+        for each in then if evaluation.target(destination).has(bound) else otherwise:
             each(evaluation, context)
 
     return step
@@ -286,51 +287,51 @@ def _lose_unread(evaluation: Evaluation, source: str, value: object, right: str)
 
 def _new(prep: Preparation, instruction: Instruction) -> Step:
     destination = text_of(instruction, "destination")
-    return lambda evaluation, context: evaluation.new(evaluation.place(destination))
+    return lambda evaluation, context: evaluation.new(evaluation.destination(destination))
 
 
 def _upsert(prep: Preparation, instruction: Instruction) -> Step | None:
     destination = text_of(instruction, "destination")
-    place = prep.places.get(destination)
-    if place is not None and not place.key:
+    prepared = prep.destinations.get(destination)
+    if prepared is not None and not prepared.key:
         prep.report(f"Can only use destinations with a key in upsert: {destination}")
         return None
-    return lambda evaluation, context: evaluation.new(evaluation.place(destination), overlay=True)
+    return lambda evaluation, context: evaluation.new(evaluation.destination(destination), overlay=True)
 
 
-Finder = Callable[[Evaluation, Place], StoredRow | None]
+Finder = Callable[[Evaluation, PreparedDestination], StoredRow | None]
 
 
 def _finder(using: str) -> Finder:
     """Finds the row that the values in a pseudo destination speak of, and clears them."""
 
-    def find(evaluation: Evaluation, place: Place) -> StoredRow | None:
+    def find(evaluation: Evaluation, prepared: PreparedDestination) -> StoredRow | None:
         info = evaluation.target(using)
-        evaluation.replace(place)
-        row = _by_ref(evaluation, place, info) if using == LOAD_BY_REF else _by_key(evaluation, place, info)
+        evaluation.replace(prepared)
+        row = _by_ref(evaluation, prepared, info) if using == LOAD_BY_REF else _by_key(evaluation, prepared, info)
         evaluation.clear(using)
         return row
 
     return find
 
 
-def _by_ref(evaluation: Evaluation, place: Place, info: Target) -> StoredRow | None:
-    ref: object = info.stored_form(info.place.cells["ref"])
+def _by_ref(evaluation: Evaluation, prepared: PreparedDestination, info: Target) -> StoredRow | None:
+    ref: object = info.stored_form(info.prepared.names["ref"])
     table, id = ref if isinstance(ref, Ref) else (None, ref)
-    if place.pseudo or table not in (None, place.table) or not isinstance(id, int):
+    if prepared.pseudo or table not in (None, prepared.table) or not isinstance(id, int):
         return None
-    return evaluation.scope.lookup.get(place.table, id)
+    return evaluation.scope.lookup.get(prepared.table, id)
 
 
-def _by_key(evaluation: Evaluation, place: Place, info: Target) -> StoredRow | None:
-    cells = info.place.cells
-    names = [cell.name.name for cell in place.key]
-    return evaluation.find(place, [info.stored_form(cells[n]) if n in cells else None for n in names])
+def _by_key(evaluation: Evaluation, prepared: PreparedDestination, info: Target) -> StoredRow | None:
+    given = info.prepared.names
+    key = [bound.name.name for bound in prepared.key]
+    return evaluation.find(prepared, [info.stored_form(given[name]) if name in given else None for name in key])
 
 
-def _target_of(evaluation: Evaluation, using: str, destination: str) -> Place:
+def _target_of(evaluation: Evaluation, using: str, destination: str) -> PreparedDestination:
     evaluation.target(using)
-    return evaluation.place(destination)
+    return evaluation.destination(destination)
 
 
 def _load(prep: Preparation, instruction: Instruction) -> Step:
@@ -339,8 +340,8 @@ def _load(prep: Preparation, instruction: Instruction) -> Step:
     otherwise = steps(prep, instruction["otherwise"]) if "otherwise" in instruction else None
 
     def step(evaluation: Evaluation, context: Context) -> None:
-        place = _target_of(evaluation, using, destination)
-        if evaluation.load(place, find(evaluation, place)):
+        prepared = _target_of(evaluation, using, destination)
+        if evaluation.load(prepared, find(evaluation, prepared)):
             return
         if otherwise is None:
             evaluation.abort(f"Couldn't load destination: {destination}")
@@ -355,7 +356,7 @@ def _identify(prep: Preparation, instruction: Instruction) -> Step | None:
     identifiers = identifiers_of(prep, instruction)
     if identifiers is None:
         return None
-    place = identifiers.place
+    prepared = identifiers.prepared
     then, otherwise = steps(prep, instruction.get("then")), steps(prep, instruction.get("else"))
     missing = steps(prep, instruction["missing"]) if "missing" in instruction else None
 
@@ -365,25 +366,25 @@ def _identify(prep: Preparation, instruction: Instruction) -> Step | None:
             for each in otherwise:
                 each(evaluation, context)
             return
-        evaluation.replace(place)
+        evaluation.replace(prepared)
         known = identifiers.read(evaluation, context, given)
         rows = identifiers.find(evaluation, known) if known is not None else ()
         if known is None:
-            evaluation.new(place)  # so that what is set next finds a target; the record has failed
+            evaluation.new(prepared)  # so that what is set next finds a target; the record has failed
         elif len(rows) > 1:
             evaluation.abort(f"There is more than one {identifiers.told(known)}")
-            evaluation.new(place)
-        elif rows and evaluation.load(place, rows[0]):
+            evaluation.new(prepared)
+        elif rows and evaluation.load(prepared, rows[0]):
             for each in then:
                 each(evaluation, context)
         elif rows or missing is None:
             evaluation.abort(f"There is no {identifiers.told(known)}")
-            evaluation.new(place)
+            evaluation.new(prepared)
         else:
             for each in missing:
                 each(evaluation, context)
             for to, value in known:
-                to.put(evaluation.target(place.name), value)
+                to.put(evaluation.target(prepared.name), value)
 
     return step
 
@@ -393,8 +394,8 @@ def _delete(prep: Preparation, instruction: Instruction) -> Step:
     find = _finder(using)
 
     def step(evaluation: Evaluation, context: Context) -> None:
-        place = _target_of(evaluation, using, destination)
-        if not evaluation.delete(place, find(evaluation, place)):
+        prepared = _target_of(evaluation, using, destination)
+        if not evaluation.delete(prepared, find(evaluation, prepared)):
             evaluation.abort(f"Couldn't load destination: {destination}")
 
     return step
@@ -402,17 +403,17 @@ def _delete(prep: Preparation, instruction: Instruction) -> Step:
 
 def _assert_destination(prep: Preparation, instruction: Instruction) -> Step | None:
     destination, expected = text_of(instruction, "destination"), instruction.get("exists")
-    place = prep.places.get(destination)
-    if place is None:
+    prepared = prep.destinations.get(destination)
+    if prepared is None:
         prep.report(f"Unknown destination in assert-destination: {destination}")
         return None
-    depends = place.destination.depends
+    depends = prepared.destination.depends
     if depends is None:
         prep.report(f"Can only use dependent destinations in assert-destination: {destination}")
         return None
 
     def step(evaluation: Evaluation, context: Context) -> None:
-        if evaluation.is_stored(place, depends) is not expected:
+        if evaluation.is_stored(prepared, depends) is not expected:
             evaluation.abort(f"assert-destination failed: {destination}")
 
     return step

@@ -7,7 +7,7 @@ from server.mapping.model.diagnostic import Diagnostic, Path
 from server.mapping.model.model import Model
 from server.mapping.model.scope import RunFault
 from server.mapping.program.assigning import Preparation
-from server.mapping.program.compile import make_places
+from server.mapping.program.compile import prepare_destinations
 from server.mapping.program.instructions import steps
 from server.mapping.values.filters import Filters
 from server.mapping.values.setup import Setup
@@ -18,7 +18,7 @@ def rehearse(document: Mapping[str, object], model: Model, models: Mapping[str, 
     instructions, mapping = document.get("instructions"), document.get("mapping")
     listed = list(_listed(instructions, ("instructions",)))
     paths = {id(instruction): path for instruction, path in listed}
-    places = make_places(model)
+    destinations = prepare_destinations(model)
     trail: list[Instruction] = []
     found: list[Diagnostic] = []
 
@@ -28,19 +28,19 @@ def rehearse(document: Mapping[str, object], model: Model, models: Mapping[str, 
     known = mapping if isinstance(mapping, Mapping) else {}
     setup = Setup(model=model, models=models, mapping=known, report=report, filters=Filters(models))
     try:
-        steps(Preparation(places, setup, trail), instructions)
+        steps(Preparation(destinations, setup, trail), instructions)
     except RunFault as error:
         report(str(error))
-    return found + [mistake for one, path in listed for mistake in _ends_the_run(one, path, places)]
+    return found + [mistake for one, path in listed for mistake in _ends_the_run(one, path, destinations)]
 
 
-def _ends_the_run(instruction: Instruction, path: Path, places: Container[str]) -> Iterator[Diagnostic]:
+def _ends_the_run(instruction: Instruction, path: Path, destinations: Container[str]) -> Iterator[Diagnostic]:
     """What is found out only when a record comes to the instruction."""
     action = action_of(instruction)
     destination, using = text_of(instruction, "destination"), text_of(instruction, "using")
-    if action in ("new", "load", "upsert", "delete") and destination not in places:
+    if action in ("new", "load", "upsert", "delete") and destination not in destinations:
         yield _doubt(f"Unknown destination: {destination}", (*path, "destination"))
-    if action in ("load", "delete") and using not in places:
+    if action in ("load", "delete") and using not in destinations:
         yield _doubt(f"No destination when requesting target: {using}", (*path, "using"))
 
 

@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from server.cells import DateCell
 from server.mapping.values.dates import date_parser
 from server.mapping.values.javascript import INVALID, NOTHING, js_text
-from server.mapping.values.setup import Flat, SetupProblem
+from server.mapping.values.setup import PlainType, SetupProblem
 
 MOST_DIGITS = 1000
 IN_KEY = "in key"  # set by `values`: no instruction has such an option
@@ -17,7 +17,7 @@ _DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?").fullmatch
 
 
-def day_type(action: Mapping[str, object]) -> Flat:
+def day_type(action: Mapping[str, object]) -> PlainType:
     """A day as YYYY-MM-DD. `dateFormat` says how texts are written; without it they are ISO 8601."""
     pattern = action.get("dateFormat")
     of_text = _iso_day if pattern is None else _day_written(pattern)
@@ -31,7 +31,7 @@ def day_type(action: Mapping[str, object]) -> Flat:
             return INVALID
         return of_text(js_text(value)) or INVALID
 
-    return Flat(plain, "Invalid date value for")
+    return PlainType(plain, "Invalid date value for")
 
 
 def _day_written(pattern: object) -> Callable[[str], str | None]:
@@ -55,7 +55,7 @@ def _iso_day(text: str) -> str | None:
     return moment.date().isoformat() if moment.time() == time() else None
 
 
-def decimal_type(action: Mapping[str, object]) -> Flat:
+def decimal_type(action: Mapping[str, object]) -> PlainType:
     """A decimal number as plain text, with the digits that it was written with: 1.10 stays 1.10, and 1E3 is 1000.
 
     In a key, zeros at the end of the fraction are left out, so that equal numbers are equal texts.
@@ -69,7 +69,7 @@ def decimal_type(action: Mapping[str, object]) -> Flat:
             return INVALID
         return _decimal_text(js_text(value).strip(), normal) or INVALID
 
-    return Flat(plain, "Invalid decimal for")
+    return PlainType(plain, "Invalid decimal for")
 
 
 def _decimal_text(text: str, normal: bool) -> str | None:

@@ -19,7 +19,7 @@ Converter = Callable[[object, Scope], object]
 Filter = Callable[[object, Scope], object]
 """From a value to a value, before the type looks at it; NOTHING is no value."""
 
-Plain = Callable[[object], object]
+PlainConverter = Callable[[object], object]
 """A conversion that needs nothing but the value: a stored scalar, NOTHING (a warning) or INVALID (an error)."""
 
 
@@ -66,10 +66,10 @@ class Want:
         scope.lose(Loss(what, self.source, brief(value), destination, self.name.name), error)
 
 
-class Flat(NamedTuple):
-    """A plain conversion and the start of its complaint: `complaint(flat.message, src, value)` is the whole."""
+class PlainType(NamedTuple):
+    """A plain conversion and the start of its complaint: `complaint(plain_type.message, src, value)` is the whole."""
 
-    plain: Plain
+    convert: PlainConverter
     message: str
 
 

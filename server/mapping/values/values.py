@@ -1,7 +1,7 @@
 """Values: from what the input holds to what a column holds.
 
 A value goes through `mapInputValue`, then the filters in the order listed, then the Name's type. `TYPES` has every
-type; `FLAT_TYPES` those whose conversion needs the value alone, so that whole columns can be converted.
+type; `PLAIN_TYPES` those whose conversion needs the value alone, so that whole columns can be converted.
 """
 
 import math
@@ -19,19 +19,29 @@ from server.mapping.values.filters import Filters
 from server.mapping.values.javascript import INVALID, NOTHING, identical, is_skipped, is_truthy, js_text
 from server.mapping.values.phones import dialling_code, export_form
 from server.mapping.values.refs import Ref, known_types, ref_converter
-from server.mapping.values.setup import Converter, Filter, Flat, Lost, Plain, Setup, SetupProblem, Want, complaint
+from server.mapping.values.setup import (
+    Converter,
+    Filter,
+    Lost,
+    PlainConverter,
+    PlainType,
+    Setup,
+    SetupProblem,
+    Want,
+    complaint,
+)
 from server.mapping.values.structured import PSEUDO_DESTINATIONS, STRUCTURED, display_text, json_text
 from server.mapping.values.written_numbers import DECIMAL_MARKS, MARKS_SHOWN, localised
 
 __all__ = [
-    "FLAT_TYPES",
     "INVALID",
     "NOTHING",
+    "PLAIN_TYPES",
     "PSEUDO_DESTINATIONS",
     "TYPES",
     "Converter",
-    "Flat",
-    "Plain",
+    "PlainConverter",
+    "PlainType",
     "Ref",
     "Setup",
     "SetupProblem",
@@ -134,7 +144,7 @@ def _mapped(want: Want, convert: Converter) -> Converter:
     return mapped
 
 
-# Flat types: a function of the value alone
+# PlainType types: a function of the value alone
 
 
 def _text(value: object) -> object:
@@ -178,25 +188,27 @@ def _number(value: object) -> object:
     return number if math.isfinite(number) else INVALID
 
 
-FlatType = Callable[[Mapping[str, object]], Flat]
+MakePlainType = Callable[[Mapping[str, object]], PlainType]
 
 
-def _marked(type_: FlatType) -> FlatType:
+def _marked(type_: MakePlainType) -> MakePlainType:
     """A type of numbers; `decimal` of the instruction is the decimal mark of its texts, which may be grouped then."""
 
-    def flat(action: Mapping[str, object]) -> Flat:
+    def marked(action: Mapping[str, object]) -> PlainType:
         unmarked, mark = type_(action), action.get("decimal")
         if mark is None:
             return unmarked
         if mark not in DECIMAL_MARKS:
             raise SetupProblem(f"Unknown decimal mark for {{src}}: {js_text(mark)}, should be one of {MARKS_SHOWN}")
         written = localised(js_text(mark))
-        return unmarked._replace(plain=lambda value: unmarked.plain(written(value) if type(value) is str else value))
+        return unmarked._replace(
+            convert=lambda value: unmarked.convert(written(value) if type(value) is str else value)
+        )
 
-    return flat
+    return marked
 
 
-def _of_text(plain: Callable[[str], object]) -> Plain:
+def _of_text(plain: Callable[[str], object]) -> PlainConverter:
     """For types that are texts: a number or a boolean is taken as its text where that will do, else it is dropped."""
 
     def of_text(value: object) -> object:
@@ -238,10 +250,10 @@ def _json(value: object) -> object:
     return json_text(value) or INVALID
 
 
-def _boolean(action: Mapping[str, object]) -> Flat:
+def _boolean(action: Mapping[str, object]) -> PlainType:
     yes, no = action.get("trueValue", "true"), action.get("falseValue", "false")
     if isinstance(yes, list) and isinstance(no, list):
-        return Flat(_of_words(yes, no), "Invalid boolean value for")
+        return PlainType(_of_words(yes, no), "Invalid boolean value for")
 
     def compared(value: object) -> object:
         if value is True or identical(value, yes):
@@ -252,10 +264,10 @@ def _boolean(action: Mapping[str, object]) -> Flat:
         # the texts are nearly always texts: then `==` will do
         return (1 if value == yes else 0 if value == no else INVALID) if type(value) is str else compared(value)
 
-    return Flat(plain, "Invalid boolean value for")
+    return PlainType(plain, "Invalid boolean value for")
 
 
-def _of_words(yes: list[object], no: list[object]) -> Plain:
+def _of_words(yes: list[object], no: list[object]) -> PlainConverter:
     """Several words for each, in any case; a number is taken as its text."""
     words = {js_text(word).casefold(): 1 for word in yes} | {js_text(word).casefold(): 0 for word in no}
 
@@ -268,10 +280,10 @@ def _of_words(yes: list[object], no: list[object]) -> Plain:
     return plain
 
 
-def _datetime(action: Mapping[str, object]) -> Flat:
+def _datetime(action: Mapping[str, object]) -> PlainType:
     message = "Invalid date value for"
     if action.get("action") == "if-has-value":  # looks whether a value is there and converts none
-        return Flat(lambda value: NOTHING, message)
+        return PlainType(lambda value: NOTHING, message)
     pattern = action.get("dateFormat")
     if not isinstance(pattern, str):
         raise SetupProblem("Date format not specified for {src}")
@@ -286,25 +298,25 @@ def _datetime(action: Mapping[str, object]) -> Flat:
             return of_cell(value) or INVALID
         return of_text(value)
 
-    return Flat(plain, message)
+    return PlainType(plain, message)
 
 
-def _telephone_number(action: Mapping[str, object]) -> Flat:
+def _telephone_number(action: Mapping[str, object]) -> PlainType:
     country = action.get("country") or "GB"
     code = dialling_code(country.upper()) if isinstance(country, str) else 0
     if not code:
         raise SetupProblem(f"Unknown country for {{src}}: {js_text(country)}, should be a two letter code like GB")
 
     plain = _of_text(lambda text: export_form(text, code) or INVALID)
-    return Flat(plain, "Invalid telephone number for")
+    return PlainType(plain, "Invalid telephone number for")
 
 
-def _always(plain: Plain, message: str = "") -> Callable[[Mapping[str, object]], Flat]:
-    flat = Flat(plain, message)
-    return lambda action: flat
+def _always(convert: PlainConverter, message: str = "") -> Callable[[Mapping[str, object]], PlainType]:
+    plain_type = PlainType(convert, message)
+    return lambda action: plain_type
 
 
-FLAT_TYPES: Mapping[str, Callable[[Mapping[str, object]], Flat]] = {
+PLAIN_TYPES: Mapping[str, Callable[[Mapping[str, object]], PlainType]] = {
     "text": _always(_text),
     "boolean": _boolean,
     "integer": _marked(_always(_integer, "Invalid integer for")),
@@ -328,8 +340,8 @@ FLAT_TYPES: Mapping[str, Callable[[Mapping[str, object]], Flat]] = {
 
 
 def _reporting(want: Want) -> Converter:
-    """A flat type as a converter."""
-    plain, message = FLAT_TYPES[want.name.type](want.action)
+    """Returns the converter of a plain type."""
+    plain, message = PLAIN_TYPES[want.name.type](want.action)
     src = want.src
 
     def convert(value: object, scope: Scope) -> object:
@@ -355,7 +367,7 @@ def _object_type(want: Want) -> Converter:
 
 
 TYPES: Mapping[str, Callable[[Want], Converter]] = {
-    **dict.fromkeys(FLAT_TYPES, _reporting),
+    **dict.fromkeys(PLAIN_TYPES, _reporting),
     **STRUCTURED,
     "decimal": _decimal,
     "ref": ref_converter,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.mapping.program.bulk import BulkInvalid, Place, compile_bulk, row_id, row_pkid
+from server.mapping.program.bulk import BulkInvalid, RowHierarchy, compile_bulk, row_id, row_pkid
 from tests.support.mapping_world import RecordScope, World, destination, model, name
 
 USERS = model(
@@ -12,7 +12,7 @@ USERS = model(
                 kind="dictionary")
 )  # fmt: skip
 MODELS = {"data/Users": USERS}
-SYS = Place("sys")
+SYS = RowHierarchy("sys")
 
 
 def run(mapping, world, action, attributes, pkid="", search=None, **more):
@@ -35,8 +35,8 @@ def users():
 
 
 def test_plain_rows_take_the_fast_path(users):
-    assert users.flat is not None
-    assert users.flat.columns == ("username", "age", "_hierarchy")
+    assert users.fast_path is not None
+    assert users.fast_path.columns == ("username", "age", "_hierarchy")
 
 
 def test_an_undeclared_entity_gets_a_table_of_text(world):
@@ -98,7 +98,7 @@ def test_an_attribute_that_a_closed_model_does_not_have():
 
 
 def test_a_new_row_belongs_to_the_node_it_names_or_to_that_of_its_block(world):
-    mapping = compile_bulk("data/Users", ("username",), MODELS, Place("sys.a", {"pk": "sys.a.x"}))
+    mapping = compile_bulk("data/Users", ("username",), MODELS, RowHierarchy("sys.a", {"pk": "sys.a.x"}))
     for more, path in [({}, "sys.a"), ({"hierarchy": "pk"}, "sys.a.x"), ({"hierarchy": "sys.b"}, "sys.b")]:
         result, messages = run(mapping, world, "add", {"username": "eve"}, **more)
         assert messages == []
@@ -107,16 +107,16 @@ def test_a_new_row_belongs_to_the_node_it_names_or_to_that_of_its_block(world):
 
 def test_a_row_that_belongs_nowhere_belongs_where_it_is_first_modified(world):
     world.add("users", 8, username="bob", age=36)
-    mapping = compile_bulk("data/Users", ("username", "age"), MODELS, Place("sys.a"))
+    mapping = compile_bulk("data/Users", ("username", "age"), MODELS, RowHierarchy("sys.a"))
     result, _ = run(mapping, world, "modify", {"username": "bob", "age": 36})
     assert result.changes[0].values == {"_hierarchy": "sys.a"}
     world.apply(result.changes)
-    unlimited = compile_bulk("data/Users", ("username", "age"), MODELS, Place("sys.b"))
+    unlimited = compile_bulk("data/Users", ("username", "age"), MODELS, RowHierarchy("sys.b"))
     result, _ = run(unlimited, world, "modify", {"username": "bob", "age": 38})
     assert result.changes[0].values == {"age": 38}
 
 
-HERE = Place("sys.a", allowed=("sys.a",))
+HERE = RowHierarchy("sys.a", allowed=("sys.a",))
 ELSEWHERE = [None, "sys", "sys.b", "sys.ab", "sys.a2.x", ""]
 
 

@@ -98,7 +98,7 @@ def test_a_destination_must_be_made_ready_and_that_is_said_once_a_record():
     assert work.messages == ['Destination "person" needs be made ready with a "new" or "load" instruction']
 
 
-def test_the_path_of_dependants_is_told():
+def test_the_path_of_dependents_is_told():
     work = job(LIBRARY, field_of("text", "page", "text"))
     assert work.run({"text": "x"}).aborted
     assert work.messages == [
@@ -123,7 +123,7 @@ def test_a_value_error_does_not_abort():
     assert work.messages == ["Invalid integer for input field age: x"]
 
 
-def test_a_dependant_is_made_with_its_parent():
+def test_a_dependent_is_made_with_its_parent():
     work = job(LIBRARY, new("person"), TITLE, field_of("text", "page", "text"))
     assert changed(work.run({"title": "A", "text": "t"})) == [
         ("person", "insert", 100, {"dc_attribute_title": "A"}),
@@ -145,7 +145,7 @@ def people(**books):
     return world
 
 
-def test_a_dependant_of_a_stored_parent_is_its_oldest_row():
+def test_a_dependent_of_a_stored_parent_is_its_oldest_row():
     world = people(b9={"author": 1, "name": "new"}, b4={"author": 1, "name": "old"}, b3={"author": 2, "name": "other"})
     work = job(LIBRARY, *load_person(field_of("name", "book", "name")), world=world)
     result = work.run({"id": "1", "name": "better"})
@@ -153,12 +153,12 @@ def test_a_dependant_of_a_stored_parent_is_its_oldest_row():
     assert result.touched == 1
 
 
-def test_a_dependant_of_a_stored_parent_without_one_is_new():
+def test_a_dependent_of_a_stored_parent_without_one_is_new():
     work = job(LIBRARY, *load_person(field_of("name", "book", "name")), world=people())
     assert changed(work.run({"id": "1", "name": "n"})) == [("book", "insert", 100, {"name": "n", "author": 1})]
 
 
-def test_a_dependant_of_another_type_is_not_taken():
+def test_a_dependent_of_another_type_is_not_taken():
     books = destination(
         "book", name("name"), depends="person", depends_column="author", table="books",
         types=Types("novel", ("novel", "poem")),
@@ -213,7 +213,7 @@ def test_children_stay_with_their_own_parent():
     ]
 
 
-def test_a_replaced_parent_takes_its_dependants_of_any_depth_with_it():
+def test_a_replaced_parent_takes_its_dependents_of_any_depth_with_it():
     each = {"action": "for-each", "source": "people", "instructions": [
         new("person"), field_of("title", "person", "dc:attribute:title"), field_of("text", "page", "text"),
     ]}  # fmt: skip

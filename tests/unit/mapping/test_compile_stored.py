@@ -96,7 +96,7 @@ def test_a_deleted_row_is_not_found_again(records):
     assert run(records, DELETE, {"email": "a@x"}, {"email": "a@x"}) == [[("delete", "person")], []]
 
 
-def test_a_row_with_dependants_stays(records):
+def test_a_row_with_dependents_stays(records):
     run(records, UPSERT, A)
     assert run(records, DELETE, {"email": "a@x"}) == [[]]
     assert len(list(records.rows("people"))) == 1

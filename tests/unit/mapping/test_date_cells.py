@@ -3,12 +3,12 @@
 import pytest
 
 from server.cells import DateCell
-from server.mapping.values.setup import Flat
-from server.mapping.values.values import FLAT_TYPES, INVALID
+from server.mapping.values.setup import PlainType
+from server.mapping.values.values import INVALID, PLAIN_TYPES
 
 
-def flat(type_: str, **options: object) -> Flat:
-    return FLAT_TYPES[type_](options)
+def plain_type(type_: str, **options: object) -> PlainType:
+    return PLAIN_TYPES[type_](options)
 
 
 @pytest.mark.parametrize("pattern", ["dd/MM/yyyy", "ISO 8601", "yyyyMMdd", "d MMM yy HH:mm"])
@@ -22,13 +22,13 @@ def flat(type_: str, **options: object) -> Flat:
     ],
 )
 def test_a_date_cell_needs_no_format(pattern: str, cell: str, stored: str) -> None:
-    assert flat("datetime", dateFormat=pattern).plain(DateCell(cell)) == stored
+    assert plain_type("datetime", dateFormat=pattern).convert(DateCell(cell)) == stored
 
 
 def test_a_text_of_the_same_letters_needs_one() -> None:
-    assert flat("datetime", dateFormat="dd/MM/yyyy").plain("2024-02-29") is INVALID
+    assert plain_type("datetime", dateFormat="dd/MM/yyyy").convert("2024-02-29") is INVALID
 
 
 def test_elsewhere_a_date_cell_is_its_text() -> None:
-    stored = flat("text").plain(DateCell("2024-02-29"))
+    stored = plain_type("text").convert(DateCell("2024-02-29"))
     assert (type(stored), stored) == (str, "2024-02-29")

@@ -5,7 +5,7 @@ import pytest
 from server.cells import DateCell
 from server.mapping.model.model import Model, Name, parse_model
 from server.mapping.values.setup import SetupProblem
-from server.mapping.values.values import FLAT_TYPES, INVALID, NOTHING, Setup, converter
+from server.mapping.values.values import INVALID, NOTHING, PLAIN_TYPES, Setup, converter
 from tests.support.mapping_world import RecordScope, World
 
 MODEL = {
@@ -41,7 +41,7 @@ MODEL = {
     ],
 )
 def test_a_day(value: object, stored: object) -> None:
-    assert FLAT_TYPES["date"]({}).plain(value) == stored
+    assert PLAIN_TYPES["date"]({}).convert(value) == stored
 
 
 @pytest.mark.parametrize(
@@ -59,13 +59,13 @@ def test_a_day(value: object, stored: object) -> None:
     ],
 )
 def test_a_day_as_the_column_writes_it(pattern: str, value: object, stored: object) -> None:
-    assert FLAT_TYPES["date"]({"dateFormat": pattern}).plain(value) == stored
+    assert PLAIN_TYPES["date"]({"dateFormat": pattern}).convert(value) == stored
 
 
 @pytest.mark.parametrize("pattern", [5, "yyyy-bb", "'"])
 def test_a_format_of_days_that_cannot_be_used(pattern: object) -> None:
     with pytest.raises(SetupProblem, match="Invalid date format for"):
-        FLAT_TYPES["date"]({"dateFormat": pattern})
+        PLAIN_TYPES["date"]({"dateFormat": pattern})
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_format_of_days_that_cannot_be_used(pattern: object) -> None:
     ],
 )
 def test_a_decimal(value: object, stored: object) -> None:
-    assert FLAT_TYPES["decimal"]({}).plain(value) == stored
+    assert PLAIN_TYPES["decimal"]({}).convert(value) == stored
 
 
 def stored_as(name: str, value: object) -> object:
@@ -129,6 +129,6 @@ def test_other_decimals_keep_their_digits() -> None:
 
 @pytest.mark.parametrize(("whole", "stored"), [(True, INVALID), (False, "2024-02-29T00:00:00Z")])
 def test_a_moment_of_a_process_loses_no_time_behind_its_date(whole: bool, stored: object) -> None:
-    flat = FLAT_TYPES["datetime"]({"dateFormat": "dd/MM/yyyy", "wholeText": whole})
-    assert flat.plain("29/02/2024 10:00") == stored
-    assert flat.plain("29/02/2024 00:00") == "2024-02-29T00:00:00Z"
+    plain_type = PLAIN_TYPES["datetime"]({"dateFormat": "dd/MM/yyyy", "wholeText": whole})
+    assert plain_type.convert("29/02/2024 10:00") == stored
+    assert plain_type.convert("29/02/2024 00:00") == "2024-02-29T00:00:00Z"

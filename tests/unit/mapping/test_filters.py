@@ -85,7 +85,7 @@ def shouting(models):
 
 
 def test_a_distribution_can_bring_filters(monkeypatch):
-    entry = EntryPoint("acme:shout", "test_filters:shouting", "penstock.filters")
+    entry = EntryPoint("acme:shout", f"{__name__}:shouting", "penstock.filters")
     monkeypatch.setattr(filters_module, "entry_points", lambda group: [entry] if group == "penstock.filters" else [])
     filters_module._plugins.cache_clear()
     try:

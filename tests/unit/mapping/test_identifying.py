@@ -5,7 +5,7 @@ import pytest
 from server.mapping.language.control import parse_control, validate
 from server.mapping.language.row_control import row_control
 from server.mapping.program.compile import compile_control
-from server.mapping.program.fast_path import plan
+from server.mapping.program.fast_path import fast_path
 from server.mapping.values.values import TYPES
 from tests.support.mapping_world import Job, World, changed, destination, field_of, model, name, new
 
@@ -151,21 +151,21 @@ def test_columns_read_by_any_instruction_are_known():
 
 @pytest.mark.parametrize("ready", [new("person"), UPSERT])
 def test_plain_rows_go_the_short_way_and_odd_ones_do_not(ready):
-    flat = plan(parse_control(wrapped(ready, *FIELDS)), PEOPLE, {PEOPLE.name: PEOPLE})
-    assert flat is not None
+    fast = fast_path(parse_control(wrapped(ready, *FIELDS)), PEOPLE, {PEOPLE.name: PEOPLE})
+    assert fast is not None
     plain = {"Mail": "a@example.org", "name": "A"}
-    rows, odd = [], []
-    flat.of_dicts([plain, {**plain, "Foo": 1}, {":email": "b@example.org"}, [], plain], 10, rows, odd)
+    rows, slow = [], []
+    fast.of_dicts([plain, {**plain, "Foo": 1}, {":email": "b@example.org"}, [], plain], 10, rows, slow)
     assert [row[-1] for row in rows] == [10, 14]
-    assert odd == [1, 2, 3]
+    assert slow == [1, 2, 3]
 
 
 @pytest.mark.parametrize(("header", "expected"), [(["Mail", "name"], []), (["Mail", "Foo"], [0])])
 def test_a_table_with_an_unknown_column_goes_the_long_way(header, expected):
-    flat = plan(parse_control(wrapped(new("person"), *FIELDS)), PEOPLE, {PEOPLE.name: PEOPLE})
-    rows, odd = [], []
-    flat.of_cells(header)([["a@example.org", "x"]], 0, rows, odd)
-    assert odd == expected
+    fast = fast_path(parse_control(wrapped(new("person"), *FIELDS)), PEOPLE, {PEOPLE.name: PEOPLE})
+    rows, slow = [], []
+    fast.of_lists(header)([["a@example.org", "x"]], 0, rows, slow)
+    assert slow == expected
 
 
 def test_faults_of_the_instructions_are_told():

@@ -414,7 +414,7 @@ def test_assert_destination(ref, exists, aborted):
     assert work.messages == (["assert-destination failed: book"] if aborted else [])
 
 
-def test_a_new_parent_has_no_dependants():
+def test_a_new_parent_has_no_dependents():
     assert not job(PEOPLE, new("person"), TITLE, assertion(False)).run({"title": "T"}).aborted
 
 
@@ -501,7 +501,7 @@ def test_one_key_twice_in_a_record_is_one_row():
 
 
 @pytest.mark.parametrize("key_first", [True, False])
-def test_a_dependant_of_an_upserted_parent_is_updated_too(key_first):
+def test_a_dependent_of_an_upserted_parent_is_updated_too(key_first):
     book = field_of("book", "book", "name")
     fields = (EMAIL, book) if key_first else (book, EMAIL)
     work = job(PEOPLE, UPSERT, *fields, world=world())
@@ -509,7 +509,7 @@ def test_a_dependant_of_an_upserted_parent_is_updated_too(key_first):
     assert changed(work.run({"email": "a@x", "book": "own"})) == [("book", "insert", 100, {"name": "own", "author": 1})]
 
 
-def test_dependants_of_dependants_are_found_again_in_any_order_of_the_model():
+def test_dependents_of_dependents_are_found_again_in_any_order_of_the_model():
     page = destination("page", name("text"), depends="book", optional=True)
     work = job(model(page, BOOK, PERSON), UPSERT, field_of("text", "page", "text"), TITLE, EMAIL)
     record = {"text": "x", "title": "T", "email": "e@x"}
@@ -518,7 +518,7 @@ def test_dependants_of_dependants_are_found_again_in_any_order_of_the_model():
     assert (again.changes, again.touched) == ([], 3)
 
 
-def test_one_key_twice_in_a_record_has_one_dependant():
+def test_one_key_twice_in_a_record_has_one_dependent():
     each = {
         "action": "for-each",
         "source": "l",

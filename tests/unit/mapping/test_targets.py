@@ -184,40 +184,40 @@ def test_a_persons_name_is_a_title():
 
 
 def test_a_title_under_a_qualifier_is_one():
-    place = destination("p", name("t"), title="t")
-    work = job(model(place, qualifiers=("q",)), new("p"), field_of("t", "p", "t", qualifier="q"))
+    prepared = destination("p", name("t"), title="t")
+    work = job(model(prepared, qualifiers=("q",)), new("p"), field_of("t", "p", "t", qualifier="q"))
     assert not work.run({"t": "x"}).aborted
 
 
 def test_a_stored_title_counts_even_where_only_another_control_file_knows_it():
-    place = destination("p", name("t"), name("n"), title="t")
-    assert run(place, field_of("a", "p", "n"), stored={"t__q_alt": "x"}) == {"n": "a"}
+    prepared = destination("p", name("t"), name("n"), title="t")
+    assert run(prepared, field_of("a", "p", "n"), stored={"t__q_alt": "x"}) == {"n": "a"}
 
 
 def test_an_empty_text_is_no_title():
-    place = destination("p", name("t"), title="t")
-    work = job(model(place), new("p"), {"action": "set-value", "destination": "p", "name": "t", "value": ""})
+    prepared = destination("p", name("t"), title="t")
+    work = job(model(prepared), new("p"), {"action": "set-value", "destination": "p", "name": "t", "value": ""})
     assert work.run({}).aborted
 
 
 def test_upsert_leaves_alone_what_the_record_does_not_mention():
-    place = destination("p", name("k"), name("t"), name("many", multivalue=True), key=("k",))
+    prepared = destination("p", name("k"), name("t"), name("many", multivalue=True), key=("k",))
     world = World()
     world.add("p", 1, k="x", t="old", t__q_alt="z", many='["m"]')
     upsert = ({"action": "upsert", "destination": "p"}, field_of("k", "p", "k"))
-    work = job(model(place, qualifiers=("q:alt",)), *upsert, field_of("t", "p", "t"),
+    work = job(model(prepared, qualifiers=("q:alt",)), *upsert, field_of("t", "p", "t"),
                field_of("m", "p", "many", multivalue=True), world=world)  # fmt: skip
     assert changed(work.run({"k": "x", "t": "new"})) == [("p", "update", 1, {"t": "new"})]
     assert changed(work.run({"k": "x", "m": "a"})) == [("p", "update", 1, {"many": '["a"]'})]
 
 
 def test_upsert_does_so_even_when_its_row_was_needed_early():
-    place = destination("p", name("k"), name("t"), name("many", multivalue=True), key=("k",))
+    prepared = destination("p", name("k"), name("t"), name("many", multivalue=True), key=("k",))
     child = destination("c", name("n"), depends="p")
     world = World()
     world.add("p", 1, k="x", t="old", t__q_alt="z", many='["m"]')
     world.add("c", 2, p=1)
-    work = job(model(place, child, qualifiers=("q:alt",)), {"action": "upsert", "destination": "p"},
+    work = job(model(prepared, child, qualifiers=("q:alt",)), {"action": "upsert", "destination": "p"},
                field_of("k", "p", "k"), field_of("n", "c", "n"), field_of("t", "p", "t"),
                field_of("m", "p", "many", multivalue=True), world=world)  # fmt: skip
     assert changed(work.run({"k": "x", "n": "n", "t": "new", "m": "a"})) == [
@@ -227,9 +227,9 @@ def test_upsert_does_so_even_when_its_row_was_needed_early():
 
 
 def test_upsert_removes_what_it_is_told_to_remove():
-    place = destination("p", name("k"), name("t"), key=("k",))
+    prepared = destination("p", name("k"), name("t"), key=("k",))
     world = World()
     world.add("p", 1, k="x", t="old", t__q_alt="z")
     upsert = ({"action": "upsert", "destination": "p"}, field_of("k", "p", "k"))
-    work = job(model(place, qualifiers=("q:alt",)), *upsert, remove("t", "p"), world=world)
+    work = job(model(prepared, qualifiers=("q:alt",)), *upsert, remove("t", "p"), world=world)
     assert changed(work.run({"k": "x"})) == [("p", "update", 1, {"t": None, "t__q_alt": None})]

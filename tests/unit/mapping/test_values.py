@@ -5,9 +5,9 @@ import pytest
 from server.mapping.model.model import TYPE_KINDS, Destination, Model, Name, Types
 from server.mapping.values.filters import FILTERS, Filters, available
 from server.mapping.values.values import (
-    FLAT_TYPES,
     INVALID,
     NOTHING,
+    PLAIN_TYPES,
     TYPES,
     Ref,
     Setup,
@@ -482,19 +482,19 @@ def test_display(stored, text):
     assert display_text(stored) == text
 
 
-# flat types, by the value alone
+# plain types, by the value alone
 
 
-@pytest.mark.parametrize(("type_", "value", "stored"), [row for row in GOOD if row[0] in FLAT_TYPES])
+@pytest.mark.parametrize(("type_", "value", "stored"), [row for row in GOOD if row[0] in PLAIN_TYPES])
 def test_flat_types_give_what_converters_give(type_, value, stored):
-    assert FLAT_TYPES[type_]({}).plain(value) == stored
+    assert PLAIN_TYPES[type_]({}).convert(value) == stored
 
 
-@pytest.mark.parametrize(("type_", "value", "message"), [row for row in REFUSED if row[0] in FLAT_TYPES])
+@pytest.mark.parametrize(("type_", "value", "message"), [row for row in REFUSED if row[0] in PLAIN_TYPES])
 def test_flat_types_complain_as_converters_do(type_, value, message):
-    flat = FLAT_TYPES[type_]({})
-    assert flat.plain(value) is INVALID
-    assert complaint(flat.message, "input field x", value) == message
+    plain_type = PLAIN_TYPES[type_]({})
+    assert plain_type.convert(value) is INVALID
+    assert complaint(plain_type.message, "input field x", value) == message
 
 
 def test_every_filter_is_available_where_its_lookup_is_configured():

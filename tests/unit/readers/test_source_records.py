@@ -9,7 +9,7 @@ from pymarc import Field, Indicators, Record, Subfield
 
 from server.engine.vendors.folio.source_records import MODEL, control_file, reader_for
 from server.mapping.language.control import parse_control
-from server.mapping.program.fast_path import plan
+from server.mapping.program.fast_path import fast_path
 from server.readers import READERS
 from server.readers.base import BadRecord
 
@@ -93,14 +93,14 @@ def test_what_remains_of_a_bad_record() -> None:
 
 def test_rows_are_written_without_a_look_at_each() -> None:
     control = parse_control(orjson.loads(control_file("job", "diku", "source-records-marc")))
-    found = plan(control, MODEL, {MODEL.name: MODEL})
+    found = fast_path(control, MODEL, {MODEL.name: MODEL})
     assert found is not None
     assert found.key is None
     (block,) = READERS["source-records-marc"].blocks(io.BytesIO(marc(1)), {})
     assert block.names is not None
     rows: list[Any] = []
     odd: list[int] = []
-    found.of_cells(block.names)(block.rows or (), 0, rows, odd)
+    found.of_lists(block.names)(block.rows or (), 0, rows, odd)
     assert (len(rows), odd) == (1, [])
     values = dict(zip(found.columns, rows[0], strict=False))
     assert (values["job"], values["tenant"]) == ("job", "diku")

@@ -18,7 +18,7 @@ from server.engine.execution.preparation import JobContext, Prepared
 from server.engine.execution.source import Mapper, Source
 from server.mapping.model.model import Model
 from server.mapping.model.scope import RunFault
-from server.mapping.program.bulk import BulkInvalid, BulkMapping, Place, compile_bulk
+from server.mapping.program.bulk import BulkInvalid, BulkMapping, RowHierarchy, compile_bulk
 from server.mapping.program.bulk import is_within as is_within
 from server.mapping.program.compile import compile_control
 from server.readers.base import FileBroken, shorten
@@ -128,14 +128,14 @@ def _where(found: FoundBlock) -> str:
     return f"sheet {shorten(found.block.sheet)}, row {found.block.line}"
 
 
-def _place(order: BulkOrder, found: FoundBlock) -> Place:
+def _place(order: BulkOrder, found: FoundBlock) -> RowHierarchy:
     """What is no hierarchy here is one of the problems, and then no row is loaded."""
 
     def path(named: str) -> str:
         return resolve(named, order.known) or named
 
     named = {each: path(each) for each in found.hierarchies}
-    return Place(path(found.block.hierarchy or order.hierarchy), named, order.allowed)
+    return RowHierarchy(path(found.block.hierarchy or order.hierarchy), named, order.allowed)
 
 
 def _hierarchy_problems(order: BulkOrder, found: FoundBlock) -> Iterator[str]:
@@ -182,7 +182,7 @@ def _child_tables(mapping: BulkMapping, models: Mapping[str, Model]) -> list[Tab
 def _source(
     order: BulkOrder, book: BulkBook, found: FoundBlock, mapping: BulkMapping, opened: Callable[[], BinaryIO]
 ) -> Source:
-    mapper = Mapper(mapping.program, mapping.flat)
+    mapper = Mapper(mapping.program, mapping.fast_path)
     reader = BlockReader(book, found)
     return Source(found.block.sheet, reader, {}, opened, mapper, weight=found.records, title=order.filename)
 
