@@ -11,7 +11,7 @@ import pytest
 
 from server.mapping.model.model import TYPE_KINDS
 from server.mapping.values.filters import Filters
-from server.mapping.values.values import FLAT_TYPES, INVALID, NOTHING, TYPES
+from server.mapping.values.values import INVALID, NOTHING, PLAIN_TYPES, TYPES
 from server.readers.base import BadRecord, Block, Original, OriginalFile
 from tests.support.manual import MANUAL, blocks
 from tests.support.mapping_world import RecordScope
@@ -72,7 +72,7 @@ def test_the_value_type_stores_what_it_says(shown: Path) -> None:
     plain, message = module("color_type").color_type({})
     assert [plain(value) for value in ("#A0b1C2", "red", 7)] == ["a0b1c2", INVALID, NOTHING]
     assert message == "Invalid color for"
-    assert "color" not in {*TYPES, *FLAT_TYPES, *TYPE_KINDS}  # else this page needs another example
+    assert "color" not in {*TYPES, *PLAIN_TYPES, *TYPE_KINDS}  # else this page needs another example
 
 
 def test_the_filter_is_used_by_its_name(shown: Path) -> None:
