@@ -61,7 +61,7 @@ async def another_writer(house: House) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def unreadable_catalog(house: House) -> AsyncIterator[None]:
-    async def failing(query: object) -> None:
+    async def failing(*_asked: object) -> None:
         raise DatabaseFailed("/a/secret/place/catalog.db", "disk I/O error")
 
     with pytest.MonkeyPatch.context() as patch:
@@ -165,7 +165,7 @@ async def test_what_hangs_is_asked_once_however_many_want_to_know(
 ) -> None:
     asked_for, release = [], asyncio.Event()
 
-    async def hanging(query: object) -> None:
+    async def hanging(query: object, *_asked: object) -> None:
         asked_for.append(query)
         await release.wait()
 

@@ -1,7 +1,9 @@
 """A burst of calls with one key asks the catalog for it once."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from server.engine.access.keys import Keys
 from server.engine.clock import utc_now
@@ -14,9 +16,9 @@ async def test_of_many_who_ask_at_once_one_reads(tmp_path: Path) -> None:
     key, secret = await keys.create("client", ["native"])
     reads, read = [], catalog.read
 
-    async def counted(query):
+    async def counted(query: Callable[..., Any], *args: Any) -> Any:
         reads.append(query)
-        return await read(query)
+        return await read(query, *args)
 
     catalog.read = counted
     found = await asyncio.gather(*(keys.authenticate(secret, "native") for _ in range(64)))
