@@ -47,17 +47,18 @@ _log = structlog.get_logger(__name__)
 
 def make_app(engine: Engine, dialects: Sequence[MakeDialect] = DIALECTS, facts: Facts | None = None) -> web.Application:
     """The whole application over an open engine, whose jobs run while it does."""
-    gate: Gate = OpenGate(engine.keys) if engine.keys.everybody else KeyGate(engine.keys, Throttle())
+    keys, public_url = engine.access.keys, engine.config.public_url
+    gate: Gate = OpenGate(keys) if keys.everybody else KeyGate(keys, Throttle())
     facts = facts or Facts()
     sign_in = SignIn(engine, gate, facts.session_seconds)
     readers = SessionGate(gate, sign_in)
     metrics = Metrics(engine, readers)
     api_dialects = [make(engine, readers if make in BY_SESSION else gate) for make in dialects]
     site = Site(engine, sign_in, PARTS, facts, dialects=api_dialects)
-    docs = Docs(readers, [*(dialect.description for dialect in api_dialects), METRICS], engine.public_url)
+    docs = Docs(readers, [*(dialect.description for dialect in api_dialects), METRICS], public_url)
     spoken: list[Dialect] = [*api_dialects, site, metrics, docs, Manual(site, readers)]
-    _refuse_path(spoken, engine.public_url)
-    guards = [only_local(engine.public_url)] if engine.keys.everybody else []
+    _refuse_path(spoken, public_url)
+    guards = [only_local(public_url)] if keys.everybody else []
     app = web.Application(middlewares=[metrics.middleware, prefixed, catch_errors(spoken), *guards])
     site.attach(app)
     metrics.attach(app)
@@ -91,15 +92,15 @@ def _patient(route: web.RouteDef) -> web.RouteDef:
 async def _running_engine(app: web.Application) -> AsyncIterator[None]:
     """Jobs run until the last request has been answered: a push waits for its job."""
     engine = app[ENGINE]
-    await engine.sweep()
-    engine.start_dispatcher()
+    await engine.operations.recovery.run()
+    engine.background.start()
     yield
-    await engine.stop_dispatcher()
+    await engine.background.stop()
 
 
 async def _end_streams(app: web.Application) -> None:
     """Before requests in flight are waited for: these would never end."""
-    await app[ENGINE].feed.close()
+    await app[ENGINE].monitoring.job_events.close()
 
 
 def make_runner(app: web.Application, trusted_proxies: Sequence[Network] = ()) -> web.AppRunner:
@@ -107,7 +108,7 @@ def make_runner(app: web.Application, trusted_proxies: Sequence[Network] = ()) -
     return Runner(
         app,
         most=most_connections(),
-        proxies=Proxies(tuple(trusted_proxies), path_of(app[ENGINE].public_url)),
+        proxies=Proxies(tuple(trusted_proxies), path_of(app[ENGINE].config.public_url)),
         access_log=access_logger(),
         access_log_class=AccessLog,
         logger=protocol_logger(),

@@ -25,7 +25,7 @@ from rich.table import Table
 
 from scripts.benchmarks.import_peers import COLUMNS, PEERS
 from server.engine.batches.batches import Plan
-from server.engine.engine import Engine, open_engine
+from server.engine.engine import Engine, EngineConfig, open_engine
 from server.engine.execution.dispatcher import JobLimits
 
 READ = {"jsonl": "json-lines", "csv": "csv-with-name-row"}
@@ -105,9 +105,9 @@ async def running_engine(folder: Path, slots: int, chunk: int) -> AsyncIterator[
     """An engine whose worker processes are up."""
     write_imports(folder / "imports")
     limits = JobLimits(slots=slots, chunk_records=chunk)
-    async with open_engine(folder / "data", imports=folder / "imports", jobs=limits) as engine:
+    async with open_engine(folder / "data", EngineConfig(imports=folder / "imports", jobs=limits)) as engine:
         engine.definitions.load()
-        engine.start_dispatcher()
+        engine.background.start()
         warm_up = folder / "warm.jsonl"
         write_input(warm_up, "jsonl", 10, first=1 << 40)
         ready = [await schedule(engine, "jsonl", warm_up) for _ in range(slots)]

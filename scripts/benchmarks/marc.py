@@ -29,7 +29,7 @@ from rich.table import Table
 
 from scripts.benchmarks.imports import peak_memory, workers
 from server.engine.access.callers import Caller
-from server.engine.engine import Engine, open_engine
+from server.engine.engine import Engine, EngineConfig, open_engine
 from server.engine.execution.dispatcher import JobLimits
 from server.engine.vendors.folio.upload_definitions import JobProfile, NewFile
 
@@ -78,9 +78,9 @@ def write_input(path: Path, records: int) -> None:
 
 async def ours(source: Path, folder: Path) -> dict[str, float]:
     limits = JobLimits(slots=1)
-    async with open_engine(folder / "data", imports=folder / "imports", jobs=limits) as engine:
+    async with open_engine(folder / "data", EngineConfig(imports=folder / "imports", jobs=limits)) as engine:
         engine.definitions.load()
-        engine.start_dispatcher()
+        engine.background.start()
         warm_up = folder / "warm.mrc"
         write_input(warm_up, 10)
         await imported(engine, await loaded(engine, warm_up))
@@ -94,22 +94,22 @@ async def ours(source: Path, folder: Path) -> dict[str, float]:
 
 async def loaded(engine: Engine, source: Path) -> str:
     """A definition whose one file has come."""
-    definition = await engine.upload_definitions.create(CALLER, [NewFile(source.name)])
+    definition = await engine.folio.upload_definitions.create(CALLER, [NewFile(source.name)])
     with source.open("rb") as file:
 
         async def read() -> bytes:
             return file.read(1 << 20)
 
         upload = await engine.uploads.receive_octets(read, filename=source.name)
-        await engine.upload_definitions.load_file(CALLER, definition.id, definition.files[0].id, upload)
+        await engine.folio.upload_definitions.load_file(CALLER, definition.id, definition.files[0].id, upload)
     return definition.id
 
 
 async def imported(engine: Engine, definition: str) -> None:
-    processed = await engine.upload_definitions.process(CALLER, definition, JobProfile())
+    processed = await engine.folio.upload_definitions.process(CALLER, definition, JobProfile())
     (job,) = await engine.jobs.list(limit=1)
     await engine.jobs.wait(job.id)
-    execution = await engine.job_executions.get(CALLER.tenant, processed.files[0].job or "")
+    execution = await engine.folio.job_executions.get(CALLER.tenant, processed.files[0].job or "")
     assert execution.status == "COMMITTED", execution
 
 

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from scripts.benchmarks.imports import peak_memory, workers
-from server.engine.engine import Engine, open_engine
+from server.engine.engine import Engine, EngineConfig, open_engine
 from server.engine.vendors.voss.transactions import LoadRequest
 from storage.catalog.base import Key
 
@@ -46,18 +46,18 @@ async def load(engine: Engine, source: Path, key: Key) -> None:
             return file.read(1 << 20)
 
         upload = await engine.uploads.receive_octets(read, filename=source.name)
-        await engine.transactions.receive(upload, key, None)
-    state = await engine.transactions.load(LoadRequest(source.name, "sys"), key)
-    state = await engine.transactions.wait(state.transaction.id, key)
+        await engine.voss.receive(upload, key, None)
+    state = await engine.voss.load(LoadRequest(source.name, "sys"), key)
+    state = await engine.voss.wait(state.transaction.id, key)
     assert state.status == "Success", state.message
     assert state.job.counts.failed == 0, state.message
 
 
 async def ours(source: Path, warm_up: Path, folder: Path) -> dict[str, float]:
     (folder / "imports").mkdir(parents=True)
-    async with open_engine(folder / "data", imports=folder / "imports") as engine:
-        key, _ = await engine.keys.create("bench", ["voss"])
-        engine.start_dispatcher()
+    async with open_engine(folder / "data", EngineConfig(imports=folder / "imports")) as engine:
+        key, _ = await engine.access.keys.create("bench", ["voss"])
+        engine.background.start()
         await load(engine, warm_up, key)
         started, used = time.perf_counter(), cpu_seconds()
         await load(engine, source, key)

@@ -135,7 +135,7 @@ class Site:
             "notice": NOTICES.get(request.query.get("notice", "")),
             "asset": self._assets.address,
             "version": self.facts.version,
-            "everybody": self.engine.keys.everybody,
+            "everybody": self.engine.access.keys.everybody,
         }
         response = await self._templates.render(request, template, standing | context, status)
         response.headers.update(HEADERS)

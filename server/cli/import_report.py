@@ -34,7 +34,7 @@ async def said_of(engine: Engine, job: Job) -> Said:
 
 
 async def _first(engine: Engine, job: Job, kind: Kind) -> Sequence[Outcome]:
-    return (await engine.failures.page(job, kind=kind, limit=SHOWN)).records
+    return (await engine.monitoring.failure_causes.page(job, kind=kind, limit=SHOWN)).records
 
 
 def show_end(job: Job, said: Said, show: str) -> None:

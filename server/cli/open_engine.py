@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from server.engine.engine import Engine, open_engine
+from server.engine.engine import Engine, EngineConfig, open_engine
 from server.engine.execution.dispatcher import JobLimits
 from server.engine.follow_ups.mail import MailServer
 from server.engine.uploads.flow import UploadLimits
@@ -55,22 +55,18 @@ def settings_for(
 
 
 def engine_for(settings: Settings, *, no_auth: bool = False) -> AbstractAsyncContextManager[Engine]:
-    return open_engine(
-        settings.storage.data_dir,
+    public_url = None if settings.server.public_url is None else str(settings.server.public_url)
+    config = EngineConfig(
         imports=settings.imports.dir,
         uploads=UploadLimits(**settings.limits.model_dump()),
         jobs=JobLimits(**settings.jobs.model_dump()),
-        definitions=_definition_rules(settings),
-        transactions=TransactionRules(**settings.voss.model_dump()),
+        folio=DefinitionRules(**settings.folio.model_dump(), public_url=public_url),
+        voss=TransactionRules(**settings.voss.model_dump()),
         mail=None if settings.smtp.host is None else MailServer(**settings.smtp.model_dump()),
-        public_url=None if settings.server.public_url is None else str(settings.server.public_url),
+        public_url=public_url,
         no_auth=no_auth,
     )
-
-
-def _definition_rules(settings: Settings) -> DefinitionRules:
-    url = settings.server.public_url
-    return DefinitionRules(**settings.folio.model_dump(), public_url=None if url is None else str(url))
+    return open_engine(settings.storage.data_dir, config)
 
 
 def same_flags(config: Path | None, data_dir: Path | None) -> str:

@@ -1,16 +1,15 @@
-"""The engine: one object a dialect, a command or a page talks to."""
+"""The engine: one object that every dialect, command and page asks, with an attribute for each room or main noun."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import structlog
-
 from server.engine.access.keys import Keys
+from server.engine.access.secrets import SharedSecrets
 from server.engine.access.sessions import Sessions
 from server.engine.batches.batches import Batches
-from server.engine.batches.copying import Copying
 from server.engine.batches.failure_causes import Failures
 from server.engine.batches.job_events import Feed
 from server.engine.batches.jobs import Jobs
@@ -28,11 +27,13 @@ from server.engine.follow_ups.callbacks import CallbackRules, Callbacks
 from server.engine.follow_ups.follow_ups import Errands
 from server.engine.follow_ups.mail import KIND as MAIL
 from server.engine.follow_ups.mail import Mail, MailServer
+from server.engine.operations.background import Background
 from server.engine.operations.data_directory import Holdings
-from server.engine.operations.fsck import STRANGE, Finding, check, is_known
+from server.engine.operations.fsck import Fsck
 from server.engine.operations.fsck_process import Inspection
 from server.engine.operations.overview import Overview
 from server.engine.operations.readiness import Readiness
+from server.engine.operations.recovery import Recovery
 from server.engine.operations.storage_metrics import Figures
 from server.engine.records.browse import Catalogue
 from server.engine.records.pages import Records
@@ -47,235 +48,232 @@ from server.engine.vendors.folio.job_executions import JobExecutions
 from server.engine.vendors.folio.staged_uploads import StagedUploads
 from server.engine.vendors.folio.upload_definitions import DefinitionRules, UploadDefinitions
 from server.engine.vendors.haplo.pushes import Pushes
-from server.engine.vendors.learningbuilder.queue_rows import QueueRow, rows_of
+from server.engine.vendors.learningbuilder.queue_rows import QueueRows
 from server.engine.vendors.voss.transactions import TransactionRules, Transactions
 from server.engine.worker_process import lifecycle_of, main
-from storage.backup import Progress, read_backup, write_backup
-from storage.catalog.base import Batch
-from storage.catalog.sql import secrets
-from storage.errors import StorageError
+from storage.backup import Progress, read_backup
 from storage.opening import Storage, open_storage, refers_to
-from storage.queues.base import FINAL
-from storage.records.base import Row
-
-log = structlog.get_logger("penstock.engine")
+from storage.records.base import RecordStore
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineConfig:
+    """What an engine is built with besides its storage. `imports` is the folder of models and processes."""
+
+    imports: Path
+    uploads: UploadLimits = field(default_factory=UploadLimits)
+    jobs: JobLimits = field(default_factory=JobLimits)
+    folio: DefinitionRules = field(default_factory=DefinitionRules)
+    voss: TransactionRules = field(default_factory=TransactionRules)
+    mail: MailServer | None = None
+    public_url: str | None = None
+    no_auth: bool = False
+    clock: Clock = utc_now
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    keys: Keys
+    sessions: Sessions
+    secrets: SharedSecrets
+
+
+@dataclass(frozen=True, slots=True)
+class Monitoring:
+    """What people and programs ask about batches and jobs."""
+
+    listing: Browsing
+    failure_causes: Failures
+    job_events: Feed
+    schedules: Schedules
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRoom:
+    """What was imported. `store` holds the rows; its reads block, so they are for commands and threads."""
+
+    browser: Catalogue
+    queries: Records
+    store: RecordStore
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    proposals: Proposals
+    summaries: Summaries
+
+
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """How the server and its data directory are."""
+
+    recovery: Recovery
+    readiness: Readiness
+    overview: Overview
+    storage_metrics: Figures
+    data_directory: Holdings
+    fsck: Fsck
+    fsck_process: Inspection
+
+
+@dataclass(frozen=True, slots=True)
+class Folio:
+    upload_definitions: UploadDefinitions
+    staged_uploads: StagedUploads
+    job_executions: JobExecutions
+    file_extensions: FileExtensions
+
+
+@dataclass(frozen=True, slots=True)
 class Engine:
-    """Made on an open storage. Nothing runs in the background until `start_dispatcher`."""
+    """The rooms of the engine over one open storage. Nothing runs by itself until `background.start`."""
 
-    def __init__(
-        self,
-        storage: Storage,
-        *,
-        imports: Path,
-        uploads: UploadLimits | None = None,
-        jobs: JobLimits | None = None,
-        definitions: DefinitionRules | None = None,
-        transactions: TransactionRules | None = None,
-        mail: MailServer | None = None,
-        public_url: str | None = None,
-        no_auth: bool = False,
-        clock: Clock = utc_now,
-    ) -> None:
-        self.public_url = public_url
-        self._storage = storage
-        self._clock = clock
-        self._limits = jobs or JobLimits()
-        self._dispatcher: Dispatcher | None = None
-        self._lifecycle = lifecycle_of(storage.queue)
-        self._leftovers = Leftovers(storage.catalog, storage.blobs, refers_to)
-        self.definitions = Definitions(imports, built_in=(source_records.MODEL,))
-        self.keys = Keys(storage.catalog, clock, everybody=no_auth)
-        self.events = Events()
-        self.uploads = Uploads(storage.blobs, uploads, events=self.events)
-        self.batches = Batches(
-            storage.catalog, storage.queue, storage.blobs, self.definitions, clock, self._limits.attempts
-        )
-        self.jobs = Jobs(storage.catalog, self._lifecycle, clock)
-        self._build_for_imports(transactions or TransactionRules(), mail)
-        self._build_for_uploads_in_steps(definitions or DefinitionRules())
-        self._build_for_pages()
-        self._build_for_operators()
-
-    def _build_for_imports(self, loads: TransactionRules, mail: MailServer | None) -> None:
-        """Runs of every kind, and what follows them."""
-        storage, clock = self._storage, self._clock
-        self.pushes = Pushes(self.batches, self.jobs)
-        self.transactions = Transactions(
-            storage.catalog, self._lifecycle, self.jobs, clock, loads, self._limits.attempts
-        )
-        self._callbacks = Callbacks(self.transactions.told, CallbackRules(loads.callbacks == "anywhere"))
-        mails = Mail(self.batches, self.jobs, mail)
-        places = {MAIL: mails.place, CALLBACK: self._callbacks.place}
-        self.errands = Errands(storage, clock, {MAIL: mails, CALLBACK: self._callbacks}, places)
-        self.schedules = Schedules(storage.catalog, storage.queue, self.jobs, clock)
-        self.control_files = ControlFiles(storage.catalog, storage.blobs)
-        self.proposals = Proposals(
-            storage.catalog,
-            storage.queue,
-            self.batches,
-            self.jobs,
-            self.definitions,
-            self.control_files,
-            self._leftovers,
-            clock,
-            self._limits.attempts,
-        )
-        self.errands.add(LET_GO, self.proposals.let_go)
-
-    def _build_for_uploads_in_steps(self, rules: DefinitionRules) -> None:
-        """Files that are announced, sent, perhaps in parts, and processed later."""
-        storage, clock, leftovers = self._storage, self._clock, self._leftovers
-        self.job_executions = JobExecutions(storage, clock, self._limits.attempts)
-        self.upload_definitions = UploadDefinitions(storage.catalog, leftovers, clock, rules, self.job_executions)
-        self.staged_uploads = StagedUploads(storage.catalog, storage.blobs, self.uploads, leftovers, clock)
-        self.file_extensions = FileExtensions(storage.catalog, clock, storage.free_bytes)
-        self.sessions = Sessions(storage.catalog, clock, rules.access_seconds, rules.refresh_seconds)
-
-    def _build_for_pages(self) -> None:
-        """What people look at, and write about imports."""
-        storage, clock = self._storage, self._clock
-        self.authoring = Authoring(self.definitions, clock)
-        self.catalogue = Catalogue(storage.records, storage.catalog, self.definitions, self.jobs)
-        self.browsing = Browsing(storage.catalog, storage.queue, storage.blobs)
-        self.copying = Copying(storage.catalog, clock)
-        self.failures = Failures(storage.catalog)
-        self.reissue = Reissue(storage.catalog, storage.blobs)
-        self.feed = Feed(storage.catalog, storage.queue, clock)
-        self.records = Records(storage.records, self.definitions)
-        self.summaries = Summaries(storage.catalog, self.definitions, self.control_files)
-
-    def _build_for_operators(self) -> None:
-        """How the server is."""
-        storage, clock = self._storage, self._clock
-        self.figures = Figures(storage, clock)
-        self.readiness = Readiness(storage, self.definitions, self.uploads, self.errands, lambda: self._dispatcher)
-        self.overview = Overview(storage, clock, self.events, self.uploads.limits.min_free_bytes)
-        self.holdings = Holdings(storage, clock)
-        self.inspection = Inspection(storage.data_dir, lambda: list(self.definitions.tables().values()), clock)
-
-    async def sweep(self) -> int:
-        """Removes what a dead process left in flight; how many bodies."""
-        await asyncio.to_thread(self._storage.presence.sweep)
-        await asyncio.to_thread(self._forget_ended)
-        await asyncio.to_thread(self._tell_strangers)
-        return await self.uploads.sweep(self._storage.referenced)
-
-    def _forget_ended(self) -> None:
-        """Whoever ended a job may have died before its checkpoint was dropped; one that stays does no harm."""
-        ids = self._storage.records.begun()
-        queue = self._storage.queue
-        found = self._storage.catalog.read_now(lambda connection: [queue.get(connection, id) for id in ids])
-        try:
-            for job in found:
-                if job is not None and job.state in FINAL:
-                    self._storage.records.forget(job.id)
-        except StorageError as error:
-            log.warning("checkpoints of ended jobs were left in place", reason=str(error))
-
-    def _tell_strangers(self) -> None:
-        """Only the newest row of each table is looked at: `penstock fsck` looks at all."""
-        for table in self._storage.records.tables():
-            job = self._storage.records.last_writer(table)
-            if job is not None and not is_known(self._storage, job):
-                log.error("rows of an unknown job", table=table, job=job, reason=f"this job {STRANGE}")
-
-    def start_dispatcher(self) -> None:
-        self._dispatcher = Dispatcher(
-            self._storage,
-            self.definitions,
-            self._limits,
-            self._clock,
-            worker=main,
-            lifecycle=self._lifecycle,
-            ended=self.jobs.ended,
-            events=self.events,
-        )
-        self._dispatcher.start()
-        self.errands.start()
-        self.readiness.stopping = False
-
-    async def stop_dispatcher(self) -> None:
-        if self._dispatcher is not None:
-            await self.errands.stop()
-            await self._dispatcher.stop()
-            self._dispatcher = None
-
-    async def secret(self, name: str) -> bytes:
-        """Random bytes that all processes on this data directory share, made when first asked for."""
-        now = self._clock()
-        return await self._storage.catalog.write(secrets.get_or_make, name, now)
-
-    async def queue_rows(self, batch: Batch, *, after: int = -1, limit: int = 100) -> Sequence[QueueRow]:
-        """One for each record of a batch, with what became of it so far; `after` is the last of the page before."""
-        return await rows_of(self.jobs, batch, after, limit)
-
-    def tables(self) -> Sequence[str]:
-        return self._storage.records.tables()
-
-    def columns(self, table: str) -> Sequence[str]:
-        return self._storage.records.columns(table)
-
-    def count(self, table: str) -> int:
-        return self._storage.records.count(table)
-
-    def rows(self, table: str, *, after: int = 0, limit: int | None = None) -> Iterator[Row]:
-        """Blocks while it reads: for commands, and for threads."""
-        return self._storage.records.rows(table, after=after, limit=limit)
-
-    def check(self, *, deep: bool) -> Iterator[Finding]:
-        """Every blob, row and reference (`penstock fsck`). Blocks while it reads."""
-        return check(self._storage, self.definitions.tables().values(), deep=deep)
-
-    def backup(self, file: Path, progress: Progress) -> int:
-        """Everything into one file while others work (`penstock backup`); its size. Blocks while it copies."""
-        return write_backup(self._storage.data_dir, self._storage.blobs, file, progress)
+    config: EngineConfig
+    storage: Storage
+    events: Events
+    access: Access
+    definitions: Definitions
+    authoring: Authoring
+    control_files: ControlFiles
+    uploads: Uploads
+    batches: Batches
+    jobs: Jobs
+    monitoring: Monitoring
+    background: Background
+    records: RecordRoom
+    corrections: Reissue
+    review: Review
+    operations: Operations
+    folio: Folio
+    voss: Transactions
+    haplo: Pushes
+    learningbuilder: QueueRows
+    callbacks: Callbacks
 
     async def close(self) -> None:
-        await self.feed.close()
-        await self.inspection.close()
-        await self.stop_dispatcher()
-        self._callbacks.close()
-        await self.keys.close()
+        """Ends what runs and closes what is open, except the storage."""
+        await self.monitoring.job_events.close()
+        await self.operations.fsck_process.close()
+        await self.background.stop()
+        self.callbacks.close()
+        await self.access.keys.close()
         await self.uploads.close()
 
 
+def build_engine(storage: Storage, config: EngineConfig) -> Engine:
+    """Builds every room, the lower ones first."""
+    catalog, queue, blobs, clock, attempts = (
+        storage.catalog,
+        storage.queue,
+        storage.blobs,
+        config.clock,
+        config.jobs.attempts,
+    )
+    events = Events()
+    lifecycle = lifecycle_of(queue)
+    unreferenced = Leftovers(catalog, blobs, refers_to)
+    definitions = Definitions(config.imports, built_in=(source_records.MODEL,))
+    control_files = ControlFiles(catalog, blobs)
+    uploads = Uploads(blobs, config.uploads, events=events)
+    batches = Batches(catalog, queue, blobs, definitions, clock, attempts)
+    jobs = Jobs(catalog, lifecycle, clock)
+    voss = Transactions(catalog, lifecycle, jobs, clock, config.voss, attempts)
+    proposals = Proposals(catalog, queue, batches, jobs, definitions, control_files, unreferenced, clock, attempts)
+    mail = Mail(batches, jobs, config.mail)
+    callbacks = Callbacks(voss.told, CallbackRules(config.voss.callbacks == "anywhere"))
+    follow_ups = Errands(
+        storage,
+        clock,
+        {MAIL: mail, CALLBACK: callbacks, LET_GO: proposals.let_go},
+        {MAIL: mail.place, CALLBACK: callbacks.place},
+    )
+
+    def dispatcher() -> Dispatcher:
+        return Dispatcher(
+            storage, definitions, config.jobs, clock, worker=main, lifecycle=lifecycle, ended=jobs.ended, events=events
+        )
+
+    background = Background(dispatcher, follow_ups)
+    job_executions = JobExecutions(storage, clock, attempts)
+    return Engine(
+        config=config,
+        storage=storage,
+        events=events,
+        access=_access(storage, config),
+        definitions=definitions,
+        authoring=Authoring(definitions, clock),
+        control_files=control_files,
+        uploads=uploads,
+        batches=batches,
+        jobs=jobs,
+        monitoring=_monitoring(storage, clock, jobs),
+        background=background,
+        records=_records(storage, definitions, jobs),
+        corrections=Reissue(catalog, blobs),
+        review=Review(proposals, Summaries(catalog, definitions, control_files)),
+        operations=_operations(storage, clock, events, definitions, uploads, background),
+        folio=Folio(
+            UploadDefinitions(catalog, unreferenced, clock, config.folio, job_executions),
+            StagedUploads(catalog, blobs, uploads, unreferenced, clock),
+            job_executions,
+            FileExtensions(catalog, clock, storage.free_bytes),
+        ),
+        voss=voss,
+        haplo=Pushes(batches, jobs),
+        learningbuilder=QueueRows(jobs),
+        callbacks=callbacks,
+    )
+
+
+def _access(storage: Storage, config: EngineConfig) -> Access:
+    catalog, clock = storage.catalog, config.clock
+    return Access(
+        Keys(catalog, clock, everybody=config.no_auth),
+        Sessions(catalog, clock, config.folio.access_seconds, config.folio.refresh_seconds),
+        SharedSecrets(catalog, clock),
+    )
+
+
+def _monitoring(storage: Storage, clock: Clock, jobs: Jobs) -> Monitoring:
+    catalog, queue = storage.catalog, storage.queue
+    return Monitoring(
+        Browsing(catalog, queue, storage.blobs),
+        Failures(catalog),
+        Feed(catalog, queue, clock),
+        Schedules(catalog, queue, jobs, clock),
+    )
+
+
+def _records(storage: Storage, definitions: Definitions, jobs: Jobs) -> RecordRoom:
+    store = storage.records
+    return RecordRoom(Catalogue(store, storage.catalog, definitions, jobs), Records(store, definitions), store)
+
+
+def _operations(
+    storage: Storage, clock: Clock, events: Events, definitions: Definitions, uploads: Uploads, background: Background
+) -> Operations:
+    return Operations(
+        recovery=Recovery(storage, uploads),
+        readiness=Readiness(storage, definitions, uploads, background),
+        overview=Overview(storage, clock, events, uploads.limits.min_free_bytes),
+        storage_metrics=Figures(storage, clock),
+        data_directory=Holdings(storage, clock),
+        fsck=Fsck(storage, definitions),
+        fsck_process=Inspection(storage.data_dir, lambda: list(definitions.tables().values()), clock),
+    )
+
+
 def restore(file: Path, data_dir: Path, progress: Progress) -> None:
-    """A data directory from a backup (`penstock restore`). Blocks while it copies."""
+    """Makes a data directory from a backup (`penstock restore`). Blocks while it copies."""
     read_backup(file, data_dir, progress)
 
 
 @asynccontextmanager
-async def open_engine(
-    data_dir: Path,
-    *,
-    imports: Path,
-    uploads: UploadLimits | None = None,
-    jobs: JobLimits | None = None,
-    definitions: DefinitionRules | None = None,
-    transactions: TransactionRules | None = None,
-    mail: MailServer | None = None,
-    public_url: str | None = None,
-    no_auth: bool = False,
-    clock: Clock = utc_now,
-) -> AsyncIterator[Engine]:
+async def open_engine(data_dir: Path, config: EngineConfig) -> AsyncIterator[Engine]:
     """Opens the storage of a data directory and an engine on it, and closes both."""
-    floor = (uploads or UploadLimits()).min_free_bytes
-    storage = await asyncio.to_thread(open_storage, data_dir, min_free_bytes=floor)
+    storage = await asyncio.to_thread(open_storage, data_dir, min_free_bytes=config.uploads.min_free_bytes)
     try:
-        engine = Engine(
-            storage,
-            imports=imports,
-            uploads=uploads,
-            jobs=jobs,
-            definitions=definitions,
-            transactions=transactions,
-            mail=mail,
-            public_url=public_url,
-            no_auth=no_auth,
-            clock=clock,
-        )
+        engine = build_engine(storage, config)
         try:
             yield engine
         finally:

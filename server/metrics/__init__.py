@@ -56,8 +56,10 @@ class Metrics:
         self._requests = Requests()
         self._activity = Activity()
         self._process = ProcessCollector(registry=None)
-        self._jobs: Outstanding[JobFigures] = Outstanding(lambda: engine.figures.jobs(tuple(self._activity.running)))
-        self._disk: Outstanding[DiskFigures] = Outstanding(lambda: engine.figures.disk())
+        self._jobs: Outstanding[JobFigures] = Outstanding(
+            lambda: engine.operations.storage_metrics.jobs(tuple(self._activity.running))
+        )
+        self._disk: Outstanding[DiskFigures] = Outstanding(lambda: engine.operations.storage_metrics.disk())
 
     @property
     def middleware(self) -> Middleware:
@@ -84,13 +86,13 @@ class Metrics:
         return web.Response(status=status, text=message)
 
     async def _stopping(self, _app: web.Application) -> None:
-        self._engine.readiness.stopping = True
+        self._engine.background.stopping = True
 
     async def _live(self, _request: web.Request) -> web.Response:
         return web.Response(text="ok")
 
     async def _ready(self, request: web.Request) -> web.Response:
-        return rendered(await self._engine.readiness.look(), request.headers.get(hdrs.ACCEPT, ""))
+        return rendered(await self._engine.operations.readiness.look(), request.headers.get(hdrs.ACCEPT, ""))
 
     async def _metrics(self, request: web.Request) -> web.Response:
         await self._gate.admit(request, key_in(request.headers), SCOPE)

@@ -53,7 +53,7 @@ class SignIn:
         if not isinstance(id, int) or not isinstance(token, str):
             return None
         try:
-            key = await self._engine.keys.standing(id)
+            key = await self._engine.access.keys.standing(id)
         except KeyUnknown:
             return None
         if SCOPE not in key.scopes:
@@ -80,9 +80,9 @@ class SignIn:
 
     async def guest(self) -> Visitor | None:
         """With `--no-auth` everybody on this machine is signed in by coming; otherwise nobody is."""
-        if not self._engine.keys.everybody:
+        if not self._engine.access.keys.everybody:
             return None
-        return self.visit(await self._engine.keys.standing(0))
+        return self.visit(await self._engine.access.keys.standing(0))
 
     def own_origin(self, request: web.Request) -> bool:
         """Whether a change comes from a page of ours; a browser always says where a change comes from."""
@@ -90,16 +90,16 @@ class SignIn:
         if origin is None:
             return False
         ours = {request.host.lower()}
-        if self._engine.public_url is not None:
-            ours.add(urlsplit(self._engine.public_url).netloc.lower())
+        if self._engine.config.public_url is not None:
+            ours.add(urlsplit(self._engine.config.public_url).netloc.lower())
         return _netloc(origin) in ours - {""}
 
     async def _storage(self, request: web.Request) -> EncryptedCookieStorage:
         """The cookie is for TLS only where people come over TLS."""
-        secure = is_over_tls(request, self._engine.public_url)
+        secure = is_over_tls(request, self._engine.config.public_url)
         guard = cookie_guard(secure, prefix_of(request))
         if guard not in self._cookies:
-            secret = await self._engine.secret("session")
+            secret = await self._engine.access.secrets.get("session")
             self._cookies[guard] = EncryptedCookieStorage(
                 secret,
                 cookie_name=cookie_name(secret, guard),

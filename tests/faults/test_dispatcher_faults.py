@@ -15,7 +15,7 @@ import pytest
 import structlog
 
 from server.engine.clock import utc_now
-from server.engine.engine import Engine
+from server.engine.engine import Engine, EngineConfig, build_engine
 from server.engine.execution.dispatcher import Dispatcher, JobLimits
 from server.engine.execution.worker import Worker, WorkerConfig, serve_orders
 from server.engine.worker_process import lifecycle_of, main
@@ -126,7 +126,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     (imports / "models").mkdir(parents=True)
     (imports / "models" / "notes.json").write_text(json.dumps(MODEL))
     storage = await asyncio.to_thread(open_storage, tmp_path / "data")
-    engine = Engine(storage, imports=imports)
+    engine = build_engine(storage, EngineConfig(imports=imports))
     await asyncio.to_thread(engine.definitions.load)
     control = await engine.batches.add_control("test", json.dumps(CONTROL).encode(), "a control file")
     batch = await engine.batches.create("test", control=control, comment="a batch")
@@ -223,10 +223,10 @@ def _begins(connection: Connection, config: WorkerConfig) -> None:
 async def test_a_start_forgets_the_checkpoints_of_ended_jobs_and_of_no_others(house: House) -> None:
     records = house.storage.records
     await asyncio.to_thread(leave_a_checkpoint, records, house.job)
-    await house.engine.sweep()
+    await house.engine.operations.recovery.run()
     assert await asyncio.to_thread(records.begun) == [house.job], "the job has yet to go on from there"
     await house.engine.jobs.cancel(house.job)
-    await house.engine.sweep()
+    await house.engine.operations.recovery.run()
     assert await asyncio.to_thread(records.begun) == []
 
 
@@ -234,7 +234,7 @@ async def test_a_full_disk_at_the_start_leaves_checkpoints_where_they_are(house:
     await asyncio.to_thread(leave_a_checkpoint, house.storage.records, house.job)
     await house.engine.jobs.cancel(house.job)
     full = replace(house.storage, records=FullRecords(house.storage.records))  # type: ignore[arg-type]
-    starting = Engine(full, imports=house.storage.data_dir)
+    starting = build_engine(full, EngineConfig(imports=house.storage.data_dir))
     with structlog.testing.capture_logs() as logged:
         await starting.sweep()
     await starting.close()

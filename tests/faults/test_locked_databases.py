@@ -17,7 +17,7 @@ import pytest
 
 from server.engine.batches.log_text import log_text
 from server.engine.clock import utc_now
-from server.engine.engine import Engine
+from server.engine.engine import Engine, EngineConfig, build_engine
 from server.engine.execution.dispatcher import Dispatcher, JobLimits
 from server.engine.execution.job_runner import Opening
 from server.engine.execution.worker import Order, Signals, Verdict, WorkerSilent
@@ -104,7 +104,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     (imports / "models").mkdir(parents=True)
     (imports / "models" / "notes.json").write_text(json.dumps(MODEL))
     storage = await asyncio.to_thread(open_storage, tmp_path / "data", patience=IMPATIENT)
-    engine = Engine(storage, imports=imports)
+    engine = build_engine(storage, EngineConfig(imports=imports))
     await asyncio.to_thread(engine.definitions.load)
     control = await engine.batches.add_control("test", json.dumps(CONTROL).encode(), "a control file")
     batch = await engine.batches.create("test", control=control, comment="a batch")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from server.engine.batches.batches import Plan
-from server.engine.engine import open_engine
+from server.engine.engine import EngineConfig, open_engine
 from tests.support.crash_points import NOW
 
 PROJECT = Path(__file__).parents[2]
@@ -153,7 +153,7 @@ async def prepare(folder: Path, case: Case) -> Path:
     (imports / "models").mkdir(parents=True)
     (imports / "models" / "crash.json").write_text(json.dumps(MODEL))
     data_dir = folder / "prepared"
-    async with open_engine(data_dir, imports=imports, clock=lambda: NOW) as engine:
+    async with open_engine(data_dir, EngineConfig(imports=imports, clock=lambda: NOW)) as engine:
         await asyncio.to_thread(engine.definitions.load)
         control = await engine.batches.add_control("test", case.control(), "a control file")
         batch = await engine.batches.create("test", control=control, comment="a batch")

@@ -14,7 +14,7 @@ import aiohttp
 from aiohttp import web
 
 from server.app import make_app, make_runner
-from server.engine.engine import Engine, open_engine
+from server.engine.engine import Engine, EngineConfig, open_engine
 from server.engine.uploads.flow import UploadLimits
 from storage.records.base import Row
 
@@ -152,7 +152,7 @@ class House:
 
     async def rows(self, table: str) -> list[Row]:
         def read() -> list[Row]:
-            return list(self.engine.rows(table)) if table in self.engine.tables() else []
+            return list(self.engine.records.store.rows(table)) if table in self.engine.records.store.tables() else []
 
         return await asyncio.to_thread(read)
 
@@ -173,9 +173,9 @@ async def open_house(
     data_dir: Path, imports: Path, limits: UploadLimits, log: list[Any], makers: Mapping[str, Maker]
 ) -> AsyncIterator[House]:
     async with AsyncExitStack() as stack:
-        engine = await stack.enter_async_context(open_engine(data_dir, imports=imports, uploads=limits))
+        engine = await stack.enter_async_context(open_engine(data_dir, EngineConfig(imports=imports, uploads=limits)))
         await asyncio.to_thread(engine.definitions.load)
-        keys = {scope: (await engine.keys.create(scope, [scope]))[1] for scope in SCOPES}
+        keys = {scope: (await engine.access.keys.create(scope, [scope]))[1] for scope in SCOPES}
         runner = make_runner(make_app(engine))
         stack.push_async_callback(runner.cleanup)
         await runner.setup()

@@ -24,7 +24,7 @@ from cryptography.fernet import Fernet
 from server.admin.site import Facts
 from server.app import make_app, make_runner
 from server.dialects import SCOPES
-from server.engine.engine import Engine, open_engine
+from server.engine.engine import Engine, EngineConfig, open_engine
 from server.engine.uploads.flow import UploadLimits
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -143,7 +143,7 @@ class House:
 
     async def signed_in(self, scope: str = "admin") -> Session:
         """A new session; its key stands until it is revoked."""
-        key, secret = await self.engine.keys.create(f"visitor {scope}", [scope])
+        key, secret = await self.engine.access.keys.create(f"visitor {scope}", [scope])
         call = Call("POST", SIGN_IN, SIGN_IN)
         answer = await self.ask(call, {"Origin": self.address}, {"key": secret, "next": "/admin/"})
         assert answer.status == 303, answer.body
@@ -175,7 +175,7 @@ class Session(NamedTuple):
 @asynccontextmanager
 async def open_walk(data_dir: Path, imports: Path) -> AsyncIterator[House]:
     async with AsyncExitStack() as stack:
-        opened = open_engine(data_dir, imports=imports, uploads=UploadLimits(min_free_bytes=0))
+        opened = open_engine(data_dir, EngineConfig(imports=imports, uploads=UploadLimits(min_free_bytes=0)))
         engine = await stack.enter_async_context(opened)
         await asyncio.to_thread(engine.definitions.load)
         app = make_app(engine, facts=Facts(session_seconds=TWELVE_HOURS))
@@ -209,7 +209,7 @@ async def _furnish(engine: Engine) -> dict[str, str]:
     file = await engine.batches.add_file("haplo-standard", batch.identifier, "data0", upload)
     job = await engine.batches.schedule("haplo-standard", batch.identifier, "import")
     await engine.jobs.wait(job.id)
-    await engine.secret("session")  # kept when it is first asked for
+    await engine.access.secrets.get("session")  # kept when it is first asked for
     assert batch.control is not None
     return {
         "identifier": batch.identifier,
@@ -274,8 +274,8 @@ async def test_what_answers_everybody_is_a_short_list(house: House) -> None:
 
 async def test_signing_in_takes_a_key_of_the_scope_admin_and_our_origin(house: House) -> None:
     call = Call("POST", SIGN_IN, SIGN_IN)
-    weak = (await house.engine.keys.create("weak", set(SCOPES) - {"admin"}))[1]
-    right = (await house.engine.keys.create("right", ["admin"]))[1]
+    weak = (await house.engine.access.keys.create("weak", set(SCOPES) - {"admin"}))[1]
+    right = (await house.engine.access.keys.create("right", ["admin"]))[1]
     before = house.state()
     for key in ("", "nobody's", weak):
         assert (await house.ask(call, {"Origin": house.address}, {"key": key})).status == 403
@@ -285,7 +285,7 @@ async def test_signing_in_takes_a_key_of_the_scope_admin_and_our_origin(house: H
 
 
 async def test_a_folio_login_takes_a_key_of_that_scope(house: House) -> None:
-    weak = (await house.engine.keys.create("weak", set(SCOPES) - {"admin", "folio"}))[1]
+    weak = (await house.engine.access.keys.create("weak", set(SCOPES) - {"admin", "folio"}))[1]
     before = house.state()
     for key in ("", "nobody's", weak):
         body = json.dumps({"username": "weak", "password": key}).encode()
@@ -302,7 +302,7 @@ async def test_a_key_of_every_other_scope_opens_nothing(house: House) -> None:
         calls[frozenset() if call.template == FORGOTTEN else right_scopes(call.template)].append(call)
     found = []
     for right, those in calls.items():
-        secret = (await house.engine.keys.create("other", set(SCOPES) - right - {"admin"}))[1]
+        secret = (await house.engine.access.keys.create("other", set(SCOPES) - right - {"admin"}))[1]
         for headers in ways_to_send(secret):
             found += await walk(house, iter(those), {"x-okapi-tenant": "diku", **headers}, _key=secret)
     assert but_for_the_forgotten(found) == []
@@ -317,7 +317,7 @@ def ways_to_send(secret: str) -> Iterator[Mapping[str, str]]:
 
 async def test_a_session_that_has_ended_opens_nothing(house: House) -> None:
     visitor = await house.signed_in()
-    cipher = Fernet(base64.urlsafe_b64encode(await house.engine.secret("session")))
+    cipher = Fernet(base64.urlsafe_b64encode(await house.engine.access.secrets.get("session")))
     content, now = cipher.decrypt(visitor.cookie.encode()), int(time.time())
     young = visitor._replace(cookie=cipher.encrypt_at_time(content, now - TWELVE_HOURS + 60).decode())
     assert (await house.ask(Call("GET", "/admin/", "/admin/"), young.headers)).status == 200
@@ -328,7 +328,7 @@ async def test_a_session_that_has_ended_opens_nothing(house: House) -> None:
 
 async def test_a_session_ends_with_its_key(house: House) -> None:
     visitor = await house.signed_in()
-    await house.engine.keys.revoke(visitor.key)
+    await house.engine.access.keys.revoke(visitor.key)
     headers = {**visitor.headers, "Origin": house.address, "X-CSRF-Token": visitor.token}
     assert but_for_the_forgotten(await walk(house, house.guarded(), headers, csrf=visitor.token)) == []
 

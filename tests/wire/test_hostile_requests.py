@@ -15,7 +15,7 @@ import structlog
 from aiohttp import web
 
 from server.app import make_app, make_runner
-from server.engine.engine import Engine, open_engine
+from server.engine.engine import Engine, EngineConfig, open_engine
 from server.engine.uploads.flow import UploadLimits
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -65,9 +65,9 @@ async def module_house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterato
     folder = tmp_path_factory.mktemp("hostile")
     async with AsyncExitStack() as stack:
         limits = UploadLimits(min_free_bytes=0, max_upload_bytes=1 << 20, max_small_body_bytes=1 << 18)
-        opened = open_engine(folder / "data", imports=folder / "imports", uploads=limits)
+        opened = open_engine(folder / "data", EngineConfig(imports=folder / "imports", uploads=limits))
         engine = await stack.enter_async_context(opened)
-        _, key = await engine.keys.create("all", ["admin"])
+        _, key = await engine.access.keys.create("all", ["admin"])
         app = make_app(engine)
         runner = make_runner(app)
         stack.push_async_callback(runner.cleanup)

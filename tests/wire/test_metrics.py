@@ -120,7 +120,7 @@ async def test_strange_paths_and_methods_make_no_labels(house: House) -> None:
 
 
 async def test_only_a_key_for_it_opens_the_metrics(house: House) -> None:
-    _, native = await house.engine.keys.create("scraper", ["native"])
+    _, native = await house.engine.access.keys.create("scraper", ["native"])
     assert await status_of(house, {}) == 401
     assert await status_of(house, {"Authorization": "Bearer wrong-wrong-wrong-wrong"}) == 401
     assert await status_of(house, basic("", "")) == 401

@@ -17,7 +17,7 @@ import pytest_asyncio
 from aiohttp import web
 
 from server.app import make_app, make_runner
-from server.engine.engine import Engine, open_engine
+from server.engine.engine import Engine, EngineConfig, open_engine
 from server.engine.uploads.flow import UploadLimits
 from server.settings import SettingsWrong
 from tests.support.replay import basic
@@ -59,7 +59,7 @@ class House:
             return answer.status, text, answer
 
     async def key(self, scope: str) -> str:
-        return (await self.engine.keys.create(scope, [scope]))[1]
+        return (await self.engine.access.keys.create(scope, [scope]))[1]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -70,7 +70,9 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
         (folder / "imports" / room / "people.json").write_text(json.dumps(document))
     async with AsyncExitStack() as stack:
         limits = UploadLimits(min_free_bytes=0)
-        opened = open_engine(folder / "data", imports=folder / "imports", uploads=limits, public_url=SITE + PREFIX)
+        opened = open_engine(
+            folder / "data", EngineConfig(imports=folder / "imports", uploads=limits, public_url=SITE + PREFIX)
+        )
         engine = await stack.enter_async_context(opened)
         await asyncio.to_thread(engine.definitions.load)
         runner = make_runner(make_app(engine))
@@ -218,6 +220,6 @@ async def test_the_page_of_a_learningbuilder_batch_is_public(house: House) -> No
 
 @pytest.mark.parametrize("path", ["/api", "/admin/x", "/docs", "/data-import", "/API/WorkflowImportQueue"])
 async def test_a_path_of_our_own_is_refused_at_the_start(tmp_path: Path, path: str) -> None:
-    async with open_engine(tmp_path, imports=tmp_path / "imports", public_url=SITE + path) as engine:
+    async with open_engine(tmp_path, EngineConfig(imports=tmp_path / "imports", public_url=SITE + path)) as engine:
         with pytest.raises(SettingsWrong, match="use another, such as /penstock"):
             make_app(engine)

@@ -11,7 +11,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from server.app import make_app
-from server.engine.engine import open_engine
+from server.engine.engine import EngineConfig, open_engine
 from storage.errors import DatabaseFailed
 from storage.locking import FileLock
 from tests.support.replay import House, Maker
@@ -65,7 +65,7 @@ async def unreadable_catalog(house: House) -> AsyncIterator[None]:
         raise DatabaseFailed("/a/secret/place/catalog.db", "disk I/O error")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(house.engine._storage.catalog, "read", failing)
+        patch.setattr(house.engine.storage.catalog, "read", failing)
         yield
 
 
@@ -75,7 +75,7 @@ async def unreadable_records(house: House) -> AsyncIterator[None]:
         raise DatabaseFailed("/a/secret/place/records.db", "disk I/O error")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(house.engine._storage.records, "tables", failing)
+        patch.setattr(house.engine.storage.records, "tables", failing)
         yield
 
 
@@ -97,20 +97,20 @@ async def full_disk(house: House) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def dead_slot(house: House) -> AsyncIterator[None]:
-    dispatcher = house.engine._dispatcher
+    dispatcher = house.engine.background.dispatcher
     assert dispatcher is not None
     dispatcher._slots[0].cancel()
     await asyncio.wait(dispatcher._slots)
     yield
-    await house.engine.stop_dispatcher()
-    house.engine.start_dispatcher()
+    await house.engine.background.stop()
+    house.engine.background.start()
 
 
 @asynccontextmanager
 async def dead_errands(house: House) -> AsyncIterator[None]:
-    await house.engine.errands.stop()
+    await house.engine.background.follow_ups.stop()
     yield
-    house.engine.errands.start()
+    house.engine.background.follow_ups.start()
 
 
 Disaster = Callable[[House], AbstractAsyncContextManager[None]]
@@ -142,7 +142,7 @@ async def test_being_asked_leaves_nothing_behind(house: House) -> None:
 @pytest.mark.parametrize("name", DISASTERS)
 async def test_what_is_not_ready_is_named_with_the_way_out(house: House, name: str) -> None:
     disaster, wrong, words = DISASTERS[name]
-    house.engine.readiness.patience = 0.3
+    house.engine.operations.readiness.patience = 0.3
     async with disaster(house):
         status, document = await asked(house)
         assert (status, document["ready"], parts(document)) == (503, False, wrong)
@@ -150,7 +150,7 @@ async def test_what_is_not_ready_is_named_with_the_way_out(house: House, name: s
         assert words in text
         assert len(text.splitlines()) == 1
         assert "/a/secret/place" not in text
-    house.engine.readiness.patience = 10
+    house.engine.operations.readiness.patience = 10
     assert await in_words(house) == (200, "ready")
 
 
@@ -169,15 +169,15 @@ async def test_what_hangs_is_asked_once_however_many_want_to_know(
         asked_for.append(query)
         await release.wait()
 
-    house.engine.readiness.patience = 0.1
+    house.engine.operations.readiness.patience = 0.1
     with monkeypatch.context() as patch:
-        patch.setattr(house.engine._storage.catalog, "read", hanging)
+        patch.setattr(house.engine.storage.catalog, "read", hanging)
         found = await asyncio.gather(*(asked(house) for _ in range(5)), asked(house))
         found.append(await asked(house))
     assert {status for status, _ in found} == {503}
     assert len(asked_for) == 1
     release.set()
-    house.engine.readiness.patience = 10
+    house.engine.operations.readiness.patience = 10
     assert (await asked(house))[0] == 200
 
 
@@ -197,7 +197,7 @@ async def test_a_refused_reload_is_a_warning(house: House, imports: Path) -> Non
 
 async def test_before_the_definitions_are_read_it_is_not_ready(tmp_path: Path) -> None:
     async with (
-        open_engine(tmp_path / "data", imports=tmp_path / "imports") as engine,
+        open_engine(tmp_path / "data", EngineConfig(imports=tmp_path / "imports")) as engine,
         TestClient(TestServer(make_app(engine))) as client,
     ):
         answer = await client.get("/readyz")
@@ -206,7 +206,7 @@ async def test_before_the_definitions_are_read_it_is_not_ready(tmp_path: Path) -
 
 
 async def test_while_it_stops_it_is_not_ready(house: House) -> None:
-    async with open_engine(house.data_dir, imports=house.data_dir) as engine:
+    async with open_engine(house.data_dir, EngineConfig(imports=house.data_dir)) as engine:
         await asyncio.to_thread(engine.definitions.reload)
         app = make_app(engine)
         async with TestClient(TestServer(app)) as client:
@@ -229,7 +229,7 @@ async def test_alive_and_ready_need_no_key_and_take_no_other_method(house: House
 
 
 async def test_a_data_directory_that_went_away_is_no_fault_of_the_asker(house: House) -> None:
-    house.engine.readiness.patience = 1
+    house.engine.operations.readiness.patience = 1
     house.data_dir.rename(house.data_dir.with_name("away"))
     try:
         status, document = await asked(house)

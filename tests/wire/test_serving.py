@@ -9,14 +9,14 @@ import aiohttp
 import pytest
 
 from server.app import make_app, serve
-from server.engine.engine import open_engine
+from server.engine.engine import EngineConfig, open_engine
 
 
 async def started(data_dir: Path, *, no_auth: bool = False) -> tuple[asyncio.Task[None], str]:
     address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def run() -> None:
-        async with open_engine(data_dir, imports=data_dir / "imports", no_auth=no_auth) as engine:
+        async with open_engine(data_dir, EngineConfig(imports=data_dir / "imports", no_auth=no_auth)) as engine:
             await serve(make_app(engine), "127.0.0.1", 0, address.set_result)
 
     return asyncio.create_task(run()), await address

@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from server.app import make_app
 from server.dialects import DIALECTS, SCOPES, scopes_of
-from server.engine.engine import Engine, open_engine
+from server.engine.engine import Engine, EngineConfig, open_engine
 from server.engine.uploads.flow import UploadLimits
 from tests.support import toy_dialect
 from tests.support.toy_dialect import PATH, Toy
@@ -29,7 +29,7 @@ async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
         (tmp_path / "imports" / room).mkdir(parents=True)
         (tmp_path / "imports" / room / "people.json").write_text(json.dumps(document))
     limits = UploadLimits(min_free_bytes=0)
-    async with open_engine(tmp_path / "data", imports=tmp_path / "imports", uploads=limits) as engine:
+    async with open_engine(tmp_path / "data", EngineConfig(imports=tmp_path / "imports", uploads=limits)) as engine:
         await asyncio.to_thread(engine.definitions.load)
         yield engine
 
@@ -49,7 +49,7 @@ def test_it_brings_its_scope() -> None:
 
 
 async def test_it_imports_rows(engine: Engine, client: TestClient) -> None:  # type: ignore[type-arg]
-    _, secret = await engine.keys.create("toy", ["toy"])
+    _, secret = await engine.access.keys.create("toy", ["toy"])
     headers = {"Authorization": f"Bearer {secret}"}
     answer = await client.post(PATH, params={"process": "people"}, data=b'{"name": "Ada"}\n', headers=headers)
     assert answer.status == 200, await answer.text()
@@ -60,15 +60,15 @@ async def test_it_imports_rows(engine: Engine, client: TestClient) -> None:  # t
 
 async def test_it_refuses_in_its_own_way(engine: Engine, client: TestClient) -> None:  # type: ignore[type-arg]
     assert (await client.post(PATH)).status == 401
-    _, other = await engine.keys.create("other", ["folio"])
+    _, other = await engine.access.keys.create("other", ["folio"])
     assert (await client.post(PATH, headers={"Authorization": f"Bearer {other}"})).status == 403
-    _, secret = await engine.keys.create("toy", ["toy"])
+    _, secret = await engine.access.keys.create("toy", ["toy"])
     headers = {"Authorization": f"Bearer {secret}"}
     assert (await client.post(PATH, params={"process": "none"}, headers=headers)).status == 404
 
 
 async def test_pages_and_documents_show_it(engine: Engine, client: TestClient) -> None:  # type: ignore[type-arg]
-    _, secret = await engine.keys.create("admin", ["admin"])
+    _, secret = await engine.access.keys.create("admin", ["admin"])
     document = await (await client.get("/openapi.json", headers={"Authorization": f"Bearer {secret}"})).json()
     assert PATH in document["paths"]
     signed_in = await client.post("/admin/sign-in", data={"key": secret}, headers={"Origin": str(client.make_url(""))})

@@ -152,13 +152,13 @@ class BatchActionPages:
         return self._seen(batch, "import")
 
     async def _copy(self, request: web.Request, batch: Batch) -> web.HTTPSeeOther:
-        return self._seen(await self._engine.copying.copy(batch.identifier, request[VISITOR].key), "copy")
+        return self._seen(await self._engine.batches.copy(batch.identifier, request[VISITOR].key), "copy")
 
     async def _load_again(self, request: web.Request, batch: Batch) -> web.HTTPSeeOther:
         transaction = batch.properties.get("transaction")
         if not isinstance(transaction, str):
             raise RequestInvalid("this batch has neither a control file nor a transaction; send its file again")
-        state = await self._engine.transactions.replay(transaction, request[VISITOR].key)
+        state = await self._engine.voss.replay(transaction, request[VISITOR].key)
         return self._seen(await self._engine.batches.of_job(state.job), "load-again")
 
     async def _cancel(self, _request: web.Request, batch: Batch) -> web.HTTPSeeOther:

@@ -57,8 +57,9 @@ class BatchPages:
         batch = await self._engine.batches.get(None, request.match_info["id"])
         job = await self._engine.jobs.get(batch.job) if batch.job else None
         jobs = await self._engine.jobs.list(batch=batch.id, limit=MOST_JOBS)
-        failed = (await self._engine.failures.page(job, limit=FIRST_FAILED)).records if job else ()
-        warned = (await self._engine.failures.page(job, kind="warnings", limit=FIRST_FAILED)).records if job else ()
+        causes = self._engine.monitoring.failure_causes
+        failed = (await causes.page(job, limit=FIRST_FAILED)).records if job else ()
+        warned = (await causes.page(job, kind="warnings", limit=FIRST_FAILED)).records if job else ()
         return await self._site.page(
             request,
             "batch.html",
@@ -68,12 +69,12 @@ class BatchPages:
             jobs=[one for one in jobs if one.mode != ERRAND],
             errands=[one for one in jobs if one.mode == ERRAND],
             files=await self._engine.batches.files(batch),
-            control=await asyncio.to_thread(_pretty, await self._engine.browsing.control(batch)),
+            control=await asyncio.to_thread(_pretty, await self._engine.monitoring.listing.control(batch)),
             maker=await self._maker(batch),
             copied_from=batch.properties.get(COPIED_FROM),
             copies=copies_of(batch),
             properties=_properties(batch),
-            log=await self._engine.browsing.log(job.id, limit=FIRST_LINES) if job else None,
+            log=await self._engine.monitoring.listing.log(job.id, limit=FIRST_LINES) if job else None,
             failed=failed,
             warned=warned,
             seconds=_seconds(job),
@@ -82,7 +83,7 @@ class BatchPages:
         )
 
     async def _maker(self, batch: Batch) -> str | None:
-        keys = {key.id: key.name for key in await self._engine.keys.list()} if batch.created_by else {}
+        keys = {key.id: key.name for key in await self._engine.access.keys.list()} if batch.created_by else {}
         return keys.get(batch.created_by or 0)
 
     async def _load(self, request: web.Request, batch: Batch) -> "Load | None":
@@ -90,7 +91,7 @@ class BatchPages:
         if state is None:
             return None
         skip = min(number(request.query.get("rows")) or 0, state.rows.total)
-        rows = await self._engine.transactions.rows(state, skip, ROWS)
+        rows = await self._engine.voss.rows(state, skip, ROWS)
         here = path_of(batch.identifier)
         return Load(
             state,
@@ -106,7 +107,7 @@ class BatchPages:
         if not isinstance(named, str):
             return None
         try:
-            return await self._engine.transactions.latest(named, request[VISITOR].key)
+            return await self._engine.voss.latest(named, request[VISITOR].key)
         except NotFound:
             return None
 
@@ -118,7 +119,9 @@ class BatchPages:
         behind = -1 if after is None else after
         log = None
         if batch.job is not None:
-            log = await self._engine.browsing.log(batch.job, after=behind, limit=LINES, text=text or None, level=wanted)
+            log = await self._engine.monitoring.listing.log(
+                batch.job, after=behind, limit=LINES, text=text or None, level=wanted
+            )
         filters = {name: value for name, value in (("text", text), ("level", wanted or "")) if value}
         here = path_of(batch.identifier, "/log")
         return await self._site.page(

@@ -41,10 +41,10 @@ class FailedPages:
             return await self._site.page(request, "failed.html", batch=batch, job=None, kind=kind)
         job = await self._engine.jobs.get(batch.job)
         behind = -1 if after is None else after
-        found = await self._engine.failures.page(job, kind=kind, cause=cause, after=behind, limit=PAGE)
-        causes = await self._engine.failures.causes(job, kind)
+        found = await self._engine.monitoring.failure_causes.page(job, kind=kind, cause=cause, after=behind, limit=PAGE)
+        causes = await self._engine.monitoring.failure_causes.causes(job, kind)
         here, filters = path_of(batch.identifier, f"/{kind}"), {"cause": cause} if cause else {}
-        offers = self._engine.reissue.offers
+        offers = self._engine.corrections.offers
         return await self._site.page(
             request,
             "failed.html",
@@ -64,7 +64,7 @@ class FailedPages:
     async def _download(self, request: web.Request, *, kind: Kind) -> web.StreamResponse:
         batch = await self._engine.batches.get(None, request.match_info["id"])
         offer = await self._offer(batch, request.query.get("file"), kind)
-        pieces = _steps(await asyncio.to_thread(self._engine.reissue.pieces, batch, offer.role, kind))
+        pieces = _steps(await asyncio.to_thread(self._engine.corrections.pieces, batch, offer.role, kind))
         first = await anext(pieces, b"")  # what goes wrong at once is still a page
         headers = attachment(offer.filename) | {hdrs.CONTENT_TYPE: "application/octet-stream"}
         response = web.StreamResponse(headers=headers)
@@ -86,7 +86,7 @@ class FailedPages:
 
     async def _offer(self, batch: Batch, role: str | None, kind: Kind) -> Offer:
         """Of the role, or the only one there is."""
-        offers = await asyncio.to_thread(self._engine.reissue.offers, batch, kind)
+        offers = await asyncio.to_thread(self._engine.corrections.offers, batch, kind)
         found = [offer for offer in offers if role is None or offer.role == role]
         if len(found) != 1:
             raise BatchFileNotFound(role or "none was named, and there are several")

@@ -44,14 +44,14 @@ class BatchesPages:
     async def _list(self, request: web.Request) -> web.StreamResponse:
         filters = _filters(request.query)
         before = number(request.query.get("before"))
-        found = await self._engine.browsing.batches(filters.wanted, before=before, limit=PAGE)
+        found = await self._engine.monitoring.listing.batches(filters.wanted, before=before, limit=PAGE)
         return await self._site.page(
             request,
             "batches.html",
             status=400 if filters.problems else 200,
             filters=filters,
             found=found,
-            apis=await self._engine.browsing.apis(),
+            apis=await self._engine.monitoring.listing.apis(),
             states=STATES,
             processes=sorted(self._engine.definitions.processes),
             first=filters.link() if before is not None else None,

@@ -54,7 +54,7 @@ class ControlFilesPages:
             size=None if stored.content is None else len(stored.content),
             facts=await asyncio.to_thread(_facts, content),
             document=None if content is None else await asyncio.to_thread(numbered, content, review),
-            jobs=await self._engine.browsing.jobs_of(stored.batches),
+            jobs=await self._engine.monitoring.listing.jobs_of(stored.batches),
             first=before,
         )
 

@@ -50,7 +50,7 @@ class ProcessesPages:
             "processes.html",
             processes=processes,
             latest=latest,
-            jobs=await self._engine.browsing.jobs_of(latest.values()),
+            jobs=await self._engine.monitoring.listing.jobs_of(latest.values()),
             reads=reads,
             writes=writes,
         )
@@ -64,13 +64,13 @@ class ProcessesPages:
             "process.html",
             process=process,
             latest=latest.get(process.id),
-            jobs=await self._engine.browsing.jobs_of(latest.values()),
+            jobs=await self._engine.monitoring.listing.jobs_of(latest.values()),
             reads=reads(process),
             writes=writes(process),
             flows=flows(process.control, definitions.models[process.model]),
             options=_options,
             control=_pretty(process.control),
-            examples=list(examples(self._site.dialects, process, site_of(request, self._engine.public_url))),
+            examples=list(examples(self._site.dialects, process, site_of(request, self._engine.config.public_url))),
             file=definitions.process_files.get(process.id),
         )
 

@@ -72,7 +72,7 @@ class NewImportPages:
             content = self._read_otherwise(chosen, form.fields, assigned.problems)
             if assigned.problems:
                 return await self._form(request, chosen, form.fields, assigned.problems)
-            batch = await self._engine.proposals.propose(
+            batch = await self._engine.review.proposals.propose(
                 assigned.files,
                 content,
                 process=chosen.process.id if chosen.process else None,
@@ -97,7 +97,7 @@ class NewImportPages:
         id = fields.get("process") or None
         process = None if id is None else self._engine.definitions.process(id)
         digest = None if process else fields.get("control", "")
-        content = await self._engine.proposals.control(id, digest)
+        content = await self._engine.review.proposals.control(id, digest)
         control = process.control if process else orjson.loads(content)  # the one as people wrote it
         model = self._engine.definitions.models.get(str(control.get("model")))
         if model is None:

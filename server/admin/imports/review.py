@@ -29,7 +29,7 @@ class ProposalPages:
     async def _show(self, request: web.Request) -> web.StreamResponse:
         identifier = request.match_info["id"]
         try:
-            proposal = await self._engine.proposals.get(identifier)
+            proposal = await self._engine.review.proposals.get(identifier)
         except BatchNotFound:
             await self._engine.batches.get(None, identifier)  # raises BatchNotFound for what is nowhere
             raise web.HTTPSeeOther(f"/admin/batches/{quote(identifier, safe='')}") from None
@@ -44,21 +44,21 @@ class ProposalPages:
             try:
                 raise await decide(request, identifier, fields)
             except RequestInvalid as error:
-                proposal = await self._engine.proposals.get(identifier)
+                proposal = await self._engine.review.proposals.get(identifier)
                 return await self._page(request, proposal, str(error), _otherwise(fields))
 
         return handler
 
     async def _confirm(self, request: web.Request, identifier: str, _: Fields) -> web.HTTPSeeOther:
-        batch = await self._engine.proposals.confirm(identifier, request[VISITOR].key)
+        batch = await self._engine.review.proposals.confirm(identifier, request[VISITOR].key)
         return self._site.see(f"/admin/batches/{batch.identifier}", "import-confirmed")
 
     async def _again(self, request: web.Request, identifier: str, fields: Fields) -> web.HTTPSeeOther:
-        batch = await self._engine.proposals.repeat(identifier, request[VISITOR].key, _otherwise(fields))
+        batch = await self._engine.review.proposals.repeat(identifier, request[VISITOR].key, _otherwise(fields))
         return self._site.see(f"{PATH}/{batch.identifier}", "check-again")
 
     async def _abandon(self, _request: web.Request, identifier: str, _: Fields) -> web.HTTPSeeOther:
-        await self._engine.proposals.abandon(identifier)
+        await self._engine.review.proposals.abandon(identifier)
         return self._site.see(f"{PATH}/{identifier}", "import-abandoned")
 
     async def _page(
@@ -78,7 +78,7 @@ class ProposalPages:
             job=proposal.job,
             row=proposal.row,
             process=process,
-            summary=await self._engine.summaries.of(proposal) if proposal.is_checked else None,
+            summary=await self._engine.review.summaries.of(proposal) if proposal.is_checked else None,
             problem=problem,
             otherwise=otherwise or {},
             address=f"{PATH}/{quote(proposal.batch.identifier, safe='')}",

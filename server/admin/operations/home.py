@@ -11,7 +11,7 @@ from server.engine.operations.overview import MOST_COUNTED
 class HomePages:
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._overview = site.engine.overview
+        self._overview = site.engine.operations.overview
 
     def routes(self) -> Iterable[web.RouteDef]:
         yield web.get("/admin/", self._home)

@@ -19,7 +19,7 @@ OVERLAPS = {0: "not at all", 1: "1 day", 7: "7 days", 30: "30 days", 90: "90 day
 class KeyPages:
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._keys = site.engine.keys
+        self._keys = site.engine.access.keys
         self._scopes = [*(scope for dialect in site.dialects for scope in dialect.scopes), ADMIN]
 
     def routes(self) -> Iterable[web.RouteDef]:

@@ -16,7 +16,7 @@ PAGE = 50
 class SchedulePages:
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._schedules = site.engine.schedules
+        self._schedules = site.engine.monitoring.schedules
 
     def routes(self) -> Iterable[web.RouteDef]:
         yield web.get(PATH, self._list)

@@ -28,7 +28,10 @@ class SystemPages:
     async def _show(self, request: web.Request) -> web.StreamResponse:
         engine, definitions = self._engine, self._engine.definitions
         disk, blobs, revision, state = await asyncio.gather(
-            engine.figures.disk(), engine.holdings.blobs(), engine.holdings.revision(), engine.readiness.look()
+            engine.operations.storage_metrics.disk(),
+            engine.operations.data_directory.blobs(),
+            engine.operations.data_directory.revision(),
+            engine.operations.readiness.look(),
         )
         uname = os.uname()
         return await self._site.page(
@@ -37,7 +40,7 @@ class SystemPages:
             state=state,
             python=f"{platform.python_implementation()} {platform.python_version()}",
             machine=f"{uname.sysname} {uname.release} ({uname.machine})",
-            data_dir=engine.holdings.data_dir,
+            data_dir=engine.operations.data_directory.data_dir,
             disk=disk,
             floor=engine.uploads.limits.min_free_bytes,
             blobs=blobs,
@@ -45,7 +48,7 @@ class SystemPages:
             models=len(definitions.models),
             processes=len(definitions.processes),
             mistakes=definitions.mistakes,
-            inspection=engine.inspection,
+            inspection=engine.operations.fsck_process,
             settings=self._site.facts.settings,
         )
 
@@ -57,5 +60,5 @@ class SystemPages:
 
     async def _check(self, request: web.Request) -> web.StreamResponse:
         deep = bool((await self._site.form(request)).get("deep"))
-        begun = self._engine.inspection.begin(deep=deep)
+        begun = self._engine.operations.fsck_process.begin(deep=deep)
         raise self._site.see(PATH, notice="check-begun" if begun else "check-underway")

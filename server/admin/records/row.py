@@ -18,7 +18,7 @@ class RecordsRowPages:
         yield web.get(PATH + r"/{table}/{id:\d+}", self._row)
 
     async def _row(self, request: web.Request) -> web.StreamResponse:
-        catalogue = self._engine.catalogue
+        catalogue = self._engine.records.browser
         view = await catalogue.view(request.match_info["table"])
         row = await catalogue.row(view.name, number(request.match_info["id"]))
         described = self._engine.definitions.models.values()

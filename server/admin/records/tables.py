@@ -52,10 +52,10 @@ class RecordsPages:
         yield web.get(PATH + "/{table}/export", self._export)
 
     async def _tables(self, request: web.Request) -> web.StreamResponse:
-        return await self._site.page(request, "records.html", tables=await self._engine.catalogue.tables())
+        return await self._site.page(request, "records.html", tables=await self._engine.records.browser.tables())
 
     async def _table(self, request: web.Request) -> web.StreamResponse:
-        view = await self._engine.catalogue.view(request.match_info["table"])
+        view = await self._engine.records.browser.view(request.match_info["table"])
         go_to = request.query.get("id", "").strip()
         if go_to:
             raise web.HTTPSeeOther(f"{path_of(view.name)}/{number(go_to)}")
@@ -81,11 +81,11 @@ class RecordsPages:
         after, before = place(query.get("after")), place(query.get("before"))
         if query.get("page") == "last":
             before = LAST_ID
-        return await self._engine.catalogue.page(view.name, where, after=after or 0, before=before, limit=PAGE)
+        return await self._engine.records.browser.page(view.name, where, after=after or 0, before=before, limit=PAGE)
 
     async def _export(self, request: web.Request) -> web.StreamResponse:
         """A part at a time: while the client takes one, nothing else is held."""
-        view = await self._engine.catalogue.view(request.match_info["table"])
+        view = await self._engine.records.browser.view(request.match_info["table"])
         format = _format(request.query.get("format", "jsonl"))
         response = web.StreamResponse(headers=dict(DOWNLOAD))
         response.content_type, response.charset = FORMATS[format], "utf-8"
@@ -93,7 +93,7 @@ class RecordsPages:
         await response.prepare(request)
         if request.method == hdrs.METH_HEAD:
             return response
-        async for part in self._engine.catalogue.export(view.name, format):
+        async for part in self._engine.records.browser.export(view.name, format):
             await response.write(part)
         await response.write_eof()
         return response

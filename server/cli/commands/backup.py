@@ -23,7 +23,9 @@ def backup(
     def read(engine: Engine) -> None:
         with bar(of_bytes=True) as shown:
             task = shown.add_task(file.name)
-            size = engine.backup(file, lambda done, total: shown.update(task, completed=done, total=total))
+            size = engine.operations.data_directory.backup(
+                file, lambda done, total: shown.update(task, completed=done, total=total)
+            )
         say(f"{file}: {size} bytes")
 
     reading(config, data_dir, read)
@@ -39,7 +41,7 @@ def restore(
         restore_into(file, folder, lambda done, total: shown.update(task, completed=done, total=total))
 
     def check(engine: Engine) -> None:
-        fail_on([finding.message for finding in engine.check(deep=False) if finding.damage])
+        fail_on([finding.message for finding in engine.operations.fsck.run(deep=False) if finding.damage])
         say(f"{folder}: restored")
 
     reading(config, data_dir, check)

@@ -83,7 +83,7 @@ def rows(
 
     async def work(engine: Engine) -> None:
         batch = await engine.batches.get(None, id)
-        found = await engine.queue_rows(batch, after=after, limit=limit)
+        found = await engine.learningbuilder.rows(batch, after=after, limit=limit)
         show_list([asdict(row) for row in found], ["record", "state", "line", "message"], as_json=as_json)
 
     with_engine(config, data_dir, work)
@@ -109,11 +109,11 @@ def results(
 
 
 def _write(engine: Engine, batch: Batch, kind: Kind, file: str | None, output: Path | None) -> None:
-    offers = [offer for offer in engine.reissue.offers(batch, kind) if file in (None, offer.role)]
+    offers = [offer for offer in engine.corrections.offers(batch, kind) if file in (None, offer.role)]
     if len(offers) != 1:
-        roles = ", ".join(offer.role for offer in engine.reissue.offers(batch, kind))
+        roles = ", ".join(offer.role for offer in engine.corrections.offers(batch, kind))
         raise WorkFailed(f"which file is meant has to be said with --file; the batch has: {roles or 'none'}")
-    pieces = engine.reissue.pieces(batch, offers[0].role, kind)
+    pieces = engine.corrections.pieces(batch, offers[0].role, kind)
     with nullcontext(sys.stdout.buffer) if output is None else output.open("wb") as to:
         for piece in pieces:
             to.write(piece)

@@ -19,7 +19,7 @@ def entry(
     """Check every blob, row and reference; exit 1 on damage."""
 
     def read(engine: Engine) -> None:
-        findings = list(engine.check(deep=deep))
+        findings = list(engine.operations.fsck.run(deep=deep))
         damage = [finding.message for finding in findings if finding.damage]
         notes = [finding.message for finding in findings if not finding.damage]
         if as_json:

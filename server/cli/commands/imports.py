@@ -145,7 +145,7 @@ async def _receive(engine: Engine, path: Path, file: AsyncBufferedReader) -> Upl
 
 async def _ended(engine: Engine, id: str) -> Job:
     """Helps to run what is queued, so that the job ends without a server too; with one, whoever is first runs it."""
-    engine.start_dispatcher()
+    engine.background.start()
     with bar() as progress:
         task = progress.add_task("importing", total=None)
         waiting = asyncio.create_task(engine.jobs.wait(id))

@@ -58,7 +58,7 @@ def create(
         raise typer.BadParameter(f"unknown scope {unknown!r}; the scopes are {', '.join(SCOPES)}", param_hint="--scope")
 
     async def work(engine: Engine) -> None:
-        _, secret = await engine.keys.create(name, scope, tenant or (), until)
+        _, secret = await engine.access.keys.create(name, scope, tenant or (), until)
         say(secret)
 
     with_engine(config, data_dir, work, making=True)
@@ -70,7 +70,7 @@ def list_keys(as_json: AsJson = False, config: Config = None, data_dir: DataDir 
 
     async def work(engine: Engine) -> None:
         show_list(
-            [_row(key) for key in await engine.keys.list()],
+            [_row(key) for key in await engine.access.keys.list()],
             ["id", "name", "state", "scopes", "tenants", "created", "expires", "last_used"],
             as_json=as_json,
         )
@@ -83,7 +83,7 @@ def revoke(id: int, config: Config = None, data_dir: DataDir = None) -> None:
     """Revoke a key at once, in a running server too."""
 
     async def work(engine: Engine) -> None:
-        key = await engine.keys.revoke(id)
+        key = await engine.access.keys.revoke(id)
         await asyncio.sleep(REMEMBERED)  # until no running server trusts what it remembers of the key
         remark(f"key {key.id} ({key.name}) is revoked")
 
@@ -102,7 +102,7 @@ def rotate(
     span = duration(overlap, "--overlap")
 
     async def work(engine: Engine) -> None:
-        _, secret = await engine.keys.rotate(id, span)
+        _, secret = await engine.access.keys.rotate(id, span)
         say(secret)
 
     with_engine(config, data_dir, work)

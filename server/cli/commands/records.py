@@ -24,7 +24,7 @@ def tables(as_json: AsJson = False, config: Config = None, data_dir: DataDir = N
     """List the tables and how many rows each has."""
 
     def read(engine: Engine) -> None:
-        rows = [{"table": table, "rows": engine.count(table)} for table in engine.tables()]
+        rows = [{"table": table, "rows": engine.records.store.count(table)} for table in engine.records.store.tables()]
         show_list(rows, ["table", "rows"], as_json=as_json)
 
     reading(config, data_dir, read)
@@ -41,9 +41,9 @@ def export(
     """Write all rows of a table, in order of insertion."""
 
     def read(engine: Engine) -> None:
-        stored = table in engine.tables()
+        stored = table in engine.records.store.tables()
         if not stored and table not in engine.definitions.tables():
-            known = sorted({*engine.tables(), *engine.definitions.tables()})
+            known = sorted({*engine.records.store.tables(), *engine.definitions.tables()})
             raise WorkFailed(f"there is no table {table}; there are: {', '.join(known) or 'none yet'}")
         with _destination(output) as file:
             _export(engine, table, format, file, stored=stored)
@@ -67,12 +67,12 @@ class _Terminal:
 
 def _export(engine: Engine, table: str, format: Format, file: _Writable, *, stored: bool) -> None:
     """A table of a model into which nothing was imported yet has no rows."""
-    columns = engine.columns(table) if stored else ()
+    columns = engine.records.store.columns(table) if stored else ()
     text = TableText(make_export(table, columns, engine.definitions.models.values()), format)
     file.write(text.head)
     with bar() as progress:
-        rows = engine.rows(table) if stored else ()
-        for row in progress.track(rows, total=engine.count(table) if stored else 0, description=table):
+        rows = engine.records.store.rows(table) if stored else ()
+        for row in progress.track(rows, total=engine.records.store.count(table) if stored else 0, description=table):
             file.write(text.line(row))
 
 

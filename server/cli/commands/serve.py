@@ -114,9 +114,9 @@ def _in_force(settings: Settings) -> dict[str, object]:
 
 
 async def _first_key(engine: Engine) -> str | None:
-    if await engine.keys.list():
+    if await engine.access.keys.list():
         return None
-    _, secret = await engine.keys.create("first key", FIRST_SCOPES)
+    _, secret = await engine.access.keys.create("first key", FIRST_SCOPES)
     return secret
 
 

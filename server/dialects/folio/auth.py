@@ -42,13 +42,13 @@ class RequestAuth:
         return Caller(self._tenant(request, key), user_of(request.headers, token))
 
     async def _key(self, request: web.Request, token: str | None) -> Key:
-        if token is None or not is_session(token) or self.engine.keys.everybody:
+        if token is None or not is_session(token) or self.engine.access.keys.everybody:
             return await self._gate.admit(request, token, SCOPE)
         return await self._by_session(request, token, "access")
 
     async def _by_session(self, request: web.Request, token: str, kind: str) -> Key:
         tenant = _tenant_of(request)
-        found = self.engine.sessions.key(token, SCOPE, tenant, "refresh" if kind == "refresh" else "access")
+        found = self.engine.access.sessions.key(token, SCOPE, tenant, "refresh" if kind == "refresh" else "access")
         return await self._gate.counted(request, token, found)
 
     def _tenant(self, request: web.Request, key: Key) -> str:
@@ -63,10 +63,10 @@ class RequestAuth:
         """Checks a name and a key, and begins a session; returns the session and its tenant."""
         given = read(await read_bytes(self.engine.uploads, request, max_bytes=_SMALL), FolioLogin)
         key = await self._gate.admit(request, given.password, SCOPE)
-        if key.name != given.username and not self.engine.keys.everybody:
+        if key.name != given.username and not self.engine.access.keys.everybody:
             raise KeyUnknown
         tenant = self._tenant(request, key)
-        return await self.engine.sessions.begin(key, given.username, tenant), tenant
+        return await self.engine.access.sessions.begin(key, given.username, tenant), tenant
 
     async def refresh(self, request: web.Request) -> Login:
         token = request.cookies.get(REFRESH_COOKIE)
@@ -74,13 +74,13 @@ class RequestAuth:
             raise KeyMissing
         key = await self._by_session(request, token, "refresh")
         tenant = self._tenant(request, key)
-        await self.engine.sessions.end(token)
-        return await self.engine.sessions.begin(key, key.name, tenant)
+        await self.engine.access.sessions.end(token)
+        return await self.engine.access.sessions.begin(key, key.name, tenant)
 
     async def logout(self, request: web.Request) -> None:
         for token in (token_of(request), request.cookies.get(REFRESH_COOKIE)):
             if token is not None and is_session(token):
-                await self.engine.sessions.end(token)
+                await self.engine.access.sessions.end(token)
 
 
 def _tenant_of(request: web.Request) -> str:
@@ -135,7 +135,7 @@ class LoginApi:
             "accessTokenExpiration": wire.second(login.access.expires),
             "refreshTokenExpiration": wire.second(login.refresh.expires),
         }
-        secure = is_over_tls(request, self._auth.engine.public_url)
+        secure = is_over_tls(request, self._auth.engine.config.public_url)
         response = web.Response(status=201, body=wire.document(ends), content_type="application/json")
         for name, token, path in ((ACCESS_COOKIE, login.access, "/"), (REFRESH_COOKIE, login.refresh, "/authn")):
             response.set_cookie(name, token.text, path=path, httponly=True, secure=secure, samesite="Lax", expires=None)

@@ -34,33 +34,33 @@ class ExtensionApi:
     async def list(self, request: web.Request, caller: Caller) -> web.Response:
         wire.check_language(request.query)
         offset, limit = wire.page(request.query)
-        found, total = await self._engine.file_extensions.find(caller.tenant, asked(request.query), offset, limit)
+        found, total = await self._engine.folio.file_extensions.find(caller.tenant, asked(request.query), offset, limit)
         return answer(wire.listed("fileExtensions", [wire.extension_document(one) for one in found], total))
 
     async def create(self, request: web.Request, caller: Caller) -> web.Response:
         values = wire.extension(await self._endpoints.read(request, FolioNewFileExtension))
-        extension = await self._engine.file_extensions.create(caller, values)
+        extension = await self._engine.folio.file_extensions.create(caller, values)
         return answer(wire.extension_document(extension), 201, location=f"{PREFIX}/{extension.id}")
 
     async def restore(self, request: web.Request, caller: Caller) -> web.Response:
-        found, total = await self._engine.file_extensions.restore(caller.tenant)
+        found, total = await self._engine.folio.file_extensions.restore(caller.tenant)
         return answer(wire.listed("fileExtensions", [wire.extension_document(one) for one in found], total))
 
     async def get(self, request: web.Request, caller: Caller) -> web.Response:
-        extension = await self._engine.file_extensions.get(caller.tenant, request.match_info["extension"])
+        extension = await self._engine.folio.file_extensions.get(caller.tenant, request.match_info["extension"])
         return answer(wire.extension_document(extension))
 
     async def change(self, request: web.Request, caller: Caller) -> web.Response:
         values = wire.extension(await self._endpoints.read(request, FolioNewFileExtension))
-        extension = await self._engine.file_extensions.change(caller, request.match_info["extension"], values)
+        extension = await self._engine.folio.file_extensions.change(caller, request.match_info["extension"], values)
         return answer(wire.extension_document(extension))
 
     async def delete(self, request: web.Request, caller: Caller) -> web.Response:
-        await self._engine.file_extensions.delete(caller.tenant, request.match_info["extension"])
+        await self._engine.folio.file_extensions.delete(caller.tenant, request.match_info["extension"])
         return nothing()
 
     async def data_types(self, request: web.Request, caller: Caller) -> web.Response:
         return answer({"dataTypes": list(DATA_TYPES), "totalRecords": len(DATA_TYPES)})
 
     async def split_status(self, request: web.Request, caller: Caller) -> web.Response:
-        return answer({"splitStatus": self._engine.upload_definitions.rules.upload_in_parts})
+        return answer({"splitStatus": self._engine.folio.upload_definitions.rules.upload_in_parts})

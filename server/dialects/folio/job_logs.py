@@ -26,7 +26,7 @@ class JobLogApi:
 
     @property
     def _jobs(self) -> JobExecutions:
-        return self._engine.job_executions
+        return self._engine.folio.job_executions
 
     def routes(self) -> Iterable[web.RouteDef]:
         route = self._endpoints.route

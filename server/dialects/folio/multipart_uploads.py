@@ -32,12 +32,12 @@ class PartApi:
         name = request.query.get("filename") or wire.required(request.query, "fileName")
         if len(name) > LONGEST_TEXT or not name.isprintable():
             raise ParameterWrong("fileName", name[:80], f"be at most {LONGEST_TEXT} printable characters")
-        return self._told(request, await self._engine.staged_uploads.begin(caller.tenant, name), 1)
+        return self._told(request, await self._engine.folio.staged_uploads.begin(caller.tenant, name), 1)
 
     async def subsequent(self, request: web.Request, caller: Caller) -> web.Response:
         key, upload = (wire.required(request.query, name) for name in ("key", "uploadId"))
         number = wire.number(request.query, "partNumber", least=2, most=MOST_PARTS)
-        return self._told(request, await self._engine.staged_uploads.get(caller.tenant, upload, key), number)
+        return self._told(request, await self._engine.folio.staged_uploads.get(caller.tenant, upload, key), number)
 
     async def put_part(self, request: web.Request) -> web.Response:
         """Receives a part. The signed address is the permission, so it needs no key and no tenant."""
@@ -47,13 +47,13 @@ class PartApi:
             wire.number(request.query, "expires", most=2**53),
             wire.required(request.query, "signature"),
         )
-        await self._engine.staged_uploads.admitted(upload, number, expires, signature)
+        await self._engine.folio.staged_uploads.admitted(upload, number, expires, signature)
         part = await receive_octets(self._engine.uploads, request, publish=True)
-        tag = await self._engine.staged_uploads.put_part(upload, number, part)
+        tag = await self._engine.folio.staged_uploads.put_part(upload, number, part)
         return web.Response(headers={"ETag": f'"{tag}"'})
 
     def _told(self, request: web.Request, staged: StagedUpload, number: int) -> web.Response:
-        expires = self._engine.staged_uploads.until(self._engine.upload_definitions.rules.part_url_seconds)
-        url = site_of(request, self._engine.public_url) + PART.format(upload=staged.id, number=number)
+        expires = self._engine.folio.staged_uploads.until(self._engine.folio.upload_definitions.rules.part_url_seconds)
+        url = site_of(request, self._engine.config.public_url) + PART.format(upload=staged.id, number=number)
         signed = f"{url}?expires={expires}&signature={sign(staged, number, expires)}"
         return answer({"url": signed, "key": staged.path, "uploadId": staged.id})

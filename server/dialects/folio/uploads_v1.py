@@ -24,7 +24,7 @@ class UploadsV1Api:
 
     @property
     def _definitions(self) -> UploadDefinitions:
-        return self._engine.upload_definitions
+        return self._engine.folio.upload_definitions
 
     def routes(self) -> Iterable[web.RouteDef]:
         route, one = self._endpoints.route, PREFIX + "/definition/{definition}"

@@ -34,7 +34,7 @@ class UploadsV2Api:
 
     @property
     def _definitions(self) -> UploadDefinitions:
-        return self._engine.upload_definitions
+        return self._engine.folio.upload_definitions
 
     def routes(self) -> Iterable[web.RouteDef]:
         route = self._endpoints.route
@@ -52,7 +52,7 @@ class UploadsV2Api:
     async def create(self, request: web.Request, caller: Caller) -> web.Response:
         wire.check_language(request.query)
         files = wire.new_files(await self._endpoints.read(request, FolioNewUploadDefinition))
-        return _created(await self._definitions.create(caller, files, check=self._engine.file_extensions.refused))
+        return _created(await self._definitions.create(caller, files, check=self._engine.folio.file_extensions.refused))
 
     async def list(self, request: web.Request, caller: Caller) -> web.Response:
         wire.check_language(request.query)
@@ -74,7 +74,7 @@ class UploadsV2Api:
 
     async def add_file(self, request: web.Request, caller: Caller) -> web.Response:
         file = wire.new_file(await self._endpoints.read(request, FolioNewUploadFile))
-        check = self._engine.file_extensions.refused
+        check = self._engine.folio.file_extensions.refused
         return _created(await self._definitions.add_file(caller, request.match_info["definition"], file, check=check))
 
     async def upload(self, request: web.Request, caller: Caller) -> web.Response:
@@ -97,10 +97,10 @@ class UploadsV2Api:
         definition, file = request.match_info["definition"], request.match_info["file"]
         wanted = await self._endpoints.read(request, FolioAssembly)
         await self._definitions.awaited(caller.tenant, definition, file)
-        staged = await self._engine.staged_uploads.get(caller.tenant, wanted.upload_id, wanted.key)
-        upload = await self._engine.staged_uploads.assemble(staged, wanted.tags)
+        staged = await self._engine.folio.staged_uploads.get(caller.tenant, wanted.upload_id, wanted.key)
+        upload = await self._engine.folio.staged_uploads.assemble(staged, wanted.tags)
         await self._definitions.load_file(caller, definition, file, upload)
-        await self._engine.staged_uploads.forget(staged)
+        await self._engine.folio.staged_uploads.forget(staged)
         return nothing()
 
     async def process(self, request: web.Request, caller: Caller) -> web.Response:

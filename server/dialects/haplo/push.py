@@ -40,7 +40,7 @@ class PushApi:
         if not push.enabled:
             raise PushRefused(f"API is disabled: {url}")
         async with await receive_octets(self._engine.uploads, request, filename=FILE_NAME) as upload:
-            result = await self._engine.pushes.push(process, upload, key=key)
+            result = await self._engine.haplo.push(process, upload, key=key)
             return rendered(request, wire.push_reply(result))
 
     def _defined(self, url: str) -> tuple[Process, Push]:

@@ -35,9 +35,10 @@ class QueueApi:
         key = await self._gate.admit(request, scheme_key(request.headers, wire.SCHEME), SCOPE)
         wanted = wire.create_request(request.query.items())
         self._engine.definitions.process(wanted.process)
-        site = site_of(request, self._engine.public_url)
+        site = site_of(request, self._engine.config.public_url)
         upload, rows = await receive_lines(self._engine.uploads, request, filename=FILE_NAME)
-        known = (self._engine.public_url or "").rstrip("/")  # never the client's own Host: it could be any address
+        # never the client's own Host: it could be any address
+        known = (self._engine.config.public_url or "").rstrip("/")
         mail = mail_at_end(wanted.file_name, known, wanted.success, wanted.failure)
         batch = await self._engine.batches.submit_rows(
             SCOPE,

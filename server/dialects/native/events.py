@@ -29,7 +29,7 @@ class EventApi:
     async def follow(self, request: web.Request, query: wire.Query) -> web.StreamResponse:
         job, last = query.text("job"), request.headers.get(hdrs.LAST_EVENT_ID, "").strip()
         after = wire.moment("Last-Event-ID", last) if last else None
-        async with self._auth.engine.feed.listen(after, request.get(KEY_ID)) as stream:
+        async with self._auth.engine.monitoring.job_events.listen(after, request.get(KEY_ID)) as stream:
             response = EventSourceResponse(ping_interval=HEARTBEAT_SECONDS, send_timeout=PATIENCE_SECONDS)
             await response.prepare(request)
             async with response:

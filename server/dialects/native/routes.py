@@ -81,7 +81,7 @@ class BatchApi:
             created_before=query.moment("created_before"),
         )
         before = await _number(self._engine, query, "before")
-        found = await self._engine.browsing.matching(wanted, before=before, limit=query.limit())
+        found = await self._engine.monitoring.listing.matching(wanted, before=before, limit=query.limit())
         following = None
         if found.further is not None:
             names = await self._engine.batches.identifiers([found.further])
@@ -193,17 +193,17 @@ class RecordApi:
         yield self._auth.get(openapi.ROW, self.row)
 
     async def tables(self, request: web.Request, query: wire.Query) -> web.Response:
-        return answer({"tables": [wire.table(each) for each in await self._engine.records.tables()]})
+        return answer({"tables": [wire.table(each) for each in await self._engine.records.queries.tables()]})
 
     async def rows(self, request: web.Request, query: wire.Query) -> web.Response:
         limit, table = query.limit(), request.match_info["table"]
-        found = await self._engine.records.page(table, after=query.whole("after", 0), limit=limit)
+        found = await self._engine.records.queries.page(table, after=query.whole("after", 0), limit=limit)
         following = query.link(request.path, after=found.rows[-1].id) if found.more else None
         return answer(wire.page("rows", [each.row for each in found.rows], following))
 
     async def row(self, request: web.Request, query: wire.Query) -> web.Response:
         number = wire.whole("id", request.match_info["id"])
-        return answer(wire.row(await self._engine.records.get(request.match_info["table"], number)))
+        return answer(wire.row(await self._engine.records.queries.get(request.match_info["table"], number)))
 
 
 class DefinitionApi:

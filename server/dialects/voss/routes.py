@@ -58,7 +58,7 @@ class Api:
 
     @property
     def transactions(self) -> Transactions:
-        return self._engine.transactions
+        return self._engine.voss
 
     def both(self, method: str, path: str, endpoint: Endpoint) -> Iterable[web.RouteDef]:
         """Makes routes with and without a slash at the end: the vendor's own examples have either."""

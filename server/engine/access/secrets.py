@@ -5,7 +5,23 @@ import hashlib
 import hmac
 import secrets as system
 
+from server.engine.clock import Clock
+from storage.catalog.base import Catalog
+from storage.catalog.sql import secrets as sql
+
 PREFIX_LENGTH = 16  # stored in clear, to find the key by
+
+
+class SharedSecrets:
+    """Random bytes that all processes on one data directory share."""
+
+    def __init__(self, catalog: Catalog, clock: Clock) -> None:
+        self._catalog = catalog
+        self._clock = clock
+
+    async def get(self, name: str) -> bytes:
+        """Returns the secret of this name, made when first asked for."""
+        return await self._catalog.write(sql.get_or_make, name, self._clock())
 
 
 def new_identifier() -> str:

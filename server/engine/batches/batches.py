@@ -17,6 +17,7 @@ import orjson
 from sqlalchemy import Connection
 
 from server.engine.access.secrets import new_identifier
+from server.engine.batches.copying import copy_batch
 from server.engine.clock import Clock
 from server.engine.definitions.definitions import Definitions
 from server.engine.errors import BatchFileNotFound, BatchNotFound, BatchWrongState, ControlInvalid, ControlNotFound
@@ -233,6 +234,10 @@ class Batches:
             )
         job = self.put(connection, batch.api, batch.identifier, "uploading", plan)
         return replace(batch, state="scheduled", job=job.id)
+
+    async def copy(self, identifier: str, key: Key) -> Batch:
+        """Makes a batch with the same control file and files, ready to be run (see `copy_batch`)."""
+        return await self._catalog.write(copy_batch, identifier, key, self._clock())
 
     async def of_job(self, job: Job) -> Batch:
         batch = await self._catalog.read(sql.get, job.batch or 0)

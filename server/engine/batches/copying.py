@@ -1,11 +1,12 @@
 """A batch once more: a copy with the same control file and the same files, ready to be run."""
 
+from datetime import datetime
+
 from sqlalchemy import Connection
 
 from server.engine.access.secrets import new_identifier
-from server.engine.clock import Clock
 from server.engine.errors import BatchNotFound, BatchWrongState, RequestInvalid
-from storage.catalog.base import Batch, Catalog, Key, NewBatch
+from storage.catalog.base import Batch, Key, NewBatch
 from storage.catalog.sql import batches as sql
 from storage.catalog.sql import proposals
 
@@ -16,41 +17,18 @@ _MOST_COPIES = 20  # that the first batch remembers
 _OWN = (COPIED_FROM, COPIES, "transaction", "jobExecutionId")  # properties that speak of this batch alone
 
 
-class Copying:
-    def __init__(self, catalog: Catalog, clock: Clock) -> None:
-        self._catalog = catalog
-        self._clock = clock
-
-    async def copy(self, identifier: str, key: Key) -> Batch:
-        """Raises BatchWrongState before the end of a batch, RequestInvalid for one without a control file."""
-        return await self._catalog.write(self._copy, identifier, key)
-
-    def _copy(self, connection: Connection, identifier: str, key: Key) -> Batch:
-        batch = sql.with_identifier(connection, identifier)
-        if batch is None:
-            raise BatchNotFound(identifier)
-        if batch.state not in ENDED:
-            raise BatchWrongState(identifier, "' or '".join(ENDED))
-        if batch.control is None:
-            raise RequestInvalid("this batch has no control file: its workbook says what to do; load it again instead")
-        copy = sql.add(connection, self._new(batch, key))
-        link_copy(connection, batch, copy)
-        return copy
-
-    def _new(self, batch: Batch, key: Key) -> NewBatch:
-        return NewBatch(
-            identifier=new_identifier(),
-            api=batch.api,
-            comment=f"{batch.comment} (copy)",
-            created=self._clock(),
-            state="ready",
-            process=batch.process,
-            control=batch.control,
-            created_by=key.id or None,
-            tenant=batch.tenant,
-            properties={name: value for name, value in batch.properties.items() if name not in _OWN}
-            | {COPIED_FROM: batch.identifier},
-        )
+def copy_batch(connection: Connection, identifier: str, key: Key, now: datetime) -> Batch:
+    """Adds the copy. Raises BatchWrongState before the batch has ended, RequestInvalid if it has no control file."""
+    batch = sql.with_identifier(connection, identifier)
+    if batch is None:
+        raise BatchNotFound(identifier)
+    if batch.state not in ENDED:
+        raise BatchWrongState(identifier, "' or '".join(ENDED))
+    if batch.control is None:
+        raise RequestInvalid("this batch has no control file: its workbook says what to do; load it again instead")
+    copy = sql.add(connection, _copy_of(batch, key, now))
+    link_copy(connection, batch, copy)
+    return copy
 
 
 def link_copy(connection: Connection, batch: Batch, copy: Batch) -> None:
@@ -80,3 +58,19 @@ def copies_of(batch: Batch) -> list[str]:
 
 def _with_copy(batch: Batch, identifier: str) -> dict[str, object]:
     return {**batch.properties, COPIES: [*copies_of(batch), identifier][-_MOST_COPIES:]}
+
+
+def _copy_of(batch: Batch, key: Key, now: datetime) -> NewBatch:
+    return NewBatch(
+        identifier=new_identifier(),
+        api=batch.api,
+        comment=f"{batch.comment} (copy)",
+        created=now,
+        state="ready",
+        process=batch.process,
+        control=batch.control,
+        created_by=key.id or None,
+        tenant=batch.tenant,
+        properties={name: value for name, value in batch.properties.items() if name not in _OWN}
+        | {COPIED_FROM: batch.identifier},
+    )

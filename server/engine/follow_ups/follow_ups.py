@@ -61,9 +61,6 @@ class Errands:
         self._crowd: Counter[str] = Counter()  # by kind: how many were put off since there was room for one
         self._room = asyncio.Semaphore(MOST)
 
-    def add(self, kind: str, errand: Errand) -> None:
-        self._kinds[kind] = errand
-
     @property
     def alive(self) -> bool:
         return self._task is not None and not self._task.done()

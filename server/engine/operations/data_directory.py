@@ -8,6 +8,7 @@ from pathlib import Path
 
 from server.engine.clock import Clock
 from server.engine.operations.single_flight import Outstanding
+from storage.backup import Progress, write_backup
 from storage.catalog.preparing import revision
 from storage.errors import BlobMissing
 from storage.opening import Storage
@@ -33,6 +34,10 @@ class Holdings:
     @property
     def data_dir(self) -> Path:
         return self._storage.data_dir
+
+    def backup(self, file: Path, progress: Progress) -> int:
+        """Writes everything into one file while others work, and returns its size. Blocks while it copies."""
+        return write_backup(self._storage.data_dir, self._storage.blobs, file, progress)
 
     async def revision(self) -> str | None:
         """Of the catalog's form."""

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from server.engine.definitions.definitions import Definitions
 from storage import integrity
 from storage.errors import BlobDamaged, BlobMissing
 from storage.opening import Storage
@@ -20,6 +21,16 @@ class Finding:
 
     damage: bool
     message: str
+
+
+class Fsck:
+    def __init__(self, storage: Storage, definitions: Definitions) -> None:
+        self._storage = storage
+        self._definitions = definitions
+
+    def run(self, *, deep: bool) -> Iterator[Finding]:
+        """Yields what is wrong with blobs, rows and references. Blocks while it reads."""
+        return check(self._storage, self._definitions.tables().values(), deep=deep)
 
 
 def check(storage: Storage, tables: Collection[Table], *, deep: bool) -> Iterator[Finding]:

@@ -8,8 +8,7 @@ import structlog
 
 from server.engine.definitions.definitions import Definitions
 from server.engine.errors import DiskFull
-from server.engine.execution.dispatcher import Dispatcher
-from server.engine.follow_ups.follow_ups import Errands
+from server.engine.operations.background import Background
 from server.engine.operations.single_flight import Outstanding
 from server.engine.uploads.uploads import Uploads
 from server.logs import lost_lines
@@ -69,24 +68,21 @@ class Probe:
 
 
 class Readiness:
-    """`dispatcher` gives the one at work, if any. `patience` is how long each part may take to answer."""
+    """`patience` is how long each part may take to answer."""
 
     def __init__(
         self,
         storage: Storage,
         definitions: Definitions,
         uploads: Uploads,
-        errands: Errands,
-        dispatcher: Callable[[], Dispatcher | None],
+        background: Background,
         patience: float = PATIENCE,
     ) -> None:
         self._storage = storage
         self._definitions = definitions
         self._uploads = uploads
-        self._errands = errands
-        self._dispatcher = dispatcher
+        self._background = background
         self.patience = patience
-        self.stopping = False
         look = "see that the disk is well and the data directory can be written; `penstock fsck` checks what it holds"
         held = "see that no other program holds the database; " + look
         self._probes = (
@@ -132,15 +128,15 @@ class Readiness:
 
     def _work(self) -> Iterator[Problem]:
         restart = "restart the server; its log has the reason"
-        dispatcher = self._dispatcher()
-        if self.stopping:
+        dispatcher = self._background.dispatcher
+        if self._background.stopping:
             yield Problem("server", "it is stopping", "wait until it is back, or ask another one")
         elif dispatcher is None:
             yield Problem("jobs", "the dispatcher does not run", "wait for the start to end, or restart the server")
         elif dispatcher.slots_alive < dispatcher.slots:
             dead = dispatcher.slots - dispatcher.slots_alive
             yield Problem("jobs", f"{dead} of {dispatcher.slots} slots do not run", restart)
-        elif not self._errands.alive:
+        elif not self._background.follow_ups.alive:
             yield Problem("errands", "mails and callbacks are not sent", restart)
 
     def _unread(self) -> Iterator[Problem]:

@@ -16,7 +16,7 @@ import pytest
 
 from server.engine.batches.log_text import log_text
 from server.engine.definitions import record_processors as processors
-from server.engine.engine import Engine, open_engine
+from server.engine.engine import Engine, EngineConfig, open_engine
 from server.engine.execution.worker import Order, Signals, Verdict
 from server.engine.worker_process import job_runner
 from server.mapping.model.model import Model, parse_model
@@ -116,9 +116,9 @@ class Site:
 
     async def rows(self, *columns: str) -> list[Any]:
         def read() -> list[Any]:
-            if "things" not in self.engine.tables():
+            if "things" not in self.engine.records.store.tables():
                 return []
-            rows = self.engine.rows("things")
+            rows = self.engine.records.store.rows("things")
             return [tuple(row.values.get(column) for column in columns) for row in rows]
 
         found = await asyncio.to_thread(read)
@@ -145,7 +145,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
     models = tmp_path / "imports" / "models"
     models.mkdir(parents=True)
     (models / "things.json").write_text(json.dumps(MODEL))
-    async with open_engine(tmp_path / "data", imports=tmp_path / "imports", clock=lambda: NOW) as engine:
+    async with open_engine(tmp_path / "data", EngineConfig(imports=tmp_path / "imports", clock=lambda: NOW)) as engine:
         await asyncio.to_thread(engine.definitions.load)
         yield Site(engine, tmp_path / "data")
 

@@ -13,7 +13,7 @@ import structlog
 from aiosmtpd.smtp import SMTP, AuthResult
 
 from server.engine.clock import utc_now
-from server.engine.engine import open_engine
+from server.engine.engine import EngineConfig, open_engine
 from server.engine.follow_ups.mail import ATTEMPTS, MailServer, mail_at_end
 from server.engine.uploads.flow import UploadLimits
 from tests.support.certificates import certified
@@ -99,10 +99,10 @@ def open_house(tmp_path, clock):
     async def opened(mail) -> AsyncIterator[object]:
         limits = UploadLimits(min_free_bytes=0)
         async with open_engine(
-            tmp_path / "data", imports=tmp_path / "imports", uploads=limits, mail=mail, clock=clock
+            tmp_path / "data", EngineConfig(imports=tmp_path / "imports", uploads=limits, mail=mail, clock=clock)
         ) as engine:
             await asyncio.to_thread(engine.definitions.load)
-            engine.start_dispatcher()
+            engine.background.start()
             yield engine
 
     return opened
@@ -286,13 +286,13 @@ async def test_a_login_is_sent_where_there_is_one(open_house, post):
 
 async def test_a_cancelled_batch_is_a_failure(open_house, post, port):
     async with open_house(server_at(port)) as engine:
-        await engine.stop_dispatcher()
+        await engine.background.stop()
         upload, _ = await engine.uploads.receive_lines(source(GOOD))
         batch = await engine.batches.submit_rows(
             "test", upload, process="p", comment="A", after=[mail_at_end("A", SITE, ["s@x.org"], ["f@x.org"])]
         )
         await engine.jobs.cancel(batch.job)
-        engine.start_dispatcher()
+        engine.background.start()
         people, message = await post.taken.get()
     assert (people, message["Subject"]) == (["f@x.org"], "Import cancelled: A")
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 from pathlib import Path
 
-from server.engine.engine import open_engine
+from server.engine.engine import EngineConfig, open_engine
 from server.engine.execution.dispatcher import JobLimits
 from server.engine.uploads.flow import UploadLimits
 
@@ -21,15 +21,17 @@ async def test_a_push_is_tried_as_often_as_the_settings_say(tmp_path: Path) -> N
         path.parent.mkdir(parents=True)
         path.write_text(json.dumps(document))
     limits, uploads = JobLimits(attempts=7), UploadLimits(min_free_bytes=0)
-    async with open_engine(tmp_path / "data", imports=tmp_path / "imports", jobs=limits, uploads=uploads) as engine:
+    async with open_engine(
+        tmp_path / "data", EngineConfig(imports=tmp_path / "imports", jobs=limits, uploads=uploads)
+    ) as engine:
         await asyncio.to_thread(engine.definitions.load)
-        engine.start_dispatcher()
+        engine.background.start()
         pieces = iter([b'[{"a": 1}]', b""])
 
         async def read() -> bytes:
             return next(pieces)
 
         upload = await engine.uploads.receive_octets(read, filename="rows.json")
-        result = await engine.pushes.push(engine.definitions.process("p"), upload)
+        result = await engine.haplo.push(engine.definitions.process("p"), upload)
         (job,) = await engine.jobs.list()
     assert (result.applied, job.state, job.max_attempts) == (1, "done", 7)

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from server.engine.engine import open_engine
+from server.engine.engine import EngineConfig, open_engine
 from server.engine.execution.tally import REMARK_CAP, TOO_MANY_REMARKS, TOO_MANY_WARNINGS, WARNING_CAP, Account
 from server.engine.execution.worker import Verdict
 from server.readers import READERS
@@ -49,7 +49,7 @@ async def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     models = tmp_path / "imports" / "models"
     models.mkdir(parents=True)
     (models / "things.json").write_text(json.dumps(MODEL))
-    async with open_engine(tmp_path / "data", imports=tmp_path / "imports", clock=lambda: NOW) as engine:
+    async with open_engine(tmp_path / "data", EngineConfig(imports=tmp_path / "imports", clock=lambda: NOW)) as engine:
         await asyncio.to_thread(engine.definitions.load)
         yield Site(engine, tmp_path / "data")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import structlog
 
 from server.engine.clock import utc_now
-from server.engine.engine import Engine
+from server.engine.engine import EngineConfig, build_engine
 from server.engine.operations.fsck import check
 from storage.opening import Storage, open_storage
 from storage.queues.base import NewJob
@@ -60,8 +60,8 @@ async def test_a_start_says_so(tmp_path: Path) -> None:
 
 
 async def said_at_start(storage: Storage, folder: Path) -> list[str]:
-    engine = Engine(storage, imports=folder / "imports")
+    engine = build_engine(storage, EngineConfig(imports=folder / "imports"))
     with structlog.testing.capture_logs() as lines:
-        await engine.sweep()
+        await engine.operations.recovery.run()
     await engine.close()
     return [line["event"] for line in lines if line["log_level"] == "error"]

@@ -11,7 +11,7 @@ import pytest
 
 from server.engine.batches.failure_causes import Kind, warning_text
 from server.engine.documents import state_in_words
-from server.engine.engine import open_engine
+from server.engine.engine import EngineConfig, open_engine
 from server.engine.execution.run import MOST_WARNINGS
 from server.engine.execution.worker import Verdict
 from tests.unit.engine.test_job_runner import END, MODEL, NOW, START, Ended, Site, control, field
@@ -28,7 +28,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
     models = tmp_path / "imports" / "models"
     models.mkdir(parents=True)
     (models / "things.json").write_text(json.dumps(MODEL))
-    async with open_engine(tmp_path / "data", imports=tmp_path / "imports", clock=lambda: NOW) as engine:
+    async with open_engine(tmp_path / "data", EngineConfig(imports=tmp_path / "imports", clock=lambda: NOW)) as engine:
         await asyncio.to_thread(engine.definitions.load)
         yield Site(engine, tmp_path / "data")
 
@@ -95,15 +95,15 @@ async def test_they_are_listed_by_cause_and_given_back_as_a_file(site: Site) -> 
     await asyncio.to_thread(site.work)
     batch = await site.engine.batches.get(None, identifier)
     job = await site.engine.jobs.get(batch.job or "")
-    causes = await site.engine.failures.causes(job, "warnings")
+    causes = await site.engine.monitoring.failure_causes.causes(job, "warnings")
     assert [(cause.count, cause.record) for cause in causes.causes] == [(3, 0), (1, 3)]
-    page = await site.engine.failures.page(job, kind="warnings", cause=causes.causes[0].id, limit=2)
+    page = await site.engine.monitoring.failure_causes.page(job, kind="warnings", cause=causes.causes[0].id, limit=2)
     assert ([one.record for one in page.records], page.further) == ([0, 1], 1)
-    (offer,) = await asyncio.to_thread(site.engine.reissue.offers, batch, "warnings")
+    (offer,) = await asyncio.to_thread(site.engine.corrections.offers, batch, "warnings")
     assert offer.filename == "f-warnings.json"
 
     def file(kind: Kind) -> Any:
-        return json.loads(b"".join(site.engine.reissue.pieces(batch, "f", kind)))
+        return json.loads(b"".join(site.engine.corrections.pieces(batch, "f", kind)))
 
     assert await asyncio.to_thread(file, "warnings") == MIXED[:4]
     assert await asyncio.to_thread(file, "failed") == MIXED[4:5]

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from server.admin.site import Facts
 from server.app import make_app, make_runner
-from server.engine.engine import Engine, open_engine
+from server.engine.engine import Engine, EngineConfig, open_engine
 from server.engine.execution.dispatcher import JobLimits
 from server.engine.uploads.flow import UploadLimits
 from storage.catalog.base import Batch
@@ -155,15 +155,17 @@ async def open_admin(
     """`more` goes to the engine: clock, no_auth, public_url. Without `jobs_run` what is queued stays queued."""
     async with AsyncExitStack() as stack:
         uploads = limits or UploadLimits(min_free_bytes=0)
-        opened = open_engine(data_dir, imports=imports, uploads=uploads, jobs=JobLimits(slots=slots), **more)
+        opened = open_engine(
+            data_dir, EngineConfig(imports=imports, uploads=uploads, jobs=JobLimits(slots=slots), **more)
+        )
         engine = await stack.enter_async_context(opened)
         await asyncio.to_thread(engine.definitions.load)
-        keys = {scope: (await engine.keys.create(f"{scope} key", [scope]))[1] for scope in SCOPES}
+        keys = {scope: (await engine.access.keys.create(f"{scope} key", [scope]))[1] for scope in SCOPES}
         runner = make_runner(make_app(engine, facts=facts))
         stack.push_async_callback(runner.cleanup)
         await runner.setup()
         if not jobs_run:
-            await engine.stop_dispatcher()
+            await engine.background.stop()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         address = f"http://127.0.0.1:{runner.addresses[0][1]}"
         yield AdminHouse(engine, address, data_dir, imports, keys, stack)

@@ -306,7 +306,7 @@ async def test_causes_are_counted_and_filter_the_records(site: Signed) -> None:
 
 
 async def causes_of(site: Signed, batch: Batch) -> Any:
-    return await site.engine.failures.causes(await site.engine.jobs.get(str(batch.job)))
+    return await site.engine.monitoring.failure_causes.causes(await site.engine.jobs.get(str(batch.job)))
 
 
 async def test_records_stored_with_warnings_are_shown_by_cause_and_given_back(site: Signed) -> None:

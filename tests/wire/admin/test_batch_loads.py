@@ -39,15 +39,15 @@ def workbook(**sheets: object) -> bytes:
 
 
 async def loaded(site: Signed, content: bytes) -> Batch:
-    (key,) = [key for key in await site.engine.keys.list() if "voss" in key.scopes]
+    (key,) = [key for key in await site.engine.access.keys.list() if "voss" in key.scopes]
     pieces = [content, b""]
 
     async def read() -> bytes:
         return pieces.pop(0)
 
     upload = await site.engine.uploads.receive_octets(read, filename="DEMO.xlsx")
-    await site.engine.transactions.receive(upload, key, "sys")
-    state = await site.engine.transactions.load(LoadRequest(file="DEMO.xlsx", hierarchy="sys"), key)
+    await site.engine.voss.receive(upload, key, "sys")
+    state = await site.engine.voss.load(LoadRequest(file="DEMO.xlsx", hierarchy="sys"), key)
     await site.engine.jobs.wait(state.job.id)
     return await site.engine.batches.of_job(state.job)
 

@@ -151,7 +151,7 @@ async def test_a_change_needs_the_token(site: Signed) -> None:
 
 async def test_a_scheduled_batch_can_be_cancelled_once(site: Signed) -> None:
     path = await ready(site, GOOD)
-    await site.engine.stop_dispatcher()
+    await site.engine.background.stop()
     await site.post(f"{path}/import")
     assert "Cancel…" in (await site.get(path)).links
     done = await site.post(f"{path}/cancel")
@@ -205,10 +205,10 @@ async def test_what_a_client_sent_is_shown_as_text(site: Signed) -> None:
 
 async def test_a_running_batch_shows_how_far_it_is(site: Signed) -> None:
     path = await ready(site, GOOD)
-    await site.engine.stop_dispatcher()
+    await site.engine.background.stop()
     await site.post(f"{path}/dry-run")
     batch = await site.engine.batches.get(None, path.rpartition("/")[2])
-    storage = site.engine._storage
+    storage = site.engine.storage
     assert await storage.queue.claim("nobody", datetime.now(UTC), 60.0) is not None
 
     def work(connection: Connection) -> None:
@@ -226,7 +226,7 @@ async def test_a_running_batch_shows_how_far_it_is(site: Signed) -> None:
 
 
 async def test_a_batch_without_files_has_a_page_too(site: Signed) -> None:
-    (key,) = [key for key in await site.engine.keys.list() if "admin" in key.scopes]
+    (key,) = [key for key in await site.engine.access.keys.list() if "admin" in key.scopes]
     batch = await site.engine.batches.create("cli", process="people", comment="", state="ready", key=key)
     page = await site.get(f"/admin/batches/{batch.identifier}")
     for words in ("No file has come yet.", "admin key", "Nothing yet: the log begins when the batch runs."):

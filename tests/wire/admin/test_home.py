@@ -19,20 +19,20 @@ WRONG = {"email": "nobody"}
 
 async def claimed(site: Signed, seconds_ago: float = 0) -> Job:
     """The next job, as a worker elsewhere would have it."""
-    storage = site.engine._storage
+    storage = site.engine.storage
     job = await storage.queue.claim("elsewhere", utc_now() - timedelta(seconds=seconds_ago), 3600)
     assert job is not None
     return job
 
 
 async def note(site: Signed, job: Job, read: int, fraction: float | None) -> None:
-    storage = site.engine._storage
+    storage = site.engine.storage
     counts = Counts(read=read, created=read)
     assert await storage.catalog.write(storage.queue.progress, job.id, "elsewhere", counts, 0, fraction)
 
 
 async def finish(site: Signed, job: Job, state: FinalState, error: str | None) -> None:
-    storage = site.engine._storage
+    storage = site.engine.storage
     await storage.catalog.write(storage.queue.finish, job.id, "elsewhere", state, utc_now(), error=error)
 
 

@@ -110,9 +110,9 @@ async def test_a_key_of_some_tenants_never_sees_those_of_others(site: Signed) ->
         page = await site.post("/admin/keys/new", fields)
         assert (page.status, "see all of them" in page.text) == (400, True)
         with pytest.raises(RequestInvalid, match="sees all tenants"):
-            await site.engine.keys.create("limited", [scope, "folio"], ["diku"])
-    _, older = await site.engine.keys.create("older", ["folio"], ["diku"])
-    await site.engine._storage.catalog.write(_with_scope_native)
+            await site.engine.access.keys.create("limited", [scope, "folio"], ["diku"])
+    _, older = await site.engine.access.keys.create("older", ["folio"], ["diku"])
+    await site.engine.storage.catalog.write(_with_scope_native)
     page = await site.get("/api/v1/batches", headers={"Authorization": f"Bearer {older}"})
     assert page.status == 403
 
@@ -187,6 +187,6 @@ async def test_a_name_that_no_address_can_hold_is_not_saved(site: Signed) -> Non
 async def test_an_export_of_large_rows_goes_out_in_small_parts(site: Signed) -> None:
     """Every reader holds one part for as long as he takes it."""
     await site.imported(*({"email": f"{n}@example.org", "name": "x" * 300_000} for n in range(40)))
-    parts = [len(part) async for part in site.engine.catalogue.export("people", "jsonl")]
+    parts = [len(part) async for part in site.engine.records.browser.export("people", "jsonl")]
     assert sum(parts) > 40 * 300_000
     assert max(parts) < 4 << 20

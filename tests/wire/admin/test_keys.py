@@ -14,7 +14,7 @@ FAR = date.today() + timedelta(days=400)
 
 
 async def key(site: Signed, name: str) -> Key:
-    return [key for key in await site.engine.keys.list() if key.name == name][-1]
+    return [key for key in await site.engine.access.keys.list() if key.name == name][-1]
 
 
 def secret_of(page: Page) -> str:
@@ -45,7 +45,7 @@ async def test_a_key_is_made_and_shown_once(site: Signed) -> None:
     made = await key(site, "nightly feed")
     assert (made.scopes, made.tenants) == (("folio", "voss"), ("diku", "sys.A B"))
     assert made.expires == datetime(FAR.year, FAR.month, FAR.day, 23, 59, 59, tzinfo=UTC)
-    assert (await site.engine.keys.identify(secret_of(page))).id == made.id
+    assert (await site.engine.access.keys.identify(secret_of(page))).id == made.id
     listed = await site.get("/admin/keys")
     assert secret_of(page) not in listed.body
     assert "active folio, voss diku, sys.A B " in row(listed, "nightly feed")
@@ -73,7 +73,7 @@ async def test_a_key_without_limits(site: Signed) -> None:
 async def test_what_is_wrong_is_said_and_what_was_typed_is_kept(
     site: Signed, fields: dict[str, str], problem: str
 ) -> None:
-    before = len(await site.engine.keys.list())
+    before = len(await site.engine.access.keys.list())
     page = await site.post("/admin/keys/new", {"name": "feed", "scope-voss": "on", "tenants": "a\nb", **fields})
     assert page.status == 400
     assert problem in page.text
@@ -82,7 +82,7 @@ async def test_what_is_wrong_is_said_and_what_was_typed_is_kept(
     assert ("scope-voss" in form.fields) == (fields.get("scope-voss") != "")
     assert form.fields.get("expires", "") == fields.get("expires", "")
     assert "a\nb</textarea>" in page.body
-    assert len(await site.engine.keys.list()) == before
+    assert len(await site.engine.access.keys.list()) == before
 
 
 async def test_markup_in_a_name_stays_text(site: Signed) -> None:
@@ -96,7 +96,7 @@ async def test_use_is_shown(site: Signed, admin: AdminHouse) -> None:
     assert "never" in row(await site.get("/admin/keys"), "voss key")
     headers = basic("me", admin.keys["voss"])
     assert (await site.get("/api/tool/Transaction/?hierarchy=sys", headers=headers)).status == 200
-    await site.engine.keys.close()  # the use is noted after the answer
+    await site.engine.access.keys.close()  # the use is noted after the answer
     assert (await key(site, "voss key")).last_used is not None
 
 
@@ -106,9 +106,9 @@ async def test_a_rotated_key_works_beside_its_successor_for_a_while(site: Signed
     assert asked.form(f"/admin/keys/{old.id}/rotate").fields["days"] == "7"
     page = await site.post(f"/admin/keys/{old.id}/rotate", {"days": "30"})
     assert page.status == 200
-    made = await site.engine.keys.identify(secret_of(page))
+    made = await site.engine.access.keys.identify(secret_of(page))
     assert (made.name, made.scopes) == (old.name, old.scopes)
-    assert (await site.engine.keys.identify(admin.keys["folio"])).replaced_by == made.id
+    assert (await site.engine.access.keys.identify(admin.keys["folio"])).replaced_by == made.id
     assert f"Takes the place of key {old.id}, which works until" in page.text
     listed = (await site.get("/admin/keys")).text
     assert f"#{old.id} replaced by #{made.id}" in listed
@@ -117,7 +117,7 @@ async def test_a_rotated_key_works_beside_its_successor_for_a_while(site: Signed
 async def test_rotated_with_no_overlap_the_old_key_ends_at_once(site: Signed) -> None:
     old = await key(site, "folio key")
     assert (await site.post(f"/admin/keys/{old.id}/rotate", {"days": "0"})).status == 200
-    assert site.engine.keys.state(await key_by(site, old.id)) == "expired"
+    assert site.engine.access.keys.state(await key_by(site, old.id)) == "expired"
 
 
 @pytest.mark.parametrize("days", ["", "x", "-1", "3", "99999999999999999999"])
@@ -130,8 +130,8 @@ async def test_an_overlap_that_is_not_offered_is_refused(site: Signed, days: str
 
 async def test_a_key_that_has_ended_or_a_successor_is_not_rotated(site: Signed) -> None:
     one, two = await key(site, "folio key"), await key(site, "voss key")
-    await site.engine.keys.revoke(one.id)
-    await site.engine.keys.rotate(two.id, timedelta(days=1))
+    await site.engine.access.keys.revoke(one.id)
+    await site.engine.access.keys.rotate(two.id, timedelta(days=1))
     page = await site.post(f"/admin/keys/{one.id}/rotate", {"days": "7"})
     assert (page.status, "This key is revoked" in page.text) == (400, True)
     page = await site.post(f"/admin/keys/{two.id}/rotate", {"days": "7"})
@@ -172,4 +172,4 @@ async def test_a_key_that_is_not_there_is_said_so(site: Signed, id: str, change:
 
 
 async def key_by(site: Signed, id: int) -> Key:
-    return await site.engine.keys.get(id)
+    return await site.engine.access.keys.get(id)

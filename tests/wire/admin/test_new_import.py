@@ -122,9 +122,9 @@ async def proposed(site: Signed, process: str, *files: tuple[str, str, bytes], *
 
 
 async def checked(site: Signed, identifier: str) -> Proposal:
-    proposal = await site.engine.proposals.get(identifier)
+    proposal = await site.engine.review.proposals.get(identifier)
     await site.engine.jobs.wait(proposal.job.id)
-    return await site.engine.proposals.get(identifier)
+    return await site.engine.review.proposals.get(identifier)
 
 
 async def summary(site: Signed, process: str, filename: str, content: bytes) -> tuple[str, Page]:
@@ -147,7 +147,7 @@ async def imported(site: Signed, page: Page) -> Any:
 
 async def rows(site: Signed, table: str = "things") -> list[Row]:
     def read() -> list[Row]:
-        return list(site.engine.rows(table)) if table in site.engine.tables() else []
+        return list(site.engine.records.store.rows(table)) if table in site.engine.records.store.tables() else []
 
     return await asyncio.to_thread(read)
 
@@ -309,7 +309,7 @@ async def test_the_first_five_of_each_kind_are_shown_wherever_they_stand(site: S
         lines[place] = b"k%d,Changed\n" % n
     proposal = await checked(site, await proposed(site, "csv", ("file", "more.csv", b"code,name\n" + b"".join(lines))))
     assert (proposal.job.counts.created, proposal.job.counts.updated) == (4993, 7)
-    kinds = {kind.status: kind for kind in (await site.engine.summaries.of(proposal)).kinds}
+    kinds = {kind.status: kind for kind in (await site.engine.review.summaries.of(proposal)).kinds}
     assert [one.record for one in kinds["created"].samples] == [0, 1, 2, 3, 4]
     assert [one.record for one in kinds["updated"].samples] == [10, 1500, 1501, 2999, 3000]
     assert await site.engine.jobs.outcomes(proposal.job.id, statuses=["created"]) == kinds["created"].samples
@@ -408,7 +408,7 @@ async def test_files_that_another_batch_needs_stay(site: Signed, admin: AdminHou
     dropped, _ = await summary(site, "csv", "same.csv", GOOD_AND_BAD)
     await decide(site, dropped, "abandon")
     await let_go(site, dropped)
-    assert not (await site.engine.proposals.get(dropped)).files
+    assert not (await site.engine.review.proposals.get(dropped)).files
     assert blob_of(admin.data_dir, GOOD_AND_BAD).exists()
     assert (await imported(site, await decide(site, kept, "confirm"))).created == 3
 
@@ -590,7 +590,7 @@ async def test_a_check_that_is_interrupted_shows_the_same_in_the_end(waiting: Ad
         for looks in (*stops, 1000):
             verdict = await work(site, waiting, identifier, StopAfter(looks))
             assert verdict == ("done" if looks == 1000 else "interrupted")
-        found = await site.engine.summaries.of(await site.engine.proposals.get(identifier))
+        found = await site.engine.review.summaries.of(await site.engine.review.proposals.get(identifier))
         shown.append((found.kinds, found.matched, [file.columns for file in found.files]))
     assert shown[0] == shown[1]
     assert len(shown[0][0][4].samples) == 5
@@ -603,7 +603,7 @@ async def work(site: Signed, house: AdminHouse, identifier: str, stop: threading
         now = datetime.now(UTC) + timedelta(seconds=1)
         job = await storage.queue.claim("a worker", now, 60, modes=("dry-run",))
         assert job is not None
-        assert job.id == (await site.engine.proposals.get(identifier)).job.id
+        assert job.id == (await site.engine.review.proposals.get(identifier)).job.id
         order = Order(job.id, "a worker", dict(site.engine.definitions.models), 1000)
         verdict = await asyncio.to_thread(job_runner(storage), order, Signals(stop, lambda read: None))
         if verdict.kind == "interrupted":
@@ -652,7 +652,7 @@ def blob_of(data_dir: Path, content: bytes) -> Path:
 
 async def let_go(site: Signed, identifier: str) -> None:
     """Until the errand that removes the files has been done."""
-    proposal = await site.engine.proposals.get(identifier)
+    proposal = await site.engine.review.proposals.get(identifier)
     errand = (await site.engine.jobs.list(batch=proposal.batch.id))[0]
     assert errand.kind == "let-go"
     assert (await site.engine.jobs.wait(errand.id)).state == "done"

@@ -64,13 +64,16 @@ async def again(site: Signed, identifier: str, **fields: str) -> tuple[str, Page
 async def ended(site: Signed, answer: Page) -> tuple[str, Page]:
     assert answer.status == 303, answer.text
     identifier = answer.to.partition("?")[0].rpartition("/")[2]
-    await site.engine.jobs.wait((await site.engine.proposals.get(identifier)).job.id)
+    await site.engine.jobs.wait((await site.engine.review.proposals.get(identifier)).job.id)
     return identifier, await site.get(f"/admin/new-import/{identifier}")
 
 
 async def rows(site: Signed) -> list[Any]:
     def read() -> list[Any]:
-        return [{name: row.values[name] for name in ("code", "name", "price")} for row in site.engine.rows("goods")]
+        return [
+            {name: row.values[name] for name in ("code", "name", "price")}
+            for row in site.engine.records.store.rows("goods")
+        ]
 
     return await asyncio.to_thread(read)
 

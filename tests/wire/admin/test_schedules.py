@@ -35,9 +35,9 @@ async def load(site: Signed, due: datetime | None, timezone: int | None = 0, nam
     async def read() -> bytes:
         return pieces.pop(0)
 
-    (key,) = [key for key in await engine.keys.list() if key.name == "voss key"]
-    await engine.transactions.receive(await engine.uploads.receive_octets(read, filename=name), key, None)
-    state = await engine.transactions.load(LoadRequest(file=name, hierarchy="sys", due=due, timezone=timezone), key)
+    (key,) = [key for key in await engine.access.keys.list() if key.name == "voss key"]
+    await engine.voss.receive(await engine.uploads.receive_octets(read, filename=name), key, None)
+    state = await engine.voss.load(LoadRequest(file=name, hierarchy="sys", due=due, timezone=timezone), key)
     return state.transaction.id
 
 
@@ -111,7 +111,7 @@ async def test_a_job_that_is_not_there_is_said_so(site: Signed) -> None:
 
 async def test_a_mail_that_is_tried_again_is_shown_and_can_be_cancelled(quiet: AdminHouse, clock: MovedClock) -> None:
     site = await quiet.signed()
-    storage = quiet.engine._storage
+    storage = quiet.engine.storage
     job = await storage.catalog.write(storage.queue.put, NewJob("mail", "errand", max_attempts=4), clock())
     await storage.queue.claim("elsewhere", clock(), 60)
     await storage.queue.release(job.id, "elsewhere", clock() + timedelta(minutes=5), error="the mail server is away")
@@ -123,8 +123,8 @@ async def test_a_mail_that_is_tried_again_is_shown_and_can_be_cancelled(quiet: A
 
 async def test_an_import_for_later_names_the_key_that_made_it(quiet: AdminHouse) -> None:
     site = await quiet.signed()
-    storage = quiet.engine._storage
-    (key,) = [key for key in await site.engine.keys.list() if key.name == "folio key"]
+    storage = quiet.engine.storage
+    (key,) = [key for key in await site.engine.access.keys.list() if key.name == "folio key"]
     batch = await site.engine.batches.create("haplo-standard", process="people", comment="Later", key=key)
     await storage.catalog.write(
         storage.queue.put, NewJob("haplo-standard", "dry-run", batch=batch.id, due=DUE), datetime.now(UTC)
@@ -134,7 +134,7 @@ async def test_an_import_for_later_names_the_key_that_made_it(quiet: AdminHouse)
 
 async def test_many_schedules_come_in_pages_none_twice(quiet: AdminHouse) -> None:
     site = await quiet.signed()
-    storage = quiet.engine._storage
+    storage = quiet.engine.storage
     new = [NewJob("mail", "errand", due=DUE + timedelta(seconds=number // 3)) for number in range(120)]
     jobs = await storage.catalog.write(lambda c: [storage.queue.put(c, job, datetime.now(UTC)) for job in new])
     seen: list[str] = []

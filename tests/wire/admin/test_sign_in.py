@@ -110,8 +110,8 @@ async def test_the_public_address_is_an_origin_of_ours(tmp_path: Path, imports: 
 
 async def test_a_session_ends_with_its_key(admin: AdminHouse) -> None:
     boss = await admin.boss()
-    (key,) = [key for key in await admin.engine.keys.list() if key.name == "admin key"]
-    await admin.engine.keys.revoke(key.id)
+    (key,) = [key for key in await admin.engine.access.keys.list() if key.name == "admin key"]
+    await admin.engine.access.keys.revoke(key.id)
     page = await boss.get("/admin/")
     assert page.to.startswith("/admin/sign-in?")
     change = await boss.post("/admin/sign-out")
@@ -130,7 +130,7 @@ async def test_a_session_ends_by_itself(tmp_path: Path, imports: Path) -> None:
 
 async def test_a_cookie_of_our_own_making_opens_nothing(admin: AdminHouse) -> None:
     visitor = await admin.visitor()
-    name = cookie_name(await admin.engine.secret("session"), guard="")
+    name = cookie_name(await admin.engine.access.secrets.get("session"), guard="")
     for value in ("", "x", "gAAAAAB" + "A" * 100, "é"):
         page = await visitor.get("/admin/", headers={"Cookie": f"{name}={value}"})
         assert page.status == 303
@@ -205,7 +205,7 @@ async def test_without_keys_a_foreign_name_for_this_machine_opens_nothing(
 
 async def _age(house: AdminHouse, boss: Browser, *, seconds: int) -> None:
     """The same session, as it was made so long ago."""
-    secret = await house.engine.secret("session")
+    secret = await house.engine.access.secrets.get("session")
     fernet, name = Fernet(base64.urlsafe_b64encode(secret)), cookie_name(secret, guard="")
     (cookie,) = [cookie for cookie in boss.session.cookie_jar if cookie.key == name]
     content = orjson.loads(fernet.decrypt(cookie.value.encode()))

@@ -78,7 +78,7 @@ async def test_a_check_of_a_whole_house_finds_no_damage(site: Signed, deep: bool
     assert "A deep check is under way" in during.text if deep else "A check is under way" in during.text
     assert "/admin/system/check" not in [form.action for form in during.forms]
     assert (await site.post("/admin/system/check")).to == "/admin/system?notice=check-underway"
-    await site.engine.inspection.wait()
+    await site.engine.operations.fsck_process.wait()
     after = await site.get("/admin/system")
     assert "ok No damage found." in after.text
     assert ("Deep check of" if deep else "Check of 2") in after.text
@@ -94,13 +94,13 @@ async def test_damage_is_listed(site: Signed, admin: AdminHouse) -> None:
     stray.parent.mkdir(parents=True)
     stray.write_bytes(b"")
     await site.post("/admin/system/check")
-    await site.engine.inspection.wait()
+    await site.engine.operations.fsck_process.wait()
     shallow = await site.get("/admin/system")
     assert "No damage found." in shallow.text
     assert "1 note: no damage, only worth knowing" in shallow.text
     assert f"blob {'a' * 64} is not needed by anything" in shallow.text
     await site.post("/admin/system/check", {"deep": "on"})
-    await site.engine.inspection.wait()
+    await site.engine.operations.fsck_process.wait()
     deep = await site.get("/admin/system")
     assert "1 damage found" in deep.text
     assert file.digest in deep.text
@@ -115,7 +115,7 @@ async def test_a_check_ends_with_the_server(tmp_path: Path, imports: Path) -> No
         pipe.unlink()
         os.mkfifo(pipe)
         await site.post("/admin/system/check", {"deep": "on"})
-        inspection = house.engine.inspection
+        inspection = house.engine.operations.fsck_process
         assert inspection.underway is not None
     assert inspection.underway is None
     assert inspection.last is not None
@@ -126,9 +126,9 @@ async def test_a_check_that_cannot_be_made_says_why(site: Signed, monkeypatch: p
     def broken() -> list[object]:
         raise OSError("the disk went away")
 
-    monkeypatch.setattr(site.engine.inspection, "_tables", broken)
+    monkeypatch.setattr(site.engine.operations.fsck_process, "_tables", broken)
     await site.post("/admin/system/check")
-    await site.engine.inspection.wait()
+    await site.engine.operations.fsck_process.wait()
     page = await site.get("/admin/system")
     assert "It was not finished: OSError: the disk went away." in page.text
     assert page.form("/admin/system/check").method == "post"  # another may be begun

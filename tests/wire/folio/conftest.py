@@ -21,7 +21,7 @@ def imports(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 async def new_client(house: House) -> Client:
-    _, secret = await house.engine.keys.create("ann", ["folio"])
+    _, secret = await house.engine.access.keys.create("ann", ["folio"])
     return Client(house.session, house.address, secret)
 
 

@@ -55,7 +55,7 @@ class TestTenants:
         assert await shared.see(mine) == mine
 
     async def test_a_key_may_be_limited_to_tenants(self, shared: Client, shared_house: House) -> None:
-        _, secret = await shared_house.engine.keys.create("limited", ["folio"], ["one", "two"])
+        _, secret = await shared_house.engine.access.keys.create("limited", ["folio"], ["one", "two"])
         client = replace(shared, key=secret)
         assert (await replace(client, tenant="two").ask("GET", LIST)).status == 200
         assert (await replace(client, tenant="diku").ask("GET", LIST)).status == 401
@@ -112,15 +112,15 @@ class TestSessions:
         assert (await client.ask("GET", LIST)).status == 401
 
     async def test_it_ends_with_its_key(self, shared: Client, shared_house: House) -> None:
-        key, secret = await shared_house.engine.keys.create("short", ["folio"])
+        key, secret = await shared_house.engine.access.keys.create("short", ["folio"])
         client = replace(shared, key=cookies(await login(shared, "short", secret))["folioAccessToken"])
         assert (await client.ask("GET", LIST)).status == 200
-        await shared_house.engine.keys.revoke(key.id)
+        await shared_house.engine.access.keys.revoke(key.id)
         assert (await client.ask("GET", LIST)).status == 401
 
     async def test_it_ends_with_its_time(self, shared: Client, shared_house: House) -> None:
-        sessions = shared_house.engine.sessions
-        key = await shared_house.engine.keys.authenticate(shared.key or "", "folio")
+        sessions = shared_house.engine.access.sessions
+        key = await shared_house.engine.access.keys.authenticate(shared.key or "", "folio")
         lives = dict(sessions._lives)
         sessions._lives["access"] = timedelta(seconds=-1)
         try:
@@ -160,7 +160,7 @@ class TestUsers:
 
 
 async def test_the_user_is_read_from_a_token_where_no_key_is_asked_for(client: Client, house: House) -> None:
-    house.engine.keys.everybody = True
+    house.engine.access.keys.everybody = True
     bare = replace(client, user=None)
     assert (await replace(bare, key=token(user_id=USER)).define("a"))["metadata"]["createdByUserId"] == USER
     for odd in (token(user_id=5), token(), "e30.W10.x", "e30.!.x", "a.b.c"):
@@ -175,6 +175,6 @@ async def test_wrong_sessions_are_slowed_as_wrong_keys_are(house: House) -> None
     answer = await house.ask(wrong)
     assert answer.status == 429
     assert "Retry-After" in answer.headers
-    _, secret = await house.engine.keys.create("right", ["folio"])
+    _, secret = await house.engine.access.keys.create("right", ["folio"])
     right = Ask("GET", LIST, headers={"x-okapi-token": secret, "x-okapi-tenant": "diku"})
     assert (await house.ask(right)).status == 200

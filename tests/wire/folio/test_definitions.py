@@ -103,7 +103,7 @@ async def test_two_hundred_uploads_at_once_lose_nothing(client: Client, house: H
     assert names(seen) == [f"{number}.mrc" for number in range(200)]
     for number, file in enumerate(seen["fileDefinitions"]):
         assert (house.data_dir / file["sourcePath"]).read_bytes() == b"file %d" % number
-    assert await asyncio.to_thread(lambda: list(house.engine.check(deep=True))) == []
+    assert await asyncio.to_thread(lambda: list(house.engine.operations.fsck.run(deep=True))) == []
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -234,7 +234,7 @@ class TestLater:
 
 async def test_files_may_be_processed_as_soon_as_all_have_come(client: Client, house: House) -> None:
     """The status stays LOADED: COMPLETED is what a client says."""
-    house.engine.upload_definitions.rules = DefinitionRules(process_on_loaded=True)
+    house.engine.folio.upload_definitions.rules = DefinitionRules(process_on_loaded=True)
     made = await client.define("a.mrc")
     assert (await client.send(made, 0, b"x")).json["status"] == "LOADED"
 

@@ -234,7 +234,7 @@ async def test_cancelling_what_has_ended_changes_nothing(client: Client) -> None
 
 async def test_an_accepted_chunk_is_in_the_catalog(house: House, client: Client) -> None:
     job = await online(client)
-    await house.engine.stop_dispatcher()
+    await house.engine.background.stop()
     body = chunk([marc(1).decode()], last=True)
     assert await post(client, job, body) == 204
 
@@ -245,7 +245,7 @@ async def test_an_accepted_chunk_is_in_the_catalog(house: House, client: Client)
     ((name, digest),) = await asyncio.to_thread(stored)
     assert name == body["id"]
     assert (house.data_dir / "blobs/sha256" / digest[:2] / digest[2:4] / digest).exists()
-    house.engine.start_dispatcher()
+    house.engine.background.start()
     assert (await until(client, job))["status"] == "COMMITTED"
 
 

@@ -49,7 +49,7 @@ async def test_the_counts_of_the_engines_job_add_up(house: House, client: Client
     assert (ended.counts.read, ended.counts.created, ended.counts.failed) == (3, 2, 1)
     (outcome,) = await house.engine.jobs.outcomes(ended.id)
     assert (outcome.record, outcome.status) == (1, "failed")
-    assert await asyncio.to_thread(lambda: list(house.engine.check(deep=True))) == []
+    assert await asyncio.to_thread(lambda: list(house.engine.operations.fsck.run(deep=True))) == []
 
 
 async def test_several_files_are_children_of_one_job(client: Client) -> None:

@@ -167,5 +167,5 @@ async def test_the_administrators_key_opens_both(house: House, path: str) -> Non
 
 async def test_a_batch_notes_whose_key_made_it(house: House) -> None:
     batch = await house.engine.batches.get(None, await made(house))
-    (key,) = [key for key in await house.engine.keys.list() if key.id == batch.created_by]
+    (key,) = [key for key in await house.engine.access.keys.list() if key.id == batch.created_by]
     assert key.scopes == ("haplo-batch",)

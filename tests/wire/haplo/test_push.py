@@ -109,7 +109,7 @@ async def test_a_key_of_another_api_is_invalid_here(house: House) -> None:
 
 @pytest.mark.parametrize(("path", "status"), [("people", 200), ("off", 403), ("people/", 404), ("people/b", 404)])
 async def test_a_key_for_one_push_opens_no_other(house: House, path: str, status: int) -> None:
-    _, secret = await house.engine.keys.create("limited", ["haplo-push"], tenants=["people"])
+    _, secret = await house.engine.access.keys.create("limited", ["haplo-push"], tenants=["people"])
     answer, document = await reply(house, push(path, [ADA], key=None, headers=basic("haplo", secret)))
     assert answer.status == status
     if status == 403:
@@ -117,8 +117,8 @@ async def test_a_key_for_one_push_opens_no_other(house: House, path: str, status
 
 
 async def test_a_rotated_key_works_as_the_old_one_did(house: House) -> None:
-    old, _ = await house.engine.keys.create("old", ["haplo-push"])
-    _, secret = await house.engine.keys.rotate(old.id, timedelta(days=7))
+    old, _ = await house.engine.access.keys.create("old", ["haplo-push"])
+    _, secret = await house.engine.access.keys.rotate(old.id, timedelta(days=7))
     answer, _ = await reply(house, push("people", [ADA], key=None, headers=basic("haplo", secret)))
     assert answer.status == 200
 

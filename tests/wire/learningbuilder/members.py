@@ -85,4 +85,4 @@ async def created(house: House, body: bytes, **changes: str) -> Batch:
 
 
 async def messages(house: House, batch: Batch) -> list[tuple[str, str | None]]:
-    return [(row.state, row.message) for row in await house.engine.queue_rows(batch)]
+    return [(row.state, row.message) for row in await house.engine.learningbuilder.rows(batch)]

@@ -42,7 +42,7 @@ async def test_the_creation_path_is_stored_with_its_prefix_and_found(house: Hous
 
 async def test_a_batch_notes_process_key_and_file(house: House) -> None:
     batch = await created(house, lines(ADA))
-    (key,) = [key for key in await house.engine.keys.list() if key.id == batch.created_by]
+    (key,) = [key for key in await house.engine.access.keys.list() if key.id == batch.created_by]
     assert (batch.process, key.scopes) == ("12", ("learningbuilder",))
     assert await house.filenames(batch.identifier) == ["rows.jsonl"]
 
@@ -119,20 +119,20 @@ async def test_plain_and_identified_rows_keep_their_order(house: House) -> None:
 
 async def test_rows_of_a_page(house: House) -> None:
     batch = await created(house, lines(*({"UniqueId": str(number)} for number in range(10))))
-    page = await house.engine.queue_rows(batch, after=6, limit=2)
+    page = await house.engine.learningbuilder.rows(batch, after=6, limit=2)
     assert [row.record for row in page] == [7, 8]
-    assert await house.engine.queue_rows(batch, after=9) == []
+    assert await house.engine.learningbuilder.rows(batch, after=9) == []
 
 
 async def test_rows_that_wait_are_queued_and_those_of_a_cancelled_batch_are_not(house: House) -> None:
-    await house.engine.stop_dispatcher()
+    await house.engine.background.stop()
     ask = create(lines({"UniqueId": "1"}, {"UniqueId": "2"}))
     answer = await house.ask(ask, await house.things(ask.names()))
     batch = await house.engine.batches.get(None, json.loads(answer.body)["queueBatchId"])
     assert await messages(house, batch) == [("queued", None)] * 2
     await house.engine.jobs.cancel(batch.job or "")
     assert await messages(house, batch) == [("cancelled", None)] * 2
-    house.engine.start_dispatcher()
+    house.engine.background.start()
 
 
 async def test_batches_run_in_the_order_in_which_they_came(house: House) -> None:

@@ -137,9 +137,9 @@ async def test_who_goes_away_leaves_the_place_to_others(house: House, monkeypatc
     monkeypatch.setattr(events, "LOOK_SECONDS", 0.05)
     for _ in range(3):
         async with listening(house):
-            assert len(house.engine.feed._listeners) == 1
+            assert len(house.engine.monitoring.job_events._listeners) == 1
         async with asyncio.timeout(60):
-            while house.engine.feed._listeners:
+            while house.engine.monitoring.job_events._listeners:
                 await asyncio.to_thread(house.engine.definitions.tables)  # something else to do
 
 

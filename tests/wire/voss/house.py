@@ -15,7 +15,7 @@ from aiohttp import web
 
 from server.app import make_app, make_runner
 from server.dialects.voss import Voss
-from server.engine.engine import Engine, open_engine
+from server.engine.engine import Engine, EngineConfig, open_engine
 from server.engine.execution.dispatcher import JobLimits
 from server.engine.uploads.flow import UploadLimits
 from server.engine.vendors.voss.transactions import TransactionRules
@@ -96,7 +96,7 @@ class BulkHouse:
         return await self.ended(await self.begin(content, name, **body))
 
     async def ended(self, id: str) -> dict[str, Any]:
-        found = await self.engine.transactions.find(id, (await self.engine.keys.list())[0])
+        found = await self.engine.voss.find(id, (await self.engine.access.keys.list())[0])
         await self.engine.jobs.wait(found.state.job.id)
         return await self.transaction(id)
 
@@ -109,7 +109,7 @@ class BulkHouse:
 
     async def table(self, name: str) -> list[dict[str, Any]]:
         def read() -> list[dict[str, Any]]:
-            found = self.engine.rows(name) if name in self.engine.tables() else ()
+            found = self.engine.records.store.rows(name) if name in self.engine.records.store.tables() else ()
             return [
                 {"id": row.id, **{k: v for k, v in row.values.items() if k[0] != "_" and v is not None}}
                 for row in found
@@ -131,10 +131,11 @@ async def open_bulk_house(
         more = {} if clock is None else {"clock": clock}
         limits = JobLimits(chunk_records=chunk)
         uploads = UploadLimits(min_free_bytes=0)
-        opened = open_engine(data_dir, imports=imports, uploads=uploads, jobs=limits, transactions=rules, **more)
+        config = EngineConfig(imports=imports, uploads=uploads, jobs=limits, voss=rules or TransactionRules(), **more)
+        opened = open_engine(data_dir, config)
         engine = await stack.enter_async_context(opened)
         await asyncio.to_thread(engine.definitions.load)
-        key = (await engine.keys.create("AnyUser", ["voss"]))[1]
+        key = (await engine.access.keys.create("AnyUser", ["voss"]))[1]
         runner = make_runner(make_app(engine, (Voss,)))
         stack.push_async_callback(runner.cleanup)
         await runner.setup()

@@ -126,7 +126,7 @@ async def test_the_bare_key_after_basic(bulk: BulkHouse) -> None:
 
 
 async def test_keys_that_do_not_open(bulk: BulkHouse) -> None:
-    _, other = await bulk.engine.keys.create("other", ["haplo-batch"])
+    _, other = await bulk.engine.access.keys.create("other", ["haplo-batch"])
     for headers, status, code in (
         ({}, 401, 4010),
         (basic("x", "y" * 44), 401, 4010),

@@ -162,7 +162,7 @@ async def test_hierarchies_that_the_settings_name(tmp_path: Path, bulk_imports: 
         for named, status in ((nodes[1]["pkid"], 200), ("sys.b", 200), ("sys.c", 400)):
             path = f"/api/tool/BulkLoad/?hierarchy={named}&{method}"
             assert (await house.ask("POST", path, {"bulkload_file": "DEMO.xlsx"})).status == status
-        _, limited = await house.engine.keys.create("limited", ["voss"], ["sys.a"])
+        _, limited = await house.engine.access.keys.create("limited", ["voss"], ["sys.a"])
         other = BulkHouse(house.engine, house.address, house.session, limited)
         assert (await other.get("/api/tool/Transaction/"))["pagination"]["total"] == 1
         await other.upload(ONE, "Mine.xlsx")

@@ -20,7 +20,7 @@ async def house(tmp_path: Path, bulk_imports: Path) -> Any:
 
 
 async def of_tenant(house: BulkHouse, path: str) -> BulkHouse:
-    _, key = await house.engine.keys.create(path, ["voss"], [path])
+    _, key = await house.engine.access.keys.create(path, ["voss"], [path])
     return BulkHouse(house.engine, house.address, house.session, key)
 
 
@@ -30,8 +30,8 @@ async def load(house: BulkHouse, path: str, *rows: Sequence[object]) -> dict[str
     at = f"/api/tool/BulkLoad/?hierarchy={path}&method=bulkload_spreadsheet&nowait=true"
     answer = await house.ask("POST", at, {"bulkload_file": "DEMO.xlsx"})
     assert answer.status == 200, answer.body
-    unlimited = next(key for key in await house.engine.keys.list() if not key.tenants)
-    found = await house.engine.transactions.find(answer.body["transaction_id"], unlimited)
+    unlimited = next(key for key in await house.engine.access.keys.list() if not key.tenants)
+    found = await house.engine.voss.find(answer.body["transaction_id"], unlimited)
     await house.engine.jobs.wait(found.state.job.id)
     return dict((await house.get(answer.body["href"] + f"/?hierarchy={path}"))["data"])
 

@@ -28,15 +28,19 @@ class QueueRow:
     message: str | None = None
 
 
-async def rows_of(jobs: Jobs, batch: Batch, after: int, limit: int) -> Sequence[QueueRow]:
-    """The rows behind record `after` (-1: from the first)."""
-    job = await jobs.get(batch.job) if batch.job else None
-    first, last = after + 1, min(after + limit, _length(batch, job) - 1)
-    if last < first:
-        return []
-    told = await jobs.outcomes(job.id, after=after, limit=limit) if job else ()
-    outcomes = {outcome.record: outcome for outcome in told}
-    return [_row(record, job, outcomes.get(record)) for record in range(first, last + 1)]
+class QueueRows:
+    def __init__(self, jobs: Jobs) -> None:
+        self._jobs = jobs
+
+    async def rows(self, batch: Batch, *, after: int = -1, limit: int = 100) -> Sequence[QueueRow]:
+        """Returns the rows behind record `after`, each with its outcome so far."""
+        job = await self._jobs.get(batch.job) if batch.job else None
+        first, last = after + 1, min(after + limit, _length(batch, job) - 1)
+        if last < first:
+            return []
+        stored = await self._jobs.outcomes(job.id, after=after, limit=limit) if job else ()
+        outcomes = {outcome.record: outcome for outcome in stored}
+        return [_row(record, job, outcomes.get(record)) for record in range(first, last + 1)]
 
 
 def _length(batch: Batch, job: Job | None) -> int:
