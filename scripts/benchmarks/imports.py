@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from scripts.benchmarks.import_peers import COLUMNS, PEERS
-from server.engine.batches.batches import Plan
+from server.engine.batches.scheduling import Plan
 from server.engine.engine import Engine, EngineConfig, open_engine
 from server.engine.execution.dispatcher import JobLimits
 

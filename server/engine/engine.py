@@ -15,6 +15,7 @@ from server.engine.batches.job_events import Feed
 from server.engine.batches.jobs import Jobs
 from server.engine.batches.listing import Browsing
 from server.engine.batches.schedules import Schedules
+from server.engine.batches.scheduling import Scheduling
 from server.engine.clock import Clock, utc_now
 from server.engine.corrections.corrections import Reissue
 from server.engine.definitions.authoring import Authoring
@@ -162,23 +163,18 @@ class Engine:
 
 def build_engine(storage: Storage, config: EngineConfig) -> Engine:
     """Builds every room, the lower ones first."""
-    catalog, queue, blobs, clock, attempts = (
-        storage.catalog,
-        storage.queue,
-        storage.blobs,
-        config.clock,
-        config.jobs.attempts,
-    )
+    catalog, queue, blobs, clock = storage.catalog, storage.queue, storage.blobs, config.clock
     events = Events()
     lifecycle = lifecycle_of(queue)
     unreferenced = Leftovers(catalog, blobs, refers_to)
     definitions = Definitions(config.imports, built_in=(source_records.MODEL,))
     control_files = ControlFiles(catalog, blobs)
     uploads = Uploads(blobs, config.uploads, events=events)
-    batches = Batches(catalog, queue, blobs, definitions, clock, attempts)
+    scheduling = Scheduling(queue, clock, config.jobs.attempts)
+    batches = Batches(catalog, blobs, definitions, scheduling, clock)
     jobs = Jobs(catalog, lifecycle, clock)
-    voss = Transactions(catalog, lifecycle, jobs, clock, config.voss, attempts)
-    proposals = Proposals(catalog, queue, batches, jobs, definitions, control_files, unreferenced, clock, attempts)
+    voss = Transactions(catalog, scheduling, lifecycle, jobs, clock, config.voss)
+    proposals = Proposals(catalog, queue, scheduling, batches, jobs, definitions, control_files, unreferenced, clock)
     mail = Mail(batches, jobs, config.mail)
     callbacks = Callbacks(voss.told, CallbackRules(config.voss.callbacks == "anywhere"))
     follow_ups = Errands(
@@ -194,7 +190,7 @@ def build_engine(storage: Storage, config: EngineConfig) -> Engine:
         )
 
     background = Background(dispatcher, follow_ups)
-    job_executions = JobExecutions(storage, clock, attempts)
+    job_executions = JobExecutions(storage, scheduling, clock)
     return Engine(
         config=config,
         storage=storage,

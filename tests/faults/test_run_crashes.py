@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from server.engine.batches.batches import Plan
+from server.engine.batches.scheduling import Plan
 from server.engine.engine import EngineConfig, open_engine
 from tests.support.crash_points import NOW
 

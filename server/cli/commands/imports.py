@@ -17,7 +17,7 @@ from server.cli.open_engine import WorkFailed, known_process, same_flags, with_e
 from server.cli.options import Config, DataDir
 from server.cli.output import bar, remark, say
 from server.cli.terminal_text import one_line
-from server.engine.batches.batches import Mode
+from server.engine.batches.scheduling import Mode
 from server.engine.definitions.definitions import control_read_as
 from server.engine.documents import Batch
 from server.engine.engine import Engine

@@ -8,16 +8,15 @@ ready ─────┘        └─────────┴─▶ cancelle
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import orjson
 from sqlalchemy import Connection
 
-from server.engine.access.secrets import new_identifier
 from server.engine.batches.copying import copy_batch
+from server.engine.batches.scheduling import Mode, NewFile, Plan, Scheduling, add_file, new_batch
 from server.engine.clock import Clock
 from server.engine.definitions.definitions import Definitions
 from server.engine.errors import BatchFileNotFound, BatchNotFound, BatchWrongState, ControlInvalid, ControlNotFound
@@ -31,37 +30,20 @@ from storage.catalog.base import Batch, BatchFile, BatchState, Catalog, Key, New
 from storage.catalog.sql import batches as sql
 from storage.catalog.sql import controls
 from storage.errors import BlobMissing
-from storage.queues.base import Job, JobQueue, NewJob
+from storage.queues.base import Job
 
 T = TypeVar("T")
-Mode = Literal["import", "dry-run"]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How a batch is to run: from `due` on (None: at once), after earlier jobs of its `lane`.
-
-    `payload` is kept with the job; what it lists under "after" is done once the job has ended (see `Lifecycle.follow`).
-    """
-
-    mode: Mode = "import"
-    lane: str | None = None
-    due: datetime | None = None
-    priority: int = 0
-    attempts: int | None = None  # None: as often as [jobs] attempts says
-    payload: Mapping[str, object] = field(default_factory=dict)
 
 
 class Batches:
     def __init__(
-        self, catalog: Catalog, queue: JobQueue, blobs: BlobStore, definitions: Definitions, clock: Clock, attempts: int
+        self, catalog: Catalog, blobs: BlobStore, definitions: Definitions, scheduling: Scheduling, clock: Clock
     ) -> None:
         self._catalog = catalog
-        self._queue = queue
         self._blobs = blobs
         self._definitions = definitions
+        self._scheduling = scheduling
         self._clock = clock
-        self._attempts = attempts
         self._kept: set[str] = set()  # control files that a batch refers to already: they stay, and need no writing
 
     async def add_control(self, api: str, content: bytes, comment: str) -> str:
@@ -91,17 +73,16 @@ class Batches:
         properties: Mapping[str, object] | None = None,
     ) -> Batch:
         """A batch for a control file already uploaded to this API, or for a process as it is now."""
-        new = NewBatch(
-            identifier=new_identifier(),
-            api=api,
-            comment=comment,
-            created=self._clock(),
+        new = new_batch(
+            api,
+            comment,
+            self._clock(),
+            key,
             state=state,
             process=process,
             control=control,
-            created_by=key.id if key and key.id else None,
             tenant=tenant,
-            properties=properties or {},
+            properties=properties,
         )
         if process is None:
             return await self._catalog.write(_add_with_control, new)
@@ -122,16 +103,8 @@ class Batches:
             if batch.state != "uploading":
                 raise BatchWrongState(identifier, "uploading")
             await upload.publish()
-            now = self._clock()
-            file = await self._catalog.write(
-                sql.add_file,
-                batch.id,
-                name=name,
-                filename=filename or upload.filename,
-                digest=upload.digest,
-                size=upload.size,
-                created=now,
-            )
+            new = NewFile(name, filename or upload.filename, upload.digest, upload.size)
+            file = await self._catalog.write(add_file, batch.id, new, self._clock(), "uploading")
             if file is None:
                 raise BatchWrongState(identifier, "uploading")
             await upload.settle()
@@ -156,15 +129,7 @@ class Batches:
         async with upload:
             definition = self._definitions.process(process)
             control = row_control(definition.control, self._definitions.models[definition.model], JSON_LINES)
-            new = NewBatch(
-                identifier=new_identifier(),
-                api=api,
-                comment=comment,
-                created=self._clock(),
-                process=process,
-                created_by=key.id if key and key.id else None,
-                properties=properties or {},
-            )
+            new = new_batch(api, comment, self._clock(), key, process=process, properties=properties)
             plan = Plan(lane=api, payload={"after": list(after)})
             content = orjson.dumps(control, option=orjson.OPT_SORT_KEYS)
             return await self.submit(new, [("rows", upload)], plan, content)
@@ -184,9 +149,7 @@ class Batches:
         `content`: the control file, where it is not as the process has it. The uploads are used up in any case.
         """
         definition = self._definitions.process(process)
-        new = NewBatch(
-            identifier=new_identifier(), api=api, comment=comment, created=self._clock(), process=definition.id
-        )
+        new = new_batch(api, comment, self._clock(), process=definition.id)
         plan = Plan(mode=mode, lane=api)
         return await self.submit(new, uploads, plan, definition.content if content is None else content)
 
@@ -209,7 +172,8 @@ class Batches:
                 await upload.publish()
 
             def commit(connection: Connection, digest: str) -> Batch:
-                batch = self._submit(connection, _with(new, digest), uploads, plan)
+                files = [NewFile(role, upload.filename, upload.digest, upload.size) for role, upload in uploads]
+                batch = self._scheduling.schedule_new(connection, _with(new, digest), files, plan)
                 also(connection, batch)
                 return batch
 
@@ -217,23 +181,6 @@ class Batches:
             for _, upload in uploads:
                 await upload.settle()
             return batch
-
-    def _submit(
-        self, connection: Connection, new: NewBatch, uploads: Sequence[tuple[str, Upload]], plan: Plan
-    ) -> Batch:
-        batch = sql.add(connection, new)
-        for role, upload in uploads:
-            sql.add_file(
-                connection,
-                batch.id,
-                name=role,
-                filename=upload.filename,
-                digest=upload.digest,
-                size=upload.size,
-                created=new.created,
-            )
-        job = self.put(connection, batch.api, batch.identifier, "uploading", plan)
-        return replace(batch, state="scheduled", job=job.id)
 
     async def copy(self, identifier: str, key: Key) -> Batch:
         """Makes a batch with the same control file and files, ready to be run (see `copy_batch`)."""
@@ -251,7 +198,15 @@ class Batches:
         """Hands the batch to the queue; of two calls at once, one gets BatchWrongState."""
         # clients rely on the order of their batches (Haplo: jobs run one after the other in the background)
         plan = plan or Plan(mode=mode, lane=api)
-        return await self._catalog.write(self.put, api, identifier, wanted, plan)
+        return await self._catalog.write(self._schedule, api, identifier, wanted, plan)
+
+    def _schedule(self, connection: Connection, api: str, identifier: str, wanted: BatchState, plan: Plan) -> Job:
+        batch = sql.with_identifier(connection, identifier, api)
+        if batch is None:
+            raise BatchNotFound(identifier)
+        if batch.state != wanted:
+            raise BatchWrongState(identifier, wanted)
+        return self._scheduling.schedule(connection, batch, plan)
 
     async def get(self, api: str | None, identifier: str) -> Batch:
         batch = await self._catalog.read(sql.with_identifier, identifier, api)
@@ -291,29 +246,6 @@ class Batches:
             return found, await asyncio.to_thread(self._blobs.path, found.digest)
         except BlobMissing:
             raise BatchFileNotFound(f"{file}: its bytes are gone, `penstock fsck` says more") from None
-
-    def put(self, connection: Connection, api: str, identifier: str, wanted: BatchState, plan: Plan) -> Job:
-        """What `schedule` does, as a part of somebody's transaction."""
-        batch = sql.with_identifier(connection, identifier, api)
-        if batch is None:
-            raise BatchNotFound(identifier)
-        if batch.state != wanted:
-            raise BatchWrongState(identifier, wanted)
-        new = NewJob(
-            kind=batch.api,
-            mode=plan.mode,
-            batch=batch.id,
-            process=batch.process,
-            control=batch.control,
-            lane=plan.lane,
-            due=plan.due,
-            priority=plan.priority,
-            max_attempts=self._attempts if plan.attempts is None else plan.attempts,
-            payload=plan.payload,
-        )
-        job = self._queue.put(connection, new, self._clock())
-        sql.move(connection, batch.id, [wanted], "scheduled", job=job.id)
-        return job
 
     async def keep(self, content: bytes, commit: Callable[[Connection, str], T]) -> T:
         """Makes small content a blob and commits what refers to it."""

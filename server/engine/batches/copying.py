@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from server.engine.access.secrets import new_identifier
+from server.engine.batches.scheduling import NewFile, add_file, new_batch
 from server.engine.errors import BatchNotFound, BatchWrongState, RequestInvalid
 from storage.catalog.base import Batch, Key, NewBatch
 from storage.catalog.sql import batches as sql
@@ -37,16 +37,8 @@ def link_copy(connection: Connection, batch: Batch, copy: Batch) -> None:
     if not files and proposals.has_dropped(connection, batch.id):
         raise RequestInvalid("the files of this batch are gone: it was abandoned; send them again")
     for file in files:
-        sql.add_file(
-            connection,
-            copy.id,
-            name=file.name,
-            filename=file.filename,
-            digest=file.digest,
-            size=file.size,
-            created=copy.created,
-            state=copy.state,
-        )
+        again = NewFile(file.name, file.filename, file.digest, file.size)
+        add_file(connection, copy.id, again, copy.created, copy.state)
     sql.set_properties(connection, batch.id, _with_copy(batch, copy.identifier))
 
 
@@ -61,15 +53,14 @@ def _with_copy(batch: Batch, identifier: str) -> dict[str, object]:
 
 
 def _copy_of(batch: Batch, key: Key, now: datetime) -> NewBatch:
-    return NewBatch(
-        identifier=new_identifier(),
-        api=batch.api,
-        comment=f"{batch.comment} (copy)",
-        created=now,
+    return new_batch(
+        batch.api,
+        f"{batch.comment} (copy)",
+        now,
+        key,
         state="ready",
         process=batch.process,
         control=batch.control,
-        created_by=key.id or None,
         tenant=batch.tenant,
         properties={name: value for name, value in batch.properties.items() if name not in _OWN}
         | {COPIED_FROM: batch.identifier},

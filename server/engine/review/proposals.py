@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 import orjson
 from sqlalchemy import Connection
 
-from server.engine.access.secrets import new_identifier
-from server.engine.batches.batches import Batches, Mode, Plan
+from server.engine.batches.batches import Batches
 from server.engine.batches.copying import COPIED_FROM, link_copy
 from server.engine.batches.jobs import Jobs
 from server.engine.batches.lifecycle import ERRAND
+from server.engine.batches.scheduling import Mode, Plan, Scheduling, new_batch
 from server.engine.clock import Clock
 from server.engine.definitions.control_files import ControlFiles
 from server.engine.definitions.definitions import Definitions, control_read_as
@@ -25,7 +25,7 @@ from server.engine.errors import BatchNotFound, ControlNotFound, RequestInvalid
 from server.engine.follow_ups.follow_ups import ErrandFailed
 from server.engine.uploads.unreferenced import Leftovers
 from server.engine.uploads.uploads import Upload
-from storage.catalog.base import Batch, BatchFile, Catalog, Key, NewBatch
+from storage.catalog.base import Batch, BatchFile, Catalog, Key
 from storage.catalog.sql import batches as sql
 from storage.catalog.sql import proposals
 from storage.catalog.sql.proposals import Decision, ProposalRow
@@ -70,23 +70,23 @@ class Proposals:
         self,
         catalog: Catalog,
         queue: JobQueue,
+        scheduling: Scheduling,
         batches: Batches,
         jobs: Jobs,
         definitions: Definitions,
         control_files: ControlFiles,
         leftovers: Leftovers,
         clock: Clock,
-        attempts: int,
     ) -> None:
         self._catalog = catalog
         self._queue = queue
+        self._scheduling = scheduling
         self._batches = batches
         self._jobs = jobs
         self._definitions = definitions
         self._control_files = control_files
         self._leftovers = leftovers
         self._clock = clock
-        self._attempts = attempts
 
     async def control(self, process: str | None, digest: str | None) -> bytes:
         """The control file of a process as it is now, or one that was sent before."""
@@ -101,16 +101,9 @@ class Proposals:
         self, uploads: Sequence[tuple[str, Upload]], content: bytes, *, process: str | None, comment: str, key: Key
     ) -> Batch:
         """Schedules a dry run of files by role; nothing is there before all of it is. The uploads are used up."""
-        new = NewBatch(
-            identifier=new_identifier(),
-            api=API,
-            comment=comment,
-            created=self._clock(),
-            process=process,
-            created_by=key.id or None,
-        )
+        new = new_batch(API, comment, self._clock(), key, process=process)
         return await self._batches.submit(
-            new, uploads, self._plan("dry-run"), content, lambda connection, batch: proposals.add(connection, batch.id)
+            new, uploads, _plan("dry-run"), content, lambda connection, batch: proposals.add(connection, batch.id)
         )
 
     async def get(self, identifier: str) -> Proposal:
@@ -198,27 +191,20 @@ class Proposals:
     ) -> Batch:
         """A batch of the same files that does what was decided; by the same control file unless one is given."""
         first, now = proposal.batch, self._clock()
-        new = NewBatch(
-            identifier=new_identifier(),
-            api=API,
-            comment=first.comment,
-            created=now,
+        new = new_batch(
+            API,
+            first.comment,
+            now,
+            key,
             process=first.process,
             control=control or first.control,
-            created_by=key.id or None,
             properties={COPIED_FROM: first.identifier},
         )
         batch = sql.add(connection, new)
         link_copy(connection, first, batch)
-        self._batches.put(connection, API, batch.identifier, "uploading", self._plan(mode))
+        self._scheduling.schedule(connection, batch, _plan(mode))
         proposals.decide(connection, first.id, decision, now, batch.identifier)
         return batch
-
-    def _plan(self, mode: Mode) -> Plan:
-        """Imports keep the order in which they were confirmed; a check waits for nobody."""
-        if mode == "import":
-            return Plan(mode=mode, lane=API, attempts=self._attempts)
-        return Plan(mode=mode, attempts=self._attempts, payload={"samples": SHOWN})
 
 
 def _get(connection: Connection, queue: JobQueue, identifier: str) -> Proposal:
@@ -235,3 +221,8 @@ def _undecided(connection: Connection, queue: JobQueue, identifier: str) -> Prop
     if proposal.row.decision is not None:
         raise RequestInvalid(_SAID[proposal.row.decision])
     return proposal
+
+
+def _plan(mode: Mode) -> Plan:
+    """Imports keep the order in which they were confirmed; a check waits for no other job."""
+    return Plan(mode=mode, lane=API) if mode == "import" else Plan(mode=mode, payload={"samples": SHOWN})

@@ -6,7 +6,7 @@ from typing import Any
 
 import aiohttp
 
-from server.engine.batches.batches import Plan
+from server.engine.batches.scheduling import Plan
 from tests.support.replay import House
 
 MODEL = {

@@ -10,7 +10,7 @@ import pytest
 
 from server.dialects.native import events
 from server.engine.batches import job_events as feed
-from server.engine.batches.batches import Plan
+from server.engine.batches.scheduling import Plan
 from server.engine.uploads.flow import UploadLimits
 from storage.errors import StorageError
 from storage.queues.sqlite import SqliteQueue

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from server.engine.batches.batches import Plan
 from server.engine.batches.log_text import log_text
+from server.engine.batches.scheduling import Plan
 from server.engine.documents import batch_document
 from server.engine.records import pages as record_pages
 from tests.support.replay import Ask, House, basic

@@ -17,7 +17,7 @@ from uuid import uuid4
 from sqlalchemy import Connection
 
 from server.engine.access.callers import Caller
-from server.engine.access.secrets import new_identifier
+from server.engine.batches.scheduling import NewFile, Plan, Scheduling, add_file, new_batch
 from server.engine.clock import Clock
 from server.engine.errors import JobExecutionNotFound, JobExecutionRefused
 from server.engine.uploads.small_blobs import keep_all
@@ -25,7 +25,6 @@ from server.engine.vendors.folio.source_records import TABLE, control_file, read
 from server.engine.vendors.folio.upload_definitions import JobProfile
 from server.readers.formats import SOURCE_CHUNK
 from server.readers.library.source_records import LARGEST_CHUNK as LARGEST_CHUNK
-from storage.catalog.base import NewBatch
 from storage.catalog.folio import executions as sql
 from storage.catalog.folio.execution_rows import FINAL, Chunk, NewExecution, Subordination
 from storage.catalog.folio.execution_rows import Execution as Execution
@@ -34,7 +33,6 @@ from storage.catalog.folio.executions import SORTS as SORTS
 from storage.catalog.folio.rows import FileDefinition, UploadDefinition
 from storage.catalog.sql import batches
 from storage.opening import Storage
-from storage.queues.base import NewJob
 from storage.records.base import Row as Row
 from storage.records.base import Scalar
 
@@ -69,11 +67,11 @@ class Update:
 
 
 class JobExecutions:
-    def __init__(self, storage: Storage, clock: Clock, attempts: int) -> None:
+    def __init__(self, storage: Storage, scheduling: Scheduling, clock: Clock) -> None:
         self._storage = storage
         self._catalog = storage.catalog
+        self._scheduling = scheduling
         self._clock = clock
-        self._attempts = attempts
 
     # what becomes of the files of upload definitions
 
@@ -130,11 +128,8 @@ class JobExecutions:
         if file.job is None or file.digest is None or sql.has_rounds(connection, file.job):
             return
         now = self._clock()
-        batch = self._new_round(connection, tenant, file.job, control, file.name, lane=None)
-        batches.add_file(
-            connection, batch, name="file", filename=file.name, digest=file.digest, size=file.size or 0, created=now,
-            state="scheduled",
-        )  # fmt: skip
+        content = NewFile("file", file.name, file.digest, file.size or 0)
+        self._new_round(connection, tenant, file.job, control, file.name, content)
         begun = {"status": RUNNING, "started": now, "whole": True, "profile": _profile(profile)}
         sql.change(connection, file.job, begun)
 
@@ -172,24 +167,18 @@ class JobExecutions:
         )
 
     def _new_round(
-        self, connection: Connection, tenant: str, execution: str, control: str, comment: str, *, lane: str | None
+        self,
+        connection: Connection,
+        tenant: str,
+        execution: str,
+        control: str,
+        comment: str,
+        file: NewFile,
+        lane: str | None = None,
     ) -> int:
-        now = self._clock()
-        new = NewBatch(
-            identifier=new_identifier(),
-            api=API,
-            comment=comment,
-            created=now,
-            control=control,
-            tenant=tenant,
-            properties={"jobExecutionId": execution},
-        )
-        batch = batches.add(connection, new)
-        job = NewJob(
-            kind=API, mode="import", batch=batch.id, control=control, lane=lane, max_attempts=self._attempts
-        )  # fmt: skip
-        put = self._storage.queue.put(connection, job, now)
-        batches.move(connection, batch.id, ["uploading"], "scheduled", job=put.id)
+        properties = {"jobExecutionId": execution}
+        new = new_batch(API, comment, self._clock(), control=control, tenant=tenant, properties=properties)
+        batch = self._scheduling.schedule_new(connection, new, [file], Plan(lane=lane))
         sql.add_round(connection, execution, batch.id)
         return batch.id
 
@@ -268,16 +257,12 @@ class JobExecutions:
         self, connection: Connection, execution: Execution, posted: Posted, digests: Sequence[str], now: datetime
     ) -> int:
         control, content = digests
+        file = NewFile(posted.id, None, content, len(posted.content))
         batch = sql.open_round(connection, execution.id)
         if batch is None:
-            comment = f"Records of job execution {execution.hr_id}"
-            batch = self._new_round(
-                connection, execution.tenant, execution.id, control, comment, lane=f"{API}:{execution.id}"
-            )
-        batches.add_file(
-            connection, batch, name=posted.id, filename=None, digest=content, size=len(posted.content), created=now,
-            state="scheduled",
-        )  # fmt: skip
+            comment, lane = f"Records of job execution {execution.hr_id}", f"{API}:{execution.id}"
+            return self._new_round(connection, execution.tenant, execution.id, control, comment, file, lane)
+        add_file(connection, batch, file, now, "scheduled")
         return batch
 
     async def update(self, tenant: str, id: str, change: Update) -> Execution:

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from server.engine.batches.batches import Batches, Plan
+from server.engine.batches.batches import Batches
 from server.engine.batches.jobs import Jobs
+from server.engine.batches.scheduling import Plan
 from server.engine.uploads.uploads import Upload
 from server.mapping.language.processes import Process
 from storage.catalog.base import Key, LogLine, Outcome
