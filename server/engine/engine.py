@@ -73,14 +73,14 @@ class EngineConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class AccessRoom:
     keys: Keys
     sessions: Sessions
     secrets: SharedSecrets
 
 
 @dataclass(frozen=True, slots=True)
-class Monitoring:
+class MonitoringRoom:
     """What people and programs ask about batches and jobs."""
 
     listing: Browsing
@@ -99,13 +99,13 @@ class RecordRoom:
 
 
 @dataclass(frozen=True, slots=True)
-class Review:
+class ReviewRoom:
     proposals: Proposals
     summaries: Summaries
 
 
 @dataclass(frozen=True, slots=True)
-class Operations:
+class OperationsRoom:
     """How the server and its data directory are."""
 
     recovery: Recovery
@@ -118,7 +118,7 @@ class Operations:
 
 
 @dataclass(frozen=True, slots=True)
-class Folio:
+class FolioRoom:
     upload_definitions: UploadDefinitions
     staged_uploads: StagedUploads
     job_executions: JobExecutions
@@ -132,20 +132,20 @@ class Engine:
     config: EngineConfig
     storage: Storage
     events: Events
-    access: Access
+    access: AccessRoom
     definitions: Definitions
     authoring: Authoring
     control_files: ControlFiles
     uploads: Uploads
     batches: Batches
     jobs: Jobs
-    monitoring: Monitoring
+    monitoring: MonitoringRoom
     background: Background
     records: RecordRoom
     corrections: Reissue
-    review: Review
-    operations: Operations
-    folio: Folio
+    review: ReviewRoom
+    operations: OperationsRoom
+    folio: FolioRoom
     voss: Transactions
     haplo: Pushes
     learningbuilder: QueueRows
@@ -206,9 +206,9 @@ def build_engine(storage: Storage, config: EngineConfig) -> Engine:
         background=background,
         records=_records(storage, definitions, jobs),
         corrections=Reissue(catalog, blobs),
-        review=Review(proposals, Summaries(catalog, definitions, control_files)),
+        review=ReviewRoom(proposals, Summaries(catalog, definitions, control_files)),
         operations=_operations(storage, clock, events, definitions, uploads, background),
-        folio=Folio(
+        folio=FolioRoom(
             UploadDefinitions(catalog, unreferenced, clock, config.folio, job_executions),
             StagedUploads(catalog, blobs, uploads, unreferenced, clock),
             job_executions,
@@ -221,18 +221,18 @@ def build_engine(storage: Storage, config: EngineConfig) -> Engine:
     )
 
 
-def _access(storage: Storage, config: EngineConfig) -> Access:
+def _access(storage: Storage, config: EngineConfig) -> AccessRoom:
     catalog, clock = storage.catalog, config.clock
-    return Access(
+    return AccessRoom(
         Keys(catalog, clock, everybody=config.no_auth),
         Sessions(catalog, clock, config.folio.access_seconds, config.folio.refresh_seconds),
         SharedSecrets(catalog, clock),
     )
 
 
-def _monitoring(storage: Storage, clock: Clock, jobs: Jobs) -> Monitoring:
+def _monitoring(storage: Storage, clock: Clock, jobs: Jobs) -> MonitoringRoom:
     catalog, queue = storage.catalog, storage.queue
-    return Monitoring(
+    return MonitoringRoom(
         Browsing(catalog, queue, storage.blobs),
         Failures(catalog),
         Feed(catalog, queue, clock),
@@ -247,8 +247,8 @@ def _records(storage: Storage, definitions: Definitions, jobs: Jobs) -> RecordRo
 
 def _operations(
     storage: Storage, clock: Clock, events: Events, definitions: Definitions, uploads: Uploads, background: Background
-) -> Operations:
-    return Operations(
+) -> OperationsRoom:
+    return OperationsRoom(
         recovery=Recovery(storage, uploads),
         readiness=Readiness(storage, definitions, uploads, background),
         overview=Overview(storage, clock, events, uploads.limits.min_free_bytes),

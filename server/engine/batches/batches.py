@@ -16,7 +16,7 @@ import orjson
 from sqlalchemy import Connection
 
 from server.engine.batches.copying import copy_batch
-from server.engine.batches.scheduling import Mode, NewFile, Plan, Scheduling, add_file, new_batch
+from server.engine.batches.scheduling import Mode, NewBatchFile, Plan, Scheduling, add_file, new_batch
 from server.engine.clock import Clock
 from server.engine.definitions.definitions import Definitions
 from server.engine.errors import BatchFileNotFound, BatchNotFound, BatchWrongState, ControlInvalid, ControlNotFound
@@ -103,7 +103,7 @@ class Batches:
             if batch.state != "uploading":
                 raise BatchWrongState(identifier, "uploading")
             await upload.publish()
-            new = NewFile(name, filename or upload.filename, upload.digest, upload.size)
+            new = NewBatchFile(name, filename or upload.filename, upload.digest, upload.size)
             file = await self._catalog.write(add_file, batch.id, new, self._clock(), "uploading")
             if file is None:
                 raise BatchWrongState(identifier, "uploading")
@@ -172,7 +172,7 @@ class Batches:
                 await upload.publish()
 
             def commit(connection: Connection, digest: str) -> Batch:
-                files = [NewFile(role, upload.filename, upload.digest, upload.size) for role, upload in uploads]
+                files = [NewBatchFile(role, upload.filename, upload.digest, upload.size) for role, upload in uploads]
                 batch = self._scheduling.schedule_new(connection, _with(new, digest), files, plan)
                 also(connection, batch)
                 return batch

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from server.engine.batches.scheduling import NewFile, add_file, new_batch
+from server.engine.batches.scheduling import NewBatchFile, add_file, new_batch
 from server.engine.errors import BatchNotFound, BatchWrongState, RequestInvalid
 from storage.catalog.base import Batch, Key, NewBatch
 from storage.catalog.sql import batches as sql
@@ -37,7 +37,7 @@ def link_copy(connection: Connection, batch: Batch, copy: Batch) -> None:
     if not files and proposals.has_dropped(connection, batch.id):
         raise RequestInvalid("the files of this batch are gone: it was abandoned; send them again")
     for file in files:
-        again = NewFile(file.name, file.filename, file.digest, file.size)
+        again = NewBatchFile(file.name, file.filename, file.digest, file.size)
         add_file(connection, copy.id, again, copy.created, copy.state)
     sql.set_properties(connection, batch.id, _with_copy(batch, copy.identifier))
 

@@ -32,7 +32,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class NewFile:
+class NewBatchFile:
     """A file to be added to a batch. `name` is its role in the control file, `filename` what the client called it."""
 
     name: str
@@ -69,7 +69,7 @@ def new_batch(
 
 
 def add_file(
-    connection: Connection, batch: int, file: NewFile, created: datetime, state: BatchState
+    connection: Connection, batch: int, file: NewBatchFile, created: datetime, state: BatchState
 ) -> BatchFile | None:
     """Adds a file to a batch, or returns None when the batch is not in this state."""
     return batches.add_file(
@@ -95,7 +95,7 @@ class Scheduling:
         self._clock = clock
         self._attempts = attempts
 
-    def schedule_new(self, connection: Connection, new: NewBatch, files: Sequence[NewFile], plan: Plan) -> Batch:
+    def schedule_new(self, connection: Connection, new: NewBatch, files: Sequence[NewBatchFile], plan: Plan) -> Batch:
         """Adds a batch with its files and its job, and returns the batch as scheduled."""
         batch = batches.add(connection, new)
         for file in files:

@@ -17,7 +17,7 @@ from uuid import uuid4
 from sqlalchemy import Connection
 
 from server.engine.access.callers import Caller
-from server.engine.batches.scheduling import NewFile, Plan, Scheduling, add_file, new_batch
+from server.engine.batches.scheduling import NewBatchFile, Plan, Scheduling, add_file, new_batch
 from server.engine.clock import Clock
 from server.engine.errors import JobExecutionNotFound, JobExecutionRefused
 from server.engine.uploads.small_blobs import keep_all
@@ -128,7 +128,7 @@ class JobExecutions:
         if file.job is None or file.digest is None or sql.has_rounds(connection, file.job):
             return
         now = self._clock()
-        content = NewFile("file", file.name, file.digest, file.size or 0)
+        content = NewBatchFile("file", file.name, file.digest, file.size or 0)
         self._new_round(connection, tenant, file.job, control, file.name, content)
         begun = {"status": RUNNING, "started": now, "whole": True, "profile": _profile(profile)}
         sql.change(connection, file.job, begun)
@@ -173,7 +173,7 @@ class JobExecutions:
         execution: str,
         control: str,
         comment: str,
-        file: NewFile,
+        file: NewBatchFile,
         lane: str | None = None,
     ) -> int:
         properties = {"jobExecutionId": execution}
@@ -257,7 +257,7 @@ class JobExecutions:
         self, connection: Connection, execution: Execution, posted: Posted, digests: Sequence[str], now: datetime
     ) -> int:
         control, content = digests
-        file = NewFile(posted.id, None, content, len(posted.content))
+        file = NewBatchFile(posted.id, None, content, len(posted.content))
         batch = sql.open_round(connection, execution.id)
         if batch is None:
             comment, lane = f"Records of job execution {execution.hr_id}", f"{API}:{execution.id}"

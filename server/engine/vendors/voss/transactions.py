@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from server.engine.batches.jobs import Jobs
 from server.engine.batches.lifecycle import Lifecycle
-from server.engine.batches.scheduling import NewFile, Plan, Scheduling, new_batch
+from server.engine.batches.scheduling import NewBatchFile, Plan, Scheduling, new_batch
 from server.engine.clock import Clock
 from server.engine.errors import RequestInvalid
 from server.engine.follow_ups.callbacks import ATTEMPTS as CALLBACK_ATTEMPTS
@@ -303,7 +303,7 @@ class Transactions:
         order = BulkOrder(file.name, request.hierarchy, self.rules.hierarchies, key.tenants)
         payload = {"bulk": order.as_payload(), "after": [callback] if "callback_url" in meta else []}
         new = new_batch(API, file.name, now, key, tenant=request.hierarchy, properties={"transaction": id})
-        files = [NewFile(file.name, file.name, file.digest, file.size)]
+        files = [NewBatchFile(file.name, file.name, file.digest, file.size)]
         return self._scheduling.schedule_new(connection, new, files, Plan(due=request.due, payload=payload))
 
 
