@@ -3,7 +3,7 @@
 import errno
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import structlog
 from aiohttp import hdrs, web
@@ -18,6 +18,8 @@ _log = structlog.get_logger(__name__)
 _NO_TEXT = re.compile("[\ud800-\udfff]").search  # what aiohttp makes of bytes in a header
 
 FILES_SECONDS = 5
+
+Row = TypeVar("Row")
 
 WORDS = {
     404: "there is nothing at this path",
@@ -35,8 +37,8 @@ class Answer(NamedTuple):
     body: Callable[[Any], str] = str
 
 
-def answer_to(table: Mapping[type[EngineError], Answer], error: EngineError) -> Answer:
-    """The row of the error's class or of its nearest base."""
+def answer_to(table: Mapping[type[EngineError], Row], error: EngineError) -> Row:
+    """Returns the row of the error's class or of its nearest base."""
     return next(table[cls] for cls in type(error).__mro__ if cls in table)
 
 

@@ -30,6 +30,7 @@ from server.engine.errors import (
     UploadTooLarge,
     UploadTooSlow,
 )
+from server.web.errors import answer_to
 
 _SHOWN = 80
 
@@ -141,7 +142,7 @@ class LearningBuilderRefusal(TypedDict):
 
 def refusal_of(error: EngineError) -> tuple[Refusal, str]:
     """Returns the row of the error's class or of its nearest base, and the message."""
-    row = next(TABLE[cls] for cls in type(error).__mro__ if cls in TABLE)
+    row = answer_to(TABLE, error)
     return row, row.message or str(error)
 
 

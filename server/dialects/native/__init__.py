@@ -14,6 +14,7 @@ from server.engine.errors import EngineError
 from server.mapping.language.processes import Process
 from server.web.auth import Gate
 from server.web.dialect import Example
+from server.web.errors import answer_to
 
 
 class Native:
@@ -34,7 +35,7 @@ class Native:
         return ()
 
     def refuse(self, request: web.Request, error: EngineError) -> web.Response:
-        refusal = errors.refusal_of(error)
+        refusal = answer_to(errors.TABLE, error)
         response = answer(errors.body(refusal.code, str(error)), refusal.status)
         if refusal.status == web.HTTPUnauthorized.status_code:
             response.headers[hdrs.WWW_AUTHENTICATE] = 'Bearer realm="penstock"'

@@ -82,11 +82,6 @@ FAILURES: Mapping[int, str] = {
 }
 
 
-def refusal_of(error: EngineError) -> Refusal:
-    """Returns the row of the error's class or of its nearest base."""
-    return next(TABLE[cls] for cls in type(error).__mro__ if cls in TABLE)
-
-
 def body(code: str, message: str) -> dict[str, object]:
     return {"error": {"code": code, "message": message}}
 

@@ -19,7 +19,7 @@ from server.engine.documents import (
 )
 from server.engine.engine import Engine
 from server.engine.errors import BatchNotFound
-from server.web.auth import Gate
+from server.web.auth import Gate, key_in
 from server.web.description.api_description import OCTETS, Operation
 from server.web.downloads import attachment
 
@@ -40,7 +40,7 @@ class RequestAuth:
         known = [each.name for each in operation.parameters if each.where == "query"]
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            await self._gate.admit(request, wire.key_in_headers(request.headers), NATIVE.name)
+            await self._gate.admit(request, key_in(request.headers), NATIVE.name)
             return await endpoint(request, wire.Query(request.query.items(), known))
 
         return web.get(operation.path, handle, allow_head=head)

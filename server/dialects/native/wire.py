@@ -29,7 +29,6 @@ from server.engine.documents import (
 from server.engine.records.pages import StoredRow, TableShape
 from server.mapping.language.processes import Process
 from server.mapping.model.model import Destination, Model, Name
-from server.web.auth import basic_credentials, bearer_token
 
 Word = TypeVar("Word", bound=str)
 
@@ -40,12 +39,6 @@ LAST_NUMBER = 2**53
 
 _DIGITS = re.compile("[0-9]{1,16}", re.ASCII).fullmatch
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]").search
-
-
-def key_in_headers(headers: Mapping[str, str]) -> str | None:
-    """Returns a bearer token, or the password of HTTP Basic with any user."""
-    basic = basic_credentials(headers)
-    return bearer_token(headers) if basic is None else basic.password or basic.user or None
 
 
 class Query:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from server.dialects.voss import wire
-from server.dialects.voss.errors import LoadFailed, fault_of
+from server.dialects.voss.errors import TABLE, LoadFailed
 from server.dialects.voss.openapi import DESCRIPTION
 from server.dialects.voss.routes import SCOPE, DataApi, LoadApi, TransactionApi, answer
 from server.engine.access.scopes import Scope
@@ -14,6 +14,7 @@ from server.engine.errors import EngineError
 from server.mapping.language.processes import Process
 from server.web.auth import Gate
 from server.web.dialect import Example
+from server.web.errors import answer_to
 
 
 class Voss:
@@ -33,7 +34,7 @@ class Voss:
         return ()
 
     def refuse(self, request: web.Request, error: EngineError) -> web.Response:
-        found = fault_of(error)
+        found = answer_to(TABLE, error)
         transaction = error.transaction if isinstance(error, LoadFailed) else None
         response = answer(wire.fault(found.status, found.code, found.words(error), transaction), found.status)
         if found.status == 401:

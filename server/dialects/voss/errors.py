@@ -77,7 +77,3 @@ TABLE: Mapping[type[EngineError], Fault] = {
     KeyThrottled: Fault(429, 4290),
     DiskFull: Fault(507, 5070),
 }
-
-
-def fault_of(error: EngineError) -> Fault:
-    return next(TABLE[cls] for cls in type(error).__mro__ if cls in TABLE)

@@ -12,7 +12,7 @@ from server.engine.access.keys import Key
 from server.engine.engine import Engine
 from server.engine.errors import PartMissing
 from server.engine.vendors.voss.transaction_states import Found, RowState
-from server.engine.vendors.voss.transactions import LoadRequest, Transactions
+from server.engine.vendors.voss.transactions import Transactions
 from server.web.auth import Gate
 from server.web.body import expect_later, read_bytes, receive_form
 from server.web.links import prefix_of
@@ -103,20 +103,9 @@ class LoadApi(Api):
         wire.check_method(request.query)
         hierarchy = self.transactions.hierarchy(wire.needed_hierarchy(request.query), key)
         nowait = wire.flag(request.query, "nowait", False)
-        document = await self.body(request)
-        body = wire.load_body(document)
-        state = await self.transactions.load(
-            LoadRequest(
-                file=body.file,
-                hierarchy=hierarchy,
-                due=body.due,
-                timezone=body.timezone,
-                request_meta=body.request_meta,
-                callback_path=prefix_of(request) + wire.TRANSACTION,
-            ),
-            key,
-        )
-        if nowait or body.due is not None:
+        load = wire.load_request(await self.body(request), hierarchy, prefix_of(request) + wire.TRANSACTION)
+        state = await self.transactions.load(load, key)
+        if nowait or load.due is not None:
             return answer(wire.accepted(state))
         state = await self.transactions.wait(state.transaction.id, key)
         if state.status == "Fail":

@@ -1,43 +1,14 @@
 """Reads the parameters of the VOSS bulk load API and renders its documents (vendor's documentation: Bulk load API)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, cast
 
 import orjson
 
-from server.dialects.voss.documents import (
-    VossAccepted,
-    VossAction,
-    VossActions,
-    VossBulkLoad,
-    VossBulkLoadData,
-    VossDataMeta,
-    VossExecuteAt,
-    VossFault,
-    VossHierarchyNode,
-    VossHrefs,
-    VossListMeta,
-    VossLoad,
-    VossLogLine,
-    VossMade,
-    VossMadeMeta,
-    VossPagination,
-    VossPolled,
-    VossResource,
-    VossSchedule,
-    VossScheduleData,
-    VossScheduledLoad,
-    VossTransaction,
-    VossTransactionData,
-    VossTransactionFields,
-    VossTransactionMeta,
-    VossTransactionSummary,
-    VossUploaded,
-    read,
-)
+from server.dialects.voss import documents
 from server.engine.batches.log_text import log_text
 from server.engine.errors import RequestInvalid
 from server.engine.vendors.voss.bulk_plan import node_pkid
@@ -52,6 +23,7 @@ from server.engine.vendors.voss.transaction_states import (
     UploadedFile,
     schedule_pkid,
 )
+from server.engine.vendors.voss.transactions import LoadRequest
 from server.web.auth import basic_credentials, scheme_key
 
 TRANSACTION = "/api/tool/Transaction/"
@@ -92,16 +64,6 @@ class Page:
     skip: int = 0
     limit: int = USUAL_LIMIT
     count: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class LoadBody:
-    """A request to load a file; `due` is None if the load starts at once."""
-
-    file: str
-    due: datetime | None = None
-    timezone: int | None = None
-    request_meta: Mapping[str, Any] = field(default_factory=dict)
 
 
 def page(query: Mapping[str, str]) -> Page:
@@ -149,24 +111,28 @@ def polled(query: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(ids))
 
 
-def load_body(document: Mapping[str, Any]) -> LoadBody:
+def load_request(document: Mapping[str, Any], hierarchy: str, callback_path: str) -> LoadRequest:
     """Reads when to load what. Date, time and zone count only if the load does not start at once."""
     if document.get("execute_immediately", True) is not False:
-        load = read(document, VossLoad)
-        return LoadBody(load.bulkload_file, request_meta=load.request_meta.model_dump(exclude_unset=True))
-    later = read(document, VossScheduledLoad)
+        load, due, zone = documents.read(document, documents.VossLoad), None, None
+    else:
+        load = later = documents.read(document, documents.VossScheduledLoad)
+        due, zone = _due(later), later.execute_timezone
+    meta = load.request_meta.model_dump(exclude_unset=True)
+    return LoadRequest(load.bulkload_file, hierarchy, due, zone, meta, callback_path=callback_path)
+
+
+def _due(load: documents.VossScheduledLoad) -> datetime:
     try:
-        local = datetime.fromisoformat(f"{later.execute_date}T{later.execute_time}").replace(tzinfo=UTC)
-        due = local - timedelta(minutes=later.execute_timezone)
+        local = datetime.fromisoformat(f"{load.execute_date}T{load.execute_time}").replace(tzinfo=UTC)
+        return local - timedelta(minutes=load.execute_timezone)
     except (ValueError, OverflowError):
-        raise RequestInvalid(f"execute_date {later.execute_date} is no day of the calendar") from None
-    meta = later.request_meta.model_dump(exclude_unset=True)
-    return LoadBody(later.bulkload_file, due, later.execute_timezone, meta)
+        raise RequestInvalid(f"execute_date {load.execute_date} is no day of the calendar") from None
 
 
 def hrefs(document: Mapping[str, Any]) -> list[str]:
     """Returns the pkids of `{"hrefs": ["/api/data/BulkLoad/PKID", …]}`."""
-    found = read(document, VossHrefs).hrefs
+    found = documents.read(document, documents.VossHrefs).hrefs
     if len(found) > MOST_REMOVED:
         raise RequestInvalid(f"hrefs has {len(found)} addresses; at most {MOST_REMOVED} may be deleted at once")
     return [href.rstrip("/").rpartition("/")[2] for href in found]
@@ -175,17 +141,17 @@ def hrefs(document: Mapping[str, Any]) -> list[str]:
 # Answers
 
 
-def uploaded(files: Sequence[UploadedFile]) -> VossUploaded:
+def uploaded(files: Sequence[UploadedFile]) -> documents.VossUploaded:
     return {"uploadedfiles": [{"id": file.id, "name": file.name} for file in files]}
 
 
-def accepted(state: State) -> VossAccepted:
+def accepted(state: State) -> documents.VossAccepted:
     id = state.transaction.id
-    found: VossAccepted = {"href": TRANSACTION + id, "success": True, "transaction_id": id}
+    found: documents.VossAccepted = {"href": TRANSACTION + id, "success": True, "transaction_id": id}
     return {**found, "message": state.message} if state.past else found
 
 
-def finished(state: State) -> VossAccepted:
+def finished(state: State) -> documents.VossAccepted:
     """Returns the result of a load to a client that waited for its end."""
     return {
         **accepted(state),
@@ -198,7 +164,7 @@ def finished(state: State) -> VossAccepted:
     }
 
 
-def fault(status: int, code: int, message: str, transaction: str | None = None) -> VossFault:
+def fault(status: int, code: int, message: str, transaction: str | None = None) -> documents.VossFault:
     return {
         "success": False,
         "error_code": code,
@@ -218,7 +184,7 @@ def _time(value: datetime) -> str:
     return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
 
 
-def poll(found: Sequence[tuple[Found, RowState | None]]) -> dict[str, VossPolled]:
+def poll(found: Sequence[tuple[Found, RowState | None]]) -> dict[str, documents.VossPolled]:
     return {
         each.id: {
             "status": status_of(each, row),
@@ -248,11 +214,11 @@ def parts(state: State) -> list[Found]:
     return [Found(state, part=part) for part in reversed(state.parts)]
 
 
-def summary(found: Found, row: RowState | None = None) -> VossTransactionSummary:
+def summary(found: Found, row: RowState | None = None) -> documents.VossTransactionSummary:
     return {**_fields(found, row), "transaction": TRANSACTION + found.id}
 
 
-def _fields(found: Found, row: RowState | None) -> VossTransactionFields:
+def _fields(found: Found, row: RowState | None) -> documents.VossTransactionFields:
     return {
         "action": action_of(found, row),
         "detail": detail_of(found, row),
@@ -299,7 +265,7 @@ class Detail:
     page: Page = Page()
 
 
-def transaction(found: Found, detail: Detail) -> VossTransaction:
+def transaction(found: Found, detail: Detail) -> documents.VossTransaction:
     state, row = found.state, detail.row
     made = found.part in ("load", "schedule")
     submitted = state.transaction.submitted
@@ -323,7 +289,7 @@ def transaction(found: Found, detail: Detail) -> VossTransaction:
         "submitter_host_name": None,
         "processor_host_name": None,
     }
-    data = cast(VossTransactionData, document)
+    data = cast(documents.VossTransactionData, document)
     if state.schedules and found.part is None:
         data["executed_by"] = None if state.execution is None else TRANSACTION + state.execution
     if state.transaction.scheduled_by is not None and found.part is None and found.record is None:
@@ -339,11 +305,11 @@ def _parent(found: Found) -> str:
     return TRANSACTION + (found.state.transaction.id if found.part else found.state.part_id("execute"))
 
 
-def _resource(found: Found, row: RowState | None) -> VossResource:
+def _resource(found: Found, row: RowState | None) -> documents.VossResource:
     transaction = found.state.transaction
     if row is not None:
         return {"model_type": row.row.entity, "hierarchy": row.row.hierarchy or transaction.hierarchy}
-    load: VossResource = {
+    load: documents.VossResource = {
         "model_type": "data/BulkLoad",
         "pkid": transaction.load,
         "hierarchy": transaction.hierarchy,
@@ -353,7 +319,7 @@ def _resource(found: Found, row: RowState | None) -> VossResource:
     return load
 
 
-def _log(found: Found, detail: Detail) -> list[VossLogLine]:
+def _log(found: Found, detail: Detail) -> list[documents.VossLogLine]:
     if detail.row is not None:
         said = detail.row.outcome.message if detail.row.outcome is not None else None
         lines = [(0, "error", each, found.state.job.finished or found.state.job.started) for each in (said,) if each]
@@ -376,7 +342,7 @@ def _log(found: Found, detail: Detail) -> list[VossLogLine]:
     ]
 
 
-def _meta(found: Found) -> VossTransactionMeta:
+def _meta(found: Found) -> documents.VossTransactionMeta:
     return {
         "model_type": "tool/Transaction",
         "summary_attrs": ["action", "detail", "status", "submitted_time"],
@@ -386,7 +352,7 @@ def _meta(found: Found) -> VossTransactionMeta:
     }
 
 
-def _actions(found: Found) -> VossActions:
+def _actions(found: Found) -> documents.VossActions:
     """Returns what can be done with a whole transaction; nothing can be done with a part or a row."""
     if found.part is not None or found.record is not None:
         return {}
@@ -394,22 +360,22 @@ def _actions(found: Found) -> VossActions:
     return {"replay": replay} if found.state.ended else {"replay": replay, "cancel": _action(found, "cancel")}
 
 
-def _action(found: Found, name: str) -> VossAction:
+def _action(found: Found, name: str) -> documents.VossAction:
     href = f"{TRANSACTION}{found.id}/{name}?format=json"
     return {"class": "execute", "href": href, "method": "GET", "title": name.capitalize()}
 
 
-def pagination(page: Page, total: int) -> VossPagination:
+def pagination(page: Page, total: int) -> documents.VossPagination:
     return {"skip": page.skip, "limit": page.limit, "total": total if page.count else 0}
 
 
 def listing(model: str, address: str, page: Page, total: int, resources: Sequence[object]) -> dict[str, object]:
-    meta: VossListMeta = {"model_type": model, "uri": address, "references": {"parent": [], "children": []}}
+    meta: documents.VossListMeta = {"model_type": model, "uri": address, "references": {"parent": [], "children": []}}
     return {"meta": meta, "pagination": pagination(page, total), "resources": resources}
 
 
-def bulk_load(load: BulkLoad) -> VossBulkLoad:
-    data: VossBulkLoadData = {
+def bulk_load(load: BulkLoad) -> documents.VossBulkLoad:
+    data: documents.VossBulkLoadData = {
         "pkid": load.id,
         "name": load.name,
         "filename": load.filename,
@@ -420,12 +386,16 @@ def bulk_load(load: BulkLoad) -> VossBulkLoad:
     return {"meta": _data_meta("data/BulkLoad", BULK_LOAD + load.id, load.hierarchy), "data": data}
 
 
-def made(load: BulkLoad) -> VossMade:
-    meta: VossMadeMeta = {"parent_id": None, "summary_attrs": [{"name": load.name}], "uri": BULK_LOAD + load.id}
+def made(load: BulkLoad) -> documents.VossMade:
+    meta: documents.VossMadeMeta = {
+        "parent_id": None,
+        "summary_attrs": [{"name": load.name}],
+        "uri": BULK_LOAD + load.id,
+    }
     return {"pkid": load.id, "model_type": "data/BulkLoad", "meta": meta, "success": True}
 
 
-def schedule(state: State) -> VossSchedule:
+def schedule(state: State) -> documents.VossSchedule:
     """Returns the schedule of a load, with date and time in the client's zone."""
     transaction = state.transaction
     zone = transaction.timezone or 0
@@ -438,12 +408,12 @@ def schedule(state: State) -> VossSchedule:
         "resource_instance": transaction.name,
         "perform_action": True,
     }
-    single: VossExecuteAt = {
+    single: documents.VossExecuteAt = {
         "single_date": f"{local:%Y-%m-%d}",
         "single_time": f"{local:%H:%M:%S}",
         "single_timezone": str(zone),
     }
-    data: VossScheduleData = {
+    data: documents.VossScheduleData = {
         "pkid": pkid,
         "name": transaction.name,
         "owner": transaction.username,
@@ -459,10 +429,10 @@ def schedule(state: State) -> VossSchedule:
     return {"meta": _data_meta("data/Schedule", SCHEDULE + pkid, transaction.hierarchy), "data": data}
 
 
-def hierarchy_node(path: str) -> VossHierarchyNode:
+def hierarchy_node(path: str) -> documents.VossHierarchyNode:
     name = path.rpartition(".")[2]
     return {"pkid": node_pkid(path), "name": name, "path": path, "hierarchy_path": path}
 
 
-def _data_meta(model: str, uri: str, hierarchy: str | None) -> VossDataMeta:
+def _data_meta(model: str, uri: str, hierarchy: str | None) -> documents.VossDataMeta:
     return {"model_type": model, "uri": uri, "hierarchy": hierarchy, "references": {"parent": [], "children": []}}

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from server.dialects.voss.errors import TABLE, fault_of
+from server.dialects.voss.errors import TABLE
 from server.engine import errors
 from server.engine.vendors.voss import transaction_states
+from server.web.errors import answer_to
 from tests.support.replay import basic
 from tests.wire.voss.house import LOAD, BulkHouse, countries
 
@@ -144,7 +145,7 @@ async def test_every_refusal_of_the_engine_has_an_answer_of_its_own_status() -> 
 
     assert transaction_states.TransactionNotFound in TABLE
     for leaf in leaves(errors.EngineError):
-        found = fault_of(leaf.__new__(leaf))
+        found = answer_to(TABLE, leaf.__new__(leaf))
         assert 400 <= found.status < 500 or found.status == 507
         assert found.code // 10 == found.status
 

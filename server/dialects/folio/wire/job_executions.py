@@ -7,18 +7,8 @@ from typing import Any, NamedTuple, Protocol, cast
 import orjson
 
 from server.dialects.folio.errors import ParameterWrong, Problem, ValidationFailed
+from server.dialects.folio.wire import documents
 from server.dialects.folio.wire.bodies import UI_STATUS, FolioRecords, read
-from server.dialects.folio.wire.documents import (
-    FolioDeletedJobs,
-    FolioIncomingRecord,
-    FolioJobExecution,
-    FolioJobProfile,
-    FolioJobSummary,
-    FolioJournalRecord,
-    FolioLogEntry,
-    FolioMadeJobs,
-    RecordType,
-)
 from server.dialects.folio.wire.uploads import MOST, Document, date, number
 from server.engine.vendors.folio.job_executions import SORTS, Execution, Filters, Posted
 
@@ -26,7 +16,7 @@ _NO_SUCH_STATUS = ("",)  # matches nothing
 _LOG_SORTS = {"source_record_order": "order", "source_record_title": "title", "title": "title"}
 _AUTHORITY, _HOLDINGS = "z", "uvxy"
 
-PROFILES: Sequence[FolioJobProfile] = (
+PROFILES: Sequence[documents.FolioJobProfile] = (
     {
         "id": "e34d7b92-9b83-11eb-a8b3-0242ac130003",
         "name": "Default - Create instance and SRS MARC Bib",
@@ -160,7 +150,7 @@ def window(query: Mapping[str, str], usual: int = 10) -> tuple[int, int]:
 # what they get
 
 
-def job(execution: Execution) -> FolioJobExecution:
+def job(execution: Execution) -> documents.FolioJobExecution:
     found = {
         "id": execution.id,
         "hrId": execution.hr_id,
@@ -178,7 +168,7 @@ def job(execution: Execution) -> FolioJobExecution:
         "uiStatus": UI_STATUS[execution.status],
         "errorStatus": execution.error_status,
     }
-    return cast(FolioJobExecution, {name: value for name, value in found.items() if value is not None})
+    return cast(documents.FolioJobExecution, {name: value for name, value in found.items() if value is not None})
 
 
 def _total(execution: Execution) -> int:
@@ -193,11 +183,11 @@ def jobs(executions: Iterable[Execution], total: int) -> Document:
     return {"jobExecutions": [job(one) for one in executions], "totalRecords": total}
 
 
-def made(executions: Sequence[Execution]) -> FolioMadeJobs:
+def made(executions: Sequence[Execution]) -> documents.FolioMadeJobs:
     return {"parentJobExecutionId": executions[0].parent, "jobExecutions": [job(one) for one in executions]}
 
 
-def deleted(asked: Sequence[str], gone: Iterable[str]) -> FolioDeletedJobs:
+def deleted(asked: Sequence[str], gone: Iterable[str]) -> documents.FolioDeletedJobs:
     known = set(gone)
     return {"jobExecutionDetails": [{"jobExecutionId": id, "isDeleted": id in known} for id in asked]}
 
@@ -215,7 +205,7 @@ def row_of(record: str) -> int:
         return -1
 
 
-def log_entry(record: StoredRecord) -> FolioLogEntry:
+def log_entry(record: StoredRecord) -> documents.FolioLogEntry:
     values = record.values
     id = record_id(values["job"], record.id)
     return {
@@ -236,7 +226,7 @@ def log_entries(found: Sequence[StoredRecord], total: int) -> Document:
     return {"entries": [log_entry(record) for record in found], "totalRecords": total}
 
 
-def journal_record(record: StoredRecord) -> FolioJournalRecord:
+def journal_record(record: StoredRecord) -> documents.FolioJournalRecord:
     values = record.values
     return {
         "id": record_id(values["job"], record.id),
@@ -252,7 +242,7 @@ def journal_record(record: StoredRecord) -> FolioJournalRecord:
     }
 
 
-def incoming_record(record: StoredRecord) -> FolioIncomingRecord:
+def incoming_record(record: StoredRecord) -> documents.FolioIncomingRecord:
     values = record.values
     return {
         "id": record_id(values["job"], record.id),
@@ -265,7 +255,7 @@ def incoming_record(record: StoredRecord) -> FolioIncomingRecord:
     }
 
 
-def _record_type(values: Mapping[str, Any]) -> RecordType:
+def _record_type(values: Mapping[str, Any]) -> documents.RecordType:
     if values["format"] == "EDIFACT_RAW":
         return "EDIFACT"
     kind = (values["leader"] or "")[6:7]
@@ -279,7 +269,7 @@ def _error(message: str | None) -> str:
     return orjson.dumps({"name": "RecordParsingError", "message": message}).decode() if message else ""
 
 
-def summary(execution: Execution) -> FolioJobSummary:
+def summary(execution: Execution) -> documents.FolioJobSummary:
     return {
         "jobExecutionId": execution.id,
         "totalErrors": execution.failed,
