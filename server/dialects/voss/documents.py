@@ -90,7 +90,7 @@ Zone = Annotated[
 
 
 class StrictModel(BaseModel):
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, defer_build=True)
 
 
 class VossRequestMeta(StrictModel):

@@ -99,13 +99,13 @@ ErrorStatus = Annotated[str, OneOf(_ERROR_STATUSES)]
 class FolioObject(BaseModel):
     """A body that may have other properties too. A property that need not be there may be null."""
 
-    model_config = ConfigDict(strict=True, alias_generator=to_camel)
+    model_config = ConfigDict(strict=True, defer_build=True, alias_generator=to_camel)
 
 
 class Closed(BaseModel):
     """A body that has no other properties."""
 
-    model_config = ConfigDict(strict=True, alias_generator=to_camel, extra="forbid")
+    model_config = ConfigDict(strict=True, defer_build=True, alias_generator=to_camel, extra="forbid")
 
     @model_validator(mode="before")
     @classmethod
