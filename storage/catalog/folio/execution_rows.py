@@ -7,8 +7,18 @@ from typing import Literal
 
 Subordination = Literal["PARENT_SINGLE", "PARENT_MULTIPLE", "CHILD"]
 
-FINAL = ("COMMITTED", "ERROR", "CANCELLED", "DISCARDED")
-NOT_BEGUN = ("NEW", "FILE_UPLOADED")
+NEW = "NEW"
+FILE_UPLOADED = "FILE_UPLOADED"
+RUNNING = "PARSING_IN_PROGRESS"
+COMMITTED = "COMMITTED"
+ERROR = "ERROR"
+CANCELLED = "CANCELLED"
+DISCARDED = "DISCARDED"
+PARENT = "PARENT"  # of several files; it has no import of its own
+FINAL = (COMMITTED, ERROR, CANCELLED, DISCARDED)
+NOT_BEGUN = (NEW, FILE_UPLOADED)
+
+FILE_FAULT = "FILE_PROCESSING_ERROR"  # the error status where a file as a whole could not be imported
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +31,7 @@ class NewExecution:
     subordination: Subordination
     created: datetime
     source_type: str = "FILES"
-    status: str = "NEW"
+    status: str = NEW
     file_name: str | None = None
     user: str | None = None
     profile: Mapping[str, object] | None = None

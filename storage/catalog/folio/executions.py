@@ -22,13 +22,25 @@ from sqlalchemy import (
     update,
 )
 
-from storage.catalog.folio.execution_rows import FINAL, NOT_BEGUN, Chunk, Execution, Filters, NewExecution
+from storage.catalog.folio.execution_rows import (
+    CANCELLED,
+    COMMITTED,
+    ERROR,
+    FILE_FAULT,
+    FINAL,
+    NOT_BEGUN,
+    PARENT,
+    RUNNING,
+    Chunk,
+    Execution,
+    Filters,
+    NewExecution,
+)
 from storage.catalog.tables import batches, job_executions, job_rounds, record_chunks
 from storage.queues.tables import jobs
 from storage.schema import Moment, many, one
 
 _e = job_executions.c
-_RUNNING = "PARSING_IN_PROGRESS"
 
 
 def _done() -> Any:
@@ -59,25 +71,25 @@ _d = _done()
 _read, _failed = func.coalesce(_d.c.read, 0), func.coalesce(_d.c.failed, 0)
 _nothing = case((_d.c.rounds.is_(None), _e.whole), else_=(_d.c.active == 0) & _e.whole & (_read == 0))
 _file_fault = _nothing | (func.coalesce(_d.c.broken, 0) > 0)
-_own = _e.status.in_((*FINAL, "PARENT"))
+_own = _e.status.in_((*FINAL, PARENT))
 _status = case(
     (_own, _e.status),
-    (_nothing, "ERROR"),
+    (_nothing, ERROR),
     (_d.c.rounds.is_(None), _e.status),
-    (_d.c.active > 0, _RUNNING),
-    (_d.c.broken > 0, "ERROR"),
-    (_d.c.cancelled > 0, "CANCELLED"),
-    (~_e.whole, _RUNNING),
-    (_failed > 0, "ERROR"),
-    else_="COMMITTED",
+    (_d.c.active > 0, RUNNING),
+    (_d.c.broken > 0, ERROR),
+    (_d.c.cancelled > 0, CANCELLED),
+    (~_e.whole, RUNNING),
+    (_failed > 0, ERROR),
+    else_=COMMITTED,
 )
 _completed = case(
     (_e.completed.is_not(None), _e.completed),
-    (_status.in_(FINAL) & (_e.status != "PARENT"), func.coalesce(_d.c.finished, _e.started)),
+    (_status.in_(FINAL) & (_e.status != PARENT), func.coalesce(_d.c.finished, _e.started)),
 )
 _error_status = case(
     (_e.error_status.is_not(None), _e.error_status),
-    (~_own & _file_fault & (_status == "ERROR"), literal("FILE_PROCESSING_ERROR")),
+    (~_own & _file_fault & (_status == ERROR), literal(FILE_FAULT)),
 )
 _DERIVED: Mapping[str, Any] = {
     "status": _status,

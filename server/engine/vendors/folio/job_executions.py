@@ -26,7 +26,20 @@ from server.engine.vendors.folio.upload_definitions import JobProfile
 from server.readers.formats import SOURCE_CHUNK
 from server.readers.library.source_records import LARGEST_CHUNK as LARGEST_CHUNK
 from storage.catalog.folio import executions as sql
-from storage.catalog.folio.execution_rows import FINAL, Chunk, NewExecution, Subordination
+from storage.catalog.folio.execution_rows import (
+    CANCELLED,
+    DISCARDED,
+    ERROR,
+    FILE_FAULT,
+    FILE_UPLOADED,
+    FINAL,
+    NEW,
+    PARENT,
+    RUNNING,
+    Chunk,
+    NewExecution,
+    Subordination,
+)
 from storage.catalog.folio.execution_rows import Execution as Execution
 from storage.catalog.folio.execution_rows import Filters as Filters
 from storage.catalog.folio.executions import SORTS as SORTS
@@ -40,9 +53,6 @@ T = TypeVar("T")
 
 AT_ONCE = 50  # files whose imports begin in one transaction
 API = "folio"
-PARENT = "PARENT"
-RUNNING = "PARSING_IN_PROGRESS"
-FILE_FAULT = "FILE_PROCESSING_ERROR"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +95,10 @@ class JobExecutions:
                 sql.add(connection, self._new(caller, file.job, parent, kind, file_name=file.name))
 
     def loaded(self, connection: Connection, file: FileDefinition) -> None:
-        self._mark(connection, [file], "FILE_UPLOADED")
+        self._mark(connection, [file], FILE_UPLOADED)
 
     def discard(self, connection: Connection, files: Sequence[FileDefinition]) -> None:
-        self._mark(connection, files, "DISCARDED")
+        self._mark(connection, files, DISCARDED)
 
     async def process(
         self, caller: Caller, definition: UploadDefinition, files: Sequence[FileDefinition], profile: JobProfile
@@ -135,7 +145,7 @@ class JobExecutions:
 
     def _refuse_format(self, connection: Connection, file: FileDefinition, profile: JobProfile) -> None:
         now = self._clock()
-        failed = {"status": "ERROR", "error_status": FILE_FAULT, "started": now, "completed": now, "whole": True}
+        failed = {"status": ERROR, "error_status": FILE_FAULT, "started": now, "completed": now, "whole": True}
         sql.change(connection, file.job or "", {**failed, "profile": _profile(profile)})
 
     def _mark(self, connection: Connection, files: Sequence[FileDefinition], status: str) -> None:
@@ -148,7 +158,7 @@ class JobExecutions:
         parent: str,
         subordination: Subordination,
         *,
-        status: str = "NEW",
+        status: str = NEW,
         file_name: str | None = None,
         source_type: str = "FILES",
         profile: Mapping[str, object] | None = None,
@@ -207,7 +217,7 @@ class JobExecutions:
         parent: str | None,
         profile: Mapping[str, object] | None,
     ) -> Sequence[Execution]:
-        def new(subordination: Subordination, under: str | None, name: str | None, status: str = "NEW") -> Execution:
+        def new(subordination: Subordination, under: str | None, name: str | None, status: str = NEW) -> Execution:
             id = str(uuid4())
             made = self._new(
                 caller, id, under or id, subordination, status=status, file_name=name, source_type=source_type,
@@ -238,7 +248,7 @@ class JobExecutions:
         self, connection: Connection, tenant: str, id: str, posted: Posted, digests: Sequence[str]
     ) -> None:
         execution = _known(connection, tenant, id)
-        if execution.status in (PARENT, "CANCELLED", "DISCARDED"):
+        if execution.status in (PARENT, CANCELLED, DISCARDED):
             raise JobExecutionRefused(f"JobExecution {id} takes no records: its status is {execution.status}")
         if sql.has_chunk(connection, id, posted.id):
             raise JobExecutionRefused(
@@ -283,7 +293,7 @@ class JobExecutions:
     def _set_status(self, connection: Connection, execution: Execution, status: str, fault: str | None) -> None:
         ended = self._clock() if status in FINAL else None
         sql.change(connection, execution.id, {"status": status, "error_status": fault, "completed": ended})
-        if status == "CANCELLED":
+        if status == CANCELLED:
             self._cancel_jobs(connection, execution.id)
 
     def _cancel_jobs(self, connection: Connection, id: str) -> None:
@@ -311,7 +321,7 @@ class JobExecutions:
         def change(connection: Connection) -> None:
             execution = _known(connection, tenant, id)
             if execution.status not in (*FINAL, PARENT):
-                self._set_status(connection, execution, "CANCELLED", None)
+                self._set_status(connection, execution, CANCELLED, None)
 
         await self._catalog.write(change)
 

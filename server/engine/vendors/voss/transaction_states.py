@@ -20,17 +20,14 @@ from server.engine.vendors.voss.bulk_plan import Described, PlannedRow
 from storage.catalog.base import LogLine as LogLine
 from storage.catalog.base import Outcome
 from storage.catalog.voss import transactions as sql
+from storage.catalog.voss import words
 from storage.catalog.voss.rows import BulkLoad as BulkLoad
 from storage.catalog.voss.rows import Transaction
 from storage.catalog.voss.rows import UploadedFile as UploadedFile
+from storage.catalog.voss.words import Status as Status
 from storage.queues.base import FINAL, Job
 
-LOADS = "Execute Bulk Load"
-EXECUTES_SCHEDULE = "Execute Schedule"
-CANCELLED = "Transaction canceled."
-
 Part = Literal["load", "schedule", "execute"]
-Status = Literal["Queued", "Processing", "Success", "Fail"]
 PARTS: tuple[Part, ...] = ("load", "schedule", "execute")
 FIRST_ROW = 16  # of the part numbers in an id; those below are the named parts
 
@@ -78,7 +75,7 @@ class State:
     @property
     def schedules(self) -> bool:
         """Whether it only makes a schedule; what runs later is another transaction."""
-        return self.transaction.due is not None and self.transaction.action == LOADS
+        return self.transaction.due is not None and self.transaction.action == words.LOADS
 
     @property
     def past(self) -> bool:
@@ -125,23 +122,21 @@ class State:
     @property
     def message(self) -> str | None:
         if self.schedules:
-            words = f"The time {_said(self.transaction.due)} had passed when the load was scheduled; it runs at once."
-            return words if self.past else None
+            return words.scheduled_late(self.transaction.due) if self.past else None
         if self.job.state == "cancelled" or (self.job.cancel_requested and self.job.state == "running"):
-            return CANCELLED
+            return words.CANCELED
         if self.job.state == "failed":
             return self.job.error
         if self.job.state != "done":
             return None
-        return f"{self.succeeded} rows succeeded, {self.job.counts.failed} rows failed."
+        return words.ended(self.succeeded, self.job.counts.failed)
 
     @property
     def detail(self) -> str:
         if self.schedules:
-            return f"{self.transaction.filename} is scheduled for {_said(self.transaction.due)}."
-        described = self.rows
-        sheets = f"[ {described.sheets} ] sheet in {self.transaction.filename}."
-        return f"[ {self.succeeded}/{described.total} ] succeeded from {sheets}"
+            return words.scheduled(self.transaction.filename, self.transaction.due)
+        rows = self.rows
+        return words.succeeded(self.succeeded, rows.total, rows.sheets, self.transaction.filename)
 
     @property
     def late(self) -> bool:
@@ -193,15 +188,11 @@ def new_pkid() -> str:
 def execute_schedule(connection: Connection, job: Job, now: datetime) -> None:
     """Makes the transaction that executes a schedule, where the job's load was scheduled and it is not there yet."""
     asked = sql.of_job(connection, job.id) if "bulk" in job.payload else None
-    if asked is None or asked.due is None or asked.action != LOADS:
+    if asked is None or asked.due is None or asked.action != words.LOADS:
         return
     values = {field.name: getattr(asked, field.name) for field in fields(asked) if field.name != "number"}
-    own = {"id": str(uuid4()), "action": EXECUTES_SCHEDULE, "submitted": now, "scheduled_by": asked.id}
+    own = {"id": str(uuid4()), "action": words.EXECUTES_SCHEDULE, "submitted": now, "scheduled_by": asked.id}
     sql.add(connection, values | own)
-
-
-def _said(moment: datetime | None) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def schedule_pkid(transaction: Transaction) -> str:
