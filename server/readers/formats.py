@@ -1,7 +1,7 @@
 """Every file format, in one list: how a file is read, how its records are written back, and what to call it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from server.readers.base import Reader, Writer
@@ -24,6 +24,7 @@ from server.readers.library.marc_json_reader import MarcJsonReader
 from server.readers.library.marc_reader import MarcReader
 from server.readers.library.marcxml_reader import MarcXmlReader
 from server.readers.library.source_records import EDIFACT, MARC, MARC_JSON, MARC_XML, ChunkRecords, SourceRecords
+from server.readers.library.source_records import Format as SourceFormat
 from server.readers.text.delimited_reader import csv_reader, tsv_reader
 from server.readers.text.table_writer import table_writer
 from server.readers.workbooks.xlsx_reader import XlsxReader
@@ -42,7 +43,7 @@ SOURCE_CHUNK = "source-records-chunk"
 class Format:
     """A file format.
 
-    * `name` is what control files call it, `title` names it in a word or two, `description` says what is in a file.
+    * `name` is what control files call it, `title` names it in a word or two, `description` says more of a file.
     * `values`: every value of a record is a text, or a cell of a workbook, or may be an object or list.
     * `writer` is None for workbooks: reading one again needs a process of its own, which is the engine's business.
     * `family` completes "the file looks like …"; None where the beginning of a file does not tell its format.
@@ -177,7 +178,6 @@ _LIBRARY_RECORDS = (
     Format(
         name="marc-xml",
         title="MARCXML",
-        description="MARCXML",
         suffix=".xml",
         reader=MarcXmlReader(),
         writer=write_marc_xml,
@@ -198,7 +198,6 @@ _LIBRARY_RECORDS = (
     Format(
         name="edifact",
         title="EDIFACT",
-        description="EDIFACT",
         suffix=".edi",
         reader=EdifactReader(),
         writer=write_edifact,
@@ -207,40 +206,27 @@ _LIBRARY_RECORDS = (
     ),
 )
 
+_MARC, _MARC_XML, _MARC_JSON, _EDIFACT = _LIBRARY_RECORDS
+
+
+def _kept_whole(format: Format, records: SourceFormat) -> Format:
+    """The same files, each record kept whole: for control files that the server makes."""
+    return replace(
+        format,
+        name=f"source-records-{format.name}",
+        reader=SourceRecords(records),
+        has_fixed_names=False,
+        family=None,
+        may_look_like=(),
+        is_offered=False,
+    )
+
+
 _SOURCE_RECORDS = (
-    Format(
-        name=SOURCE_MARC,
-        title="MARC (ISO 2709)",
-        suffix=".mrc",
-        reader=SourceRecords(MARC),
-        writer=write_marc,
-        is_offered=False,
-    ),
-    Format(
-        name=SOURCE_MARC_XML,
-        title="MARCXML",
-        suffix=".xml",
-        reader=SourceRecords(MARC_XML),
-        writer=write_marc_xml,
-        is_offered=False,
-    ),
-    Format(
-        name=SOURCE_MARC_JSON,
-        title="MARC-in-JSON",
-        suffix=".json",
-        reader=SourceRecords(MARC_JSON),
-        writer=write_marc_json,
-        is_offered=False,
-    ),
-    Format(
-        name=SOURCE_EDIFACT,
-        title="EDIFACT",
-        suffix=".edi",
-        reader=SourceRecords(EDIFACT),
-        writer=write_edifact,
-        writes_by_place=True,
-        is_offered=False,
-    ),
+    _kept_whole(_MARC, MARC),
+    _kept_whole(_MARC_XML, MARC_XML),
+    _kept_whole(_MARC_JSON, MARC_JSON),
+    _kept_whole(_EDIFACT, EDIFACT),
     Format(
         name=SOURCE_CHUNK,
         title="a chunk of records",
