@@ -207,9 +207,9 @@ async def test_only_a_worker_that_has_begun_speaks_against_the_job_by_its_end(ho
     dispatcher = house.dispatcher(house.storage.queue)
     job = await house.storage.queue.claim("a slot", utc_now(), LONG)
     assert job is not None
-    verdict = await dispatcher._verdict(worker, job, "a slot")
-    assert verdict.kind == ("retry" if moment == "once it has begun" else "later")
-    assert verdict.message == "the worker process was ended by signal SIGKILL"
+    result = await dispatcher._result(worker, job, "a slot")
+    assert result.kind == ("retry" if moment == "once it has begun" else "later")
+    assert result.message == "the worker process was ended by signal SIGKILL"
 
 
 def _dies_early(connection: Connection, config: WorkerConfig) -> None:

@@ -19,8 +19,8 @@ from server.engine.batches.log_text import log_text
 from server.engine.clock import utc_now
 from server.engine.engine import Engine, EngineConfig, build_engine
 from server.engine.execution.dispatcher import Dispatcher, JobLimits
-from server.engine.execution.job_runner import Opening
-from server.engine.execution.worker import Order, Signals, Verdict, WorkerSilent
+from server.engine.execution.job_runner import LazyJobRunner
+from server.engine.execution.worker import JobOrder, JobSignals, WorkerResult, WorkerSilent
 from server.engine.worker_process import job_runner, lifecycle_of, main
 from server.mapping.model.model import parse_model
 from storage.database import Database
@@ -84,10 +84,10 @@ class House:
         assert claimed is not None
         assert claimed.id == self.job
 
-    def perform(self, performer: Any, pulse: Any = lambda read: None) -> Verdict:
-        order = Order(self.job, "a worker", {"example:notes": parse_model(MODEL, "notes.json")}, 2)
-        verdict: Verdict = performer(order, Signals(threading.Event(), pulse))
-        return verdict
+    def perform(self, performer: Any, heartbeat: Any = lambda read: None) -> WorkerResult:
+        order = JobOrder(self.job, "a worker", {"example:notes": parse_model(MODEL, "notes.json")}, 2)
+        result: WorkerResult = performer(order, JobSignals(threading.Event(), heartbeat))
+        return result
 
     def found(self) -> Job:
         job = self.storage.catalog.read_now(jobs.get, self.job)
@@ -192,9 +192,9 @@ def goes_on(house: House, database: str, after: int) -> None:
     house.claim()
     lock = held(house.storage.data_dir / database)
     performer = job_runner(locking(house.storage, lock, after), lambda: NOW)
-    verdict = house.perform(performer)
-    assert verdict.kind == "later"
-    assert database in verdict.message
+    result = house.perform(performer)
+    assert result.kind == "later"
+    assert database in result.message
     assert house.found().state == "running"
     lock.__exit__(None, None, None)
     assert house.perform(job_runner(house.storage, lambda: NOW)).kind == "done"
@@ -235,24 +235,24 @@ async def test_a_worker_that_cannot_open_the_storage_blames_no_job(house: House)
     def locked() -> Storage:
         raise DatabaseBusy("records.db", "database is locked")
 
-    opening = Opening(locked)
-    opening.try_early()
-    assert house.perform(opening).kind == "later"
+    runner = LazyJobRunner(locked)
+    runner.try_early()
+    assert house.perform(runner).kind == "later"
 
 
 async def test_what_is_put_off_uses_up_no_attempts(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Five times in vain, with one attempt; then it is done."""
-    verdicts = [Verdict("later", "records.db is in use")] * 5
-    real = Dispatcher._verdict
+    results = [WorkerResult("later", "records.db is in use")] * 5
+    real = Dispatcher._result
 
-    async def verdict(self: Dispatcher, *arguments: Any) -> Verdict:
-        return verdicts.pop() if verdicts else await real(self, *arguments)
+    async def result(self: Dispatcher, *arguments: Any) -> WorkerResult:
+        return results.pop() if results else await real(self, *arguments)
 
-    monkeypatch.setattr(Dispatcher, "_verdict", verdict)
+    monkeypatch.setattr(Dispatcher, "_result", result)
     monkeypatch.setattr("server.engine.execution.dispatcher._MOST_DOUBLINGS", 0)
     monkeypatch.setattr(house.storage.queue, "wait", partial(hardly_wait, house.storage.queue.wait))
     job = await ended(house, JobLimits(retry_seconds=0.01, attempts=1))
-    assert verdicts == []
+    assert results == []
     assert (job.state, job.attempts, job.counts.created) == ("done", 1, 10)
 
 
@@ -266,7 +266,7 @@ async def test_an_import_that_was_ended_for_silence_is_not_tried_again(
 ) -> None:
     orders = []
 
-    async def watch(self: Dispatcher, *arguments: Any) -> Verdict:
+    async def watch(self: Dispatcher, *arguments: Any) -> WorkerResult:
         orders.append(arguments)
         raise WorkerSilent(300.0)
 

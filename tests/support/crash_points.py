@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from server.engine.execution.worker import Order, Signals
+from server.engine.execution.worker import JobOrder, JobSignals
 from server.engine.worker_process import job_runner, lifecycle_of
 from server.mapping.model.model import Model, parse_model
 from storage.catalog.base import Catalog
@@ -119,8 +119,8 @@ def run_job(data_dir: Path, dies_at: int, report: Path) -> int:
         return NOTHING_TO_DO
     step = Steps(dies_at, report)
     dying = replace(storage, catalog=DyingCatalog(storage.catalog, step), records=DyingRecords(storage.records, step))
-    signals = Signals(threading.Event(), lambda read: None)
-    job_runner(dying, clock=lambda: NOW)(Order(job.id, owner, models_of(data_dir), CHUNK), signals)
+    signals = JobSignals(threading.Event(), lambda read: None)
+    job_runner(dying, clock=lambda: NOW)(JobOrder(job.id, owner, models_of(data_dir), CHUNK), signals)
     storage.close_now()
     return 0
 

@@ -1,4 +1,4 @@
-"""The names of a file against the control file, once at its beginning: a file of which nothing is read is refused."""
+"""Compares the names in a file with the control file, once: a file of which nothing would be read is refused."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,16 +23,16 @@ class _Seen:
 
 
 class NameCheck:
-    """Looks at one file's blocks in order. Raises RunFault where not a single name is read, or one is nearly read.
+    """Checks one file's blocks in order. Raises RunFault if no name is read, or one is only nearly read.
 
-    Columns of a table are renamed where they only look like those that are read; in other records these are refused.
+    Columns of a table that only look like a name that is read are renamed; in other records such names are refused.
     """
 
     def __init__(self, read: ReadNames, title: str, *, has_fixed_names: bool) -> None:
         self._read = read
         self._title = title
         self._seen: _Seen | None = None
-        self._is_known = not read.all or has_fixed_names  # whether records without a name row need no further look
+        self._is_known = not read.all or has_fixed_names  # whether records without a name row need no further check
 
     def __call__(self, block: Block) -> Block:
         records = block.records
@@ -65,7 +65,7 @@ class NameCheck:
         return block._replace(records=renamed, names=row.names)
 
     def _of_documents(self, block: Block) -> Block:
-        """Records without a name row: the first block that has names speaks for all."""
+        """Checks records without a name row: the first block that has names stands for all."""
         keys = list(dict.fromkeys(_keys(block)))
         self._is_known = bool(keys)
         if not keys:
@@ -82,7 +82,7 @@ class NameCheck:
 
 
 def _look_alikes(row: NameRow, keys: Sequence[str]) -> Mapping[str, str]:
-    """Names that are read, each with the key that differs from it in what cannot be seen."""
+    """Returns the names that are read, each with the key that differs from it invisibly."""
     return {name: key for name, key in zip(row.names, keys, strict=True) if name != key}
 
 

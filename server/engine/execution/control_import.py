@@ -1,4 +1,4 @@
-"""Imports by a control file: its program, and the batch's files as sources."""
+"""Prepares imports by a control file: compiles its program, and opens the batch's files as sources."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -28,13 +28,13 @@ IsRead = Callable[[str], bool]  # whether a column is read, by its name
 
 
 def prepare_by_control(context: JobContext, _: ExitStack) -> Prepared:
-    """Compiles the job's control file; raises RunFault where it is not valid any more."""
+    """Compiles the job's control file; raises RunFault if it is no longer valid."""
     document, model = _control(context)
     control = parse_control(document)
     program = compile_control(control, model, context.models)
     fast = None if program.setup_messages else fast_path(control, model, context.models)
     names = read_names(document)
-    # a processor may look at every column
+    # a record processor may look at every column
     is_read = None if control.record_processor else cache(names.is_read)
     return Prepared(
         tables_of(model, program),
@@ -47,7 +47,7 @@ def prepare_by_control(context: JobContext, _: ExitStack) -> Prepared:
 
 
 def _control(context: JobContext) -> tuple[Mapping[str, object], Model]:
-    """Validated again: the models may have changed since the control file was accepted."""
+    """Reads and validates the control file: the models may have changed since it was accepted."""
     if context.job.control is None:
         raise RunFault("the job names no control file")
     blobs = context.storage.blobs
@@ -67,7 +67,7 @@ def _sources(context: JobContext, control: ControlFile, is_read: IsRead | None) 
     sources = [_source(context, control, file, is_read) for file in files]
     if control.record_processor is None:
         return sources
-    check_whole_files(sources, context.pause)  # a processor may give records of one file before it reads the next
+    check_whole_files(sources, context.pause)  # a record processor may yield records before it has read every file
     joined = PROCESSORS.get(control.record_processor)([(s.name, _records(context, s)) for s in sources])
     return [Source(name, Joined(records), {}, BytesIO) for name, records in joined]
 
@@ -86,7 +86,7 @@ def _source(context: JobContext, control: ControlFile, file: BatchFile, is_read:
 
 
 def _misfit(context: JobContext, file: BatchFile, entry: Mapping[str, object]) -> str | None:
-    """What the beginning of a file says against its reader. Here, and not in the server: a guess may take long."""
+    """Returns why the file's first bytes do not suit its reader. The worker checks it, since a guess may take long."""
     with context.storage.blobs.open(file.digest) as content:
         return misfit(file.filename or file.name, content.read(HEAD), entry)
 

@@ -1,4 +1,4 @@
-"""Hands jobs to worker processes: a slot a job, each slot with a process of its own."""
+"""Hands jobs to worker processes: one job per slot, each slot with its own process."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,12 +15,12 @@ from server.engine.definitions.definitions import Definitions
 from server.engine.events import Events, JobBegun, JobLeft, JobRead
 from server.engine.execution.worker import (
     Entry,
-    Order,
-    Pulse,
-    Verdict,
+    Heartbeat,
+    JobOrder,
     Worker,
     WorkerConfig,
     WorkerDied,
+    WorkerResult,
     WorkerSilent,
 )
 from server.engine.supervision import keep_going
@@ -40,17 +40,16 @@ class JobLimits:
     attempts: int = 3
     chunk_records: int = 5000
     memory_bytes: int = 2 * 1024**3
-    stall_seconds: float = 300.0  # without a sign of life for so long, a worker is ended
+    stall_seconds: float = 300.0  # a worker without a heartbeat for so long is killed
     lease_seconds: float = 30.0
-    retry_seconds: float = 5.0  # the first pause before a job is tried again; it doubles
-    orders_per_worker: int = 200  # then the process is replaced
+    retry_seconds: float = 5.0  # the first pause before a job is tried again; each one doubles
+    orders_per_worker: int = 200  # after so many, the process is replaced
 
 
 class Dispatcher:
-    """Runs while the server does.
+    """Claims jobs from the queue and runs them while the server runs.
 
-    `worker` is the entry of its worker processes. `ended` is called with the id of each job that this process brought
-    to its end.
+    `worker` is the entry of its worker processes. `ended` is called with the id of each job that this server ended.
     """
 
     def __init__(
@@ -75,7 +74,7 @@ class Dispatcher:
         self._events = events or Events()
         self._stopping = asyncio.Event()
         self._slots: list[asyncio.Task[None]] = []
-        self._pauses: dict[str, int] = {}  # by job: how often it was put off
+        self._pauses: dict[str, int] = {}  # by job: how often it was deferred
 
     @property
     def slots(self) -> int:
@@ -89,9 +88,9 @@ class Dispatcher:
         self._slots = [asyncio.create_task(self._supervised(number)) for number in range(self._limits.slots)]
 
     async def stop(self, seconds: float = 7.0) -> None:
-        """Lets running jobs reach a checkpoint; after `seconds` their workers are ended: the checkpoint is safe.
+        """Lets running jobs reach a checkpoint, then kills their workers after `seconds`: the checkpoint is durable.
 
-        Who stops a service gives it ten seconds, as a rule.
+        Service managers usually wait ten seconds before they kill a service.
         """
         self._stopping.set()
         if self._slots:
@@ -110,7 +109,7 @@ class Dispatcher:
         served = 0
         try:
             while not self._stopping.is_set():
-                if not await self._turn(worker, owner):
+                if not await self._claim_and_run(worker, owner):
                     await self._idle(owner)
                     continue
                 served += 1
@@ -119,13 +118,13 @@ class Dispatcher:
         finally:
             await worker.close()
 
-    async def _turn(self, worker: Worker, owner: str) -> bool:
-        """Runs a job, where there is one. The slot outlives what goes wrong, and so does the job."""
+    async def _claim_and_run(self, worker: Worker, owner: str) -> bool:
+        """Runs a job if one is due; returns whether it did. Errors end neither the slot nor the job."""
         try:
             await worker.start()
             job = await self._claim(owner)
         except Exception as error:
-            self._tell("the worker process could not be started", error)
+            self._log_error("the worker process could not be started", error)
             await worker.close()
             return False
         if job is not None:
@@ -136,13 +135,15 @@ class Dispatcher:
         try:
             await self._run(worker, job, owner)
         except Exception as error:
-            known = self._tell("a job was left for the next claim", error, job=job.id)
+            known = self._log_error("a job was left for the next claim", error, job=job.id)
             await worker.close()
-            with suppress(StorageError):  # else it goes on when its lease ends
-                await self._storage.queue.release(job.id, owner, self._after(job), counted=not known, error=str(error))
+            with suppress(StorageError):  # otherwise it is claimed again when its lease ends
+                await self._storage.queue.release(
+                    job.id, owner, self._retry_time(job), counted=not known, error=str(error)
+                )
 
-    def _tell(self, event: str, error: Exception, **more: object) -> bool:
-        """In one line where the reason is a lock, a disk or a lack of descriptors; says whether it is."""
+    def _log_error(self, event: str, error: Exception, **more: object) -> bool:
+        """Logs an error, in one line if it is of storage (a lock, a disk, no descriptors); returns whether it is."""
         known = self._storage.translated(error)
         if isinstance(known, StorageError):
             log.warning(event, reason=str(known), **more)
@@ -162,8 +163,8 @@ class Dispatcher:
                 self._pause(_MOST_DOUBLINGS),
             )
         except Exception as error:
-            # a full disk, say: the jobs are safe where they are, and the next look may find it mended
-            self._tell("the job queue could not be read", error)
+            # a full disk, for example: the jobs stay queued, and the next claim may work
+            self._log_error("the job queue could not be read", error)
             return None
 
     def _give_up(self, connection: Connection, job: Job) -> None:
@@ -174,7 +175,7 @@ class Dispatcher:
         log.error("job given up", job=job.id, error=job.error)
 
     async def _idle(self, owner: str) -> None:
-        """Until a job may be there, or the server stops."""
+        """Waits until a job may be due or the server stops."""
         waiting = asyncio.create_task(self._storage.queue.wait(2.0, owner))
         stopping = asyncio.create_task(self._stopping.wait())
         _, pending = await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -188,12 +189,12 @@ class Dispatcher:
         self._events.tell(JobBegun(job))
         after: Job | None = None
         try:
-            after = await self._settle(job, owner, await self._verdict(worker, job, owner))
+            after = await self._settle(job, owner, await self._result(worker, job, owner))
         finally:
             self._events.tell(JobLeft(job.id, after))
 
-    async def _verdict(self, worker: Worker, job: Job, owner: str) -> Verdict:
-        order = Order(job.id, owner, dict(self._definitions.models), self._limits.chunk_records)
+    async def _result(self, worker: Worker, job: Job, owner: str) -> WorkerResult:
+        order = JobOrder(job.id, owner, dict(self._definitions.models), self._limits.chunk_records)
         try:
             await worker.send(order)
             interrupting = asyncio.create_task(self._interrupt_on_stop(worker))
@@ -203,20 +204,20 @@ class Dispatcher:
                 interrupting.cancel()
         except WorkerSilent as error:
             await worker.close()
-            return Verdict("failed", str(error))
+            return WorkerResult("failed", str(error))
         except WorkerDied as error:
             await worker.close()
-            return Verdict("retry" if worker.has_begun else "later", str(error))
-        except OSError as error:  # it was gone before it had the order
+            return WorkerResult("retry" if worker.has_begun else "later", str(error))
+        except OSError as error:  # the child ended before it had the order
             await worker.close()
-            return Verdict("later", f"the worker process could not be reached: {error}")
+            return WorkerResult("later", f"the worker process could not be reached: {error}")
 
     async def _interrupt_on_stop(self, worker: Worker) -> None:
         await self._stopping.wait()
         worker.interrupt()
 
-    async def _watch(self, worker: Worker, job: Job, owner: str) -> Verdict:
-        """Extends the lease while the worker gives signs of life."""
+    async def _watch(self, worker: Worker, job: Job, owner: str) -> WorkerResult:
+        """Extends the lease while the worker sends heartbeats."""
         silent = 0.0
         beat = self._limits.lease_seconds / 3
         while True:
@@ -226,9 +227,9 @@ class Dispatcher:
             except TimeoutError:
                 answer = None
                 silent += beat
-            if isinstance(answer, Verdict):
+            if isinstance(answer, WorkerResult):
                 return answer
-            if isinstance(answer, Pulse):
+            if isinstance(answer, Heartbeat):
                 self._events.tell(JobRead(job.id, answer.read))
             if silent >= self._limits.stall_seconds:
                 raise WorkerSilent(silent)
@@ -237,50 +238,50 @@ class Dispatcher:
                 raise WorkerDied("the job was taken over by another process")
 
     async def _has_ended(self, job: Job) -> bool:
-        """The worker may have written the end already, and be about to say so."""
-        found = await self._found(job)
+        """Whether the worker has written the end of the job, and is about to report it."""
+        found = await self._current(job)
         return found is not None and found.state in FINAL
 
-    async def _found(self, job: Job) -> Job | None:
+    async def _current(self, job: Job) -> Job | None:
         return await self._storage.catalog.read(self._storage.queue.get, job.id)
 
-    async def _settle(self, job: Job, owner: str, verdict: Verdict) -> Job | None:
-        """Gives the job back or lets it end; the job as it is then."""
-        if verdict.kind == "interrupted":
+    async def _settle(self, job: Job, owner: str, result: WorkerResult) -> Job | None:
+        """Releases the job or lets it end; returns the job as it then is."""
+        if result.kind == "interrupted":
             await self._storage.queue.release(job.id, owner, None, counted=False)
             log.info("job paused at a checkpoint", job=job.id)
-        elif verdict.kind in ("later", "retry"):
-            await self._again(job, owner, verdict)
+        elif result.kind in ("later", "retry"):
+            await self._try_again(job, owner, result)
         else:
-            await self._end(job, owner, verdict)
-        after = await self._found(job)
-        if after is not None and verdict.kind in ("done", "failed"):
+            await self._end(job, owner, result)
+        after = await self._current(job)
+        if after is not None and result.kind in ("done", "failed"):
             counts = {name: number for name, number in asdict(after.counts).items() if number}
             log.info("job ended", job=job.id, state=after.state, errors=after.errors, error=after.error, **counts)
         return after
 
-    async def _again(self, job: Job, owner: str, verdict: Verdict) -> None:
-        counted = verdict.kind == "retry"
-        due = None if counted and job.attempts >= job.max_attempts else self._after(job)
-        await self._storage.queue.release(job.id, owner, due, counted=counted, error=verdict.message)
-        log.warning("job will be tried again", job=job.id, attempt=job.attempts, reason=verdict.message)
+    async def _try_again(self, job: Job, owner: str, result: WorkerResult) -> None:
+        counted = result.kind == "retry"
+        due = None if counted and job.attempts >= job.max_attempts else self._retry_time(job)
+        await self._storage.queue.release(job.id, owner, due, counted=counted, error=result.message)
+        log.warning("job will be tried again", job=job.id, attempt=job.attempts, reason=result.message)
 
-    async def _end(self, job: Job, owner: str, verdict: Verdict) -> None:
+    async def _end(self, job: Job, owner: str, result: WorkerResult) -> None:
         self._pauses.pop(job.id, None)
-        if verdict.kind == "failed":
+        if result.kind == "failed":
             now = self._clock()
-            await self._storage.catalog.write(self._fail, job, owner, verdict, now)
+            await self._storage.catalog.write(self._fail, job, owner, result, now)
         self._ended(job.id)
 
-    def _fail(self, connection: Connection, job: Job, owner: str, verdict: Verdict, now: datetime) -> None:
+    def _fail(self, connection: Connection, job: Job, owner: str, result: WorkerResult, now: datetime) -> None:
         queue = self._storage.queue
-        if queue.finish(connection, job.id, owner, "failed", now, error=verdict.message):
+        if queue.finish(connection, job.id, owner, "failed", now, error=result.message):
             ended = self._storage.queue.get(connection, job.id)
             assert ended is not None  # it has just been written
             self._lifecycle.give_up(connection, ended, now)
 
-    def _after(self, job: Job) -> datetime:
-        """When it is worth another look: each time it is put off in vain, twice as long from now."""
+    def _retry_time(self, job: Job) -> datetime:
+        """Returns when to try the job again: the pause doubles each time it is deferred."""
         times = self._pauses.get(job.id, 0)
         self._pauses[job.id] = min(times + 1, _MOST_DOUBLINGS)
         return self._clock() + self._pause(times)

@@ -1,4 +1,4 @@
-"""What a worker process does with an order: gathers the job's parts, runs them, and writes how it ended."""
+"""Runs a job in a worker process: prepares it, runs it, and writes how it ended."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -9,12 +9,12 @@ import structlog
 from server.engine.batches.lifecycle import STOPPED, Lifecycle
 from server.engine.clock import Clock, utc_now
 from server.engine.definitions.table_width import check_room
-from server.engine.execution.job_journal import Ledger
+from server.engine.execution.job_journal import JobJournal
 from server.engine.execution.preparation import JobContext, Prepare, Prepared
 from server.engine.execution.run import Cancelled, Interrupted, Run
 from server.engine.execution.samples import Samples
-from server.engine.execution.tally import Account
-from server.engine.execution.worker import Order, Signals, Verdict
+from server.engine.execution.tally import RunTally
+from server.engine.execution.worker import JobOrder, JobSignals, WorkerResult
 from server.mapping.model.scope import RunFault
 from storage.catalog.base import BatchFile
 from storage.errors import (
@@ -30,34 +30,34 @@ from storage.opening import Storage
 from storage.queues.base import FinalState, Job
 from storage.records.base import Checkpoint, Session
 
-_LOOK_EVERY = 0.2  # seconds between two looks for a cancel
-_PULSE_EVERY = 1.0
+_CANCEL_CHECK_SECONDS = 0.2
+_HEARTBEAT_SECONDS = 1.0
 
 log = structlog.get_logger("penstock.import")
 
 
-class Opening:
-    """Opens the storage with the first order that finds it free: a lock or a full disk speaks against no job."""
+class LazyJobRunner:
+    """Opens the storage for the first order that can have it. A lock or a full disk counts against no job."""
 
     def __init__(self, opened: Callable[[], "JobRunner"]) -> None:
         self._open = opened
         self._runner: JobRunner | None = None
 
     def try_early(self) -> None:
-        """So that the first order need not wait for it."""
+        """Opens the storage ahead of the first order, if it can be opened."""
         with suppress(StorageError, OSError):
             self._runner = self._open()
 
-    def __call__(self, order: Order, signals: Signals) -> Verdict:
+    def __call__(self, order: JobOrder, signals: JobSignals) -> WorkerResult:
         try:
             self._runner = self._runner or self._open()
         except (StorageError, OSError) as error:
-            return Verdict("later", str(error))
+            return WorkerResult("later", str(error))
         return self._runner(order, signals)
 
 
 class JobRunner:
-    """Runs one order after the other on one storage. It answers in every case, since its end would end the worker."""
+    """Runs one order after another on one storage. It never raises, since that would end the worker process."""
 
     def __init__(
         self, storage: Storage, lifecycle: Lifecycle, preparers: Mapping[str | None, Prepare], clock: Clock = utc_now
@@ -67,41 +67,41 @@ class JobRunner:
         self._preparers = preparers
         self._clock = clock
 
-    def __call__(self, order: Order, signals: Signals) -> Verdict:
+    def __call__(self, order: JobOrder, signals: JobSignals) -> WorkerResult:
         try:
-            return self._perform(order, signals)
-        except Exception as error:  # not the job's own: the catalog cannot be read, or its end not be written
+            return self._run_order(order, signals)
+        except Exception as error:  # not the job's fault: the catalog cannot be read or written
             known = self._storage.translated(error)
             if not isinstance(known, StorageError):
                 log.exception("the end of an import could not be written", job=order.job)
             return _put_off(known)
 
-    def _perform(self, order: Order, signals: Signals) -> Verdict:
+    def _run_order(self, order: JobOrder, signals: JobSignals) -> WorkerResult:
         job = self._storage.catalog.read_now(self._storage.queue.get, order.job)
         if job is None or job.state != "running" or job.owner != order.owner:
-            return Verdict("done")
-        ledger = Ledger(self._storage.catalog, self._lifecycle, job, order.owner, self._clock)
+            return WorkerResult("done")
+        journal = JobJournal(self._storage.catalog, self._lifecycle, job, order.owner, self._clock)
         prepare = self._preparers[next((kind for kind in self._preparers if kind in job.payload), None)]
-        return JobRun(self._storage, self._clock, order, job, signals, ledger, prepare).verdict()
+        return JobRun(self._storage, self._clock, order, job, signals, journal, prepare).result()
 
 
-def _put_off(error: BaseException) -> Verdict:
-    """A lock, a full disk or a lack of descriptors passes, and counts for nothing; other trouble counts as a try."""
+def _put_off(error: BaseException) -> WorkerResult:
+    """Defers the job. Passing trouble, such as a lock, a full disk or a lack of descriptors, costs no attempt."""
     passing = isinstance(error, StorageBusy | StorageFull)
-    return Verdict("later" if passing else "retry", str(error) or type(error).__name__)
+    return WorkerResult("later" if passing else "retry", str(error) or type(error).__name__)
 
 
 class JobRun:
-    """One job, once."""
+    """One run of one job."""
 
     def __init__(
         self,
         storage: Storage,
         clock: Clock,
-        order: Order,
+        order: JobOrder,
         job: Job,
-        signals: Signals,
-        ledger: Ledger,
+        signals: JobSignals,
+        journal: JobJournal,
         prepare: Prepare,
     ) -> None:
         self._storage = storage
@@ -109,22 +109,23 @@ class JobRun:
         self._order = order
         self._job = job
         self._signals = signals
-        self._ledger = ledger
+        self._journal = journal
         self._prepare = prepare
-        self._account = Account(clock=clock)
-        self._looked = self._pulsed = 0.0
+        self._tally = RunTally(clock=clock)
+        self._last_cancel_check = self._last_heartbeat = 0.0
 
-    def verdict(self) -> Verdict:
+    def result(self) -> WorkerResult:
+        """Runs the job and returns how it ended."""
         try:
-            self._ledger.begin()
+            self._journal.begin()
             self._run()
             self._end("done")
         except Interrupted:
-            return Verdict("interrupted")
+            return WorkerResult("interrupted")
         except Superseded:
-            return Verdict("done")
+            return WorkerResult("done")
         except Cancelled:
-            self._account.log(STOPPED, "warning", kind="cancelled")
+            self._tally.log(STOPPED, "warning", kind="cancelled")
             self._end("cancelled")
         except RunFault as error:
             self._fail(str(error))
@@ -134,14 +135,14 @@ class JobRun:
             self._fail(str(error))
         except Exception as error:
             return self._unexpected(self._storage.translated(error))
-        return Verdict("done")
+        return WorkerResult("done")
 
-    def _unexpected(self, error: BaseException) -> Verdict:
+    def _unexpected(self, error: BaseException) -> WorkerResult:
         if isinstance(error, StorageError):
             return _put_off(error)
         log.error("import failed", job=self._job.id, exc_info=error)
         self._fail(f"{type(error).__name__}: {error}")
-        return Verdict("done")
+        return WorkerResult("done")
 
     def _run(self) -> None:
         with ExitStack() as opened:
@@ -152,10 +153,10 @@ class JobRun:
             self._storage,
             self._job,
             self._order.models,
-            self._ledger.files,
+            self._journal.files,
             self._check,
             self._pause,
-            lambda sentence: self._account.remark(sentence),  # the account may be another one by then
+            lambda sentence: self._tally.remark(sentence),  # not bound early: a restored tally replaces it
         )
 
     def _import(self, work: Prepared) -> None:
@@ -170,15 +171,15 @@ class JobRun:
             if begun is None:
                 self._start(work)
             else:
-                self._account = Account.restore(begun, self._clock)
+                self._tally = RunTally.restore(begun, self._clock)
                 number = (begun.position or {}).get("number")
-                self._ledger.forget_after(number if isinstance(number, int) else 0, self._account.position)
+                self._journal.forget_after(number if isinstance(number, int) else 0, self._tally.position)
             samples = self._samples(work)
             try:
                 self._do(work, session, begun, samples)
             finally:
                 if samples is not None:
-                    self._ledger.show(samples.found())
+                    self._journal.store_samples(samples.found())
         finally:
             session.close()
 
@@ -187,13 +188,13 @@ class JobRun:
             sources=work.sources(),
             mapper=work.mapper,
             session=session,
-            account=self._account,
-            keep=self._ledger.keep,
+            tally=self._tally,
+            write_journal=self._journal.write,
             pause=self._pause,
             chunk_records=self._order.chunk_records,
             detailed=bool(self._job.payload.get("detailed")),
             samples=samples,
-            batch=self._ledger.batch_identifier(),
+            batch=self._journal.batch_identifier(),
         )
         run(begun)
 
@@ -204,16 +205,16 @@ class JobRun:
         return Samples(work.model, self._order.models, wanted, work.misfits())
 
     def _start(self, work: Prepared) -> None:
-        self._account.start()
+        self._tally.start()
         for message in work.messages:
-            self._account.error(message)
+            self._tally.error(message)
         for remark in work.remarks:
-            self._account.log(remark)
-        self._ledger.start(self._account)
-        self._account.settled()
+            self._tally.log(remark)
+        self._journal.start(self._tally)
+        self._tally.clear_pending()
 
     def _check(self, file: BatchFile) -> None:
-        """The bytes are those that were received: a disk that changed some must not change what is imported."""
+        """Checks that the file still has the bytes that were received: damage to the disk must not be imported."""
         try:
             self._storage.blobs.verify(file.digest, self._pause)
         except (BlobMissing, BlobDamaged) as error:
@@ -221,33 +222,33 @@ class JobRun:
             raise RunFault(f"{name}: {error}; send the file again, then repeat the import") from error
 
     def _pause(self) -> None:
-        """At a chunk's edge: tells the parent that we live, and hears whether to stop."""
+        """Sends a heartbeat; raises Interrupted or Cancelled if the run is to stop. Called between chunks."""
         if self._signals.stop.is_set():
             raise Interrupted
         now = time.monotonic()
-        if now - self._pulsed > _PULSE_EVERY:
-            self._pulsed = now
-            self._signals.pulse(self._account.counts["read"])
-        if now - self._looked > _LOOK_EVERY:
-            self._looked = now
-            if self._ledger.is_cancelled():
+        if now - self._last_heartbeat > _HEARTBEAT_SECONDS:
+            self._last_heartbeat = now
+            self._signals.heartbeat(self._tally.counts["read"])
+        if now - self._last_cancel_check > _CANCEL_CHECK_SECONDS:
+            self._last_cancel_check = now
+            if self._journal.is_cancelled():
                 raise Cancelled
 
     def _fail(self, message: str) -> None:
-        if not self._account.begun:  # nothing of this run has been said: go on from what an earlier one said
-            self._account = self._ledger.account()
-        if not self._account.begun:
-            self._account.start()
-        self._account.fail(message)
+        if not self._tally.has_begun:  # this run has logged nothing: continue the log of an earlier one
+            self._tally = self._journal.stored_tally()
+        if not self._tally.has_begun:
+            self._tally.start()
+        self._tally.fail(message)
         self._end("failed", message)
 
     def _end(self, state: FinalState, error: str | None = None) -> None:
-        self._account.end()
+        self._tally.end()
         try:
-            self._ledger.end(self._account, state, error)
+            self._journal.end(self._tally, state, error)
         except Superseded:
-            return  # whoever has the job now writes its end
+            return  # the worker that owns the job now writes its end
         try:
             self._storage.records.forget(self._job.id)
-        except StorageError as error:  # the job has ended; the next start of a server drops it
+        except StorageError as error:  # the next start of a server deletes it
             log.warning("the checkpoint of an ended job was left in place", job=self._job.id, reason=str(error))

@@ -1,4 +1,4 @@
-"""What a job needs before its run: each kind of import prepares it from the job's context in its own way."""
+"""The parts of a run, which each kind of import prepares in its own way from the job's context."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -14,10 +14,10 @@ from storage.records.base import Table
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
-    """The job in hand, as a preparer sees it.
+    """The job and what its preparation may use.
 
-    `files` are those of its batch, in order. `check` reads a file whole and raises RunFault when its bytes are not
-    those that were received. `pause` raises when the run should stop. `remark` writes a line into the log.
+    `files` returns the files of the job's batch, in order. `check` reads a whole file and raises RunFault if its bytes
+    are not those that were received. `pause` raises if the run is to stop. `remark` adds a warning to the log.
     """
 
     storage: Storage
@@ -31,14 +31,14 @@ class JobContext:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What a run is made of. `messages` are errors found before the first record, `remarks` only go into the log."""
+    """The parts of a run. `messages` are errors found before the first record; `remarks` are only logged."""
 
     tables: Sequence[Table]
     sources: Callable[[], Sequence[Source]]  # called once the log has begun
     mapper: Mapper
     messages: Sequence[str]
     remarks: Sequence[str] = ()
-    model: Model | None = None  # that of the control file, where there is one
+    model: Model | None = None  # of the control file, if there is one
     misfits: Callable[[], Mapping[str, str | None]] = dict
 
 

@@ -1,4 +1,4 @@
-"""How much of its files a run has read: for people who wait."""
+"""The progress of a run: how much of its files it has read."""
 
 from collections.abc import Sequence
 from typing import BinaryIO
@@ -6,15 +6,15 @@ from typing import BinaryIO
 from server.readers.base import Block
 
 
-class Extent:
-    """`weights` of the files: bytes, or records for all of them. Nobody can tell where one of them is not known."""
+class Progress:
+    """Measures progress by the files' weights: all in bytes, or all in records. One unknown weight makes it unknown."""
 
     def __init__(self, weights: Sequence[int | None]) -> None:
         self._weights = [weight or 0 for weight in weights]
         self._total = 0 if None in weights else sum(self._weights)
 
     def fraction(self, index: int, block: Block, file: BinaryIO) -> float | None:
-        """With everything before file `index`, and that file as far as this block."""
+        """Returns the part of all files, 0 to 1, that has been read once this block of file `index` has been."""
         if not self._total:
             return None
         weight = self._weights[index]

@@ -1,7 +1,7 @@
-"""One job's run, whole in one worker process: reader, mapping, records, chunk by chunk (architecture: promises 2 to 6).
+"""Runs one job chunk by chunk, whole in one worker process: reader, mapping, records.
 
-A chunk's rows and its checkpoint commit together; what became of its records is written to the catalog just before,
-under keys, so that a chunk done again after a crash overwrites what it said the first time.
+A chunk's rows and its checkpoint commit together. The chunk's log lines and outcomes are written to the catalog just
+before, under keys, so that a chunk that is done again after a crash overwrites what it wrote the first time.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -9,10 +9,10 @@ from dataclasses import asdict, replace
 from typing import BinaryIO
 
 from server.engine.execution.column_names import NameCheck
-from server.engine.execution.progress import Extent
+from server.engine.execution.progress import Progress
 from server.engine.execution.samples import Before, Samples
 from server.engine.execution.source import Mapper, Source
-from server.engine.execution.tally import Account
+from server.engine.execution.tally import RunTally
 from server.mapping.language.name_rows import ReadNames
 from server.mapping.model.scope import Change, Lookup, Loss, Result, RunFault
 from server.mapping.program.fast_path import FastPath, RowMaker
@@ -23,22 +23,24 @@ from storage.errors import RowRefused
 from storage.records.base import Checkpoint, Chunk, Origin, Scalar, Session, Upserts, Written
 
 NO_RECORDS = "the file has no records"
-MOST_WARNINGS = 50  # that are kept of one record
+MOST_WARNINGS = 50  # kept of one record
 
 
 class Interrupted(Exception):
-    """The run was asked to stop at a checkpoint; it can go on from there."""
+    """The run was asked to stop at a checkpoint; it can continue from there."""
 
 
 class Cancelled(Exception):
-    """The job was cancelled; what its chunks committed stays."""
+    """The job was cancelled; chunks that committed stay."""
 
 
 class Run:
-    """`keep` is told what to write to the catalog before a chunk commits; `pause` raises when the run should stop.
+    """Reads, maps and stores the records of a job.
+
+    `write_journal` writes the tally to the catalog before a chunk commits; `pause` raises if the run is to stop.
 
     A chunk has `chunk_records` plain records, or a fifth where each needs statements of its own: others wait as long.
-    With `samples`, the first records of each kind are kept for somebody to look at.
+    With `samples`, the first records of each kind are kept for the review of a dry run.
     """
 
     def __init__(
@@ -47,8 +49,8 @@ class Run:
         sources: Sequence[Source],
         mapper: Mapper,
         session: Session,
-        account: Account,
-        keep: Callable[[Account], None],
+        tally: RunTally,
+        write_journal: Callable[[RunTally], None],
         pause: Callable[[], None],
         chunk_records: int = 1000,
         detailed: bool = False,
@@ -59,16 +61,16 @@ class Run:
         self._batch = batch
         self._mapper = mapper
         self._session = session
-        self._account = account
-        self._keep = keep
+        self._tally = tally
+        self._write_journal = write_journal
         self._pause = pause
         self._chunk_records = chunk_records
         self._detailed = detailed
         self._samples = samples
-        self._extent = Extent([source.weight for source in sources])
+        self._progress = Progress([source.weight for source in sources])
 
     def __call__(self, begun: Checkpoint | None) -> None:
-        """Reads every source to its end, from where `begun` left off."""
+        """Reads every source to its end, from the checkpoint `begun` on."""
         position = (begun.position if begun else None) or {}
         first = _number(position.get("file"))
         number = _number(position.get("number"))
@@ -80,11 +82,12 @@ class Run:
 
     def _read(self, index: int, source: Source, start: Position, number: int) -> int:
         mapper = source.mapper or self._mapper
-        work = _Work(mapper, self._account, source.name, self._detailed, self._samples)
+        work = _FileWork(mapper, self._tally, source.name, self._detailed, self._samples)
         plain = mapper.fast_path is not None and not self._detailed
         size = self._chunk_records if plain else max(1, self._chunk_records // 5)
         check = None if mapper.reads is None else _name_check(mapper.reads, source)
-        first, silent = number, start == START and source.weight is not None  # what a processor makes is no file
+        first = number
+        silent = start == START and source.weight is not None  # records of a record processor come from no file
         if start == START:
             self._session.begin_file(Origin(number, self._batch, source.name, source.title))
         with source.open() as file:
@@ -97,29 +100,29 @@ class Run:
                 prepared = work.prepare(block, number)
                 number += work.length(block)
                 checkpoint = Checkpoint(position={"file": index, "number": number, **block.end._asdict()})
-                with self._account.undone_on_error(), self._session.chunk(checkpoint) as chunk:
+                with self._tally.rolled_back_on_error(), self._session.chunk(checkpoint) as chunk:
                     for sentence in block.remarks:
-                        self._account.remark(source.remark(sentence))
+                        self._tally.remark(source.remark(sentence))
                     prepared(chunk)
-                    self._account.fraction = self._extent.fraction(index, block, file)
-                    self._account.save(checkpoint)
-                    self._keep(self._account)
-                self._account.settled()
+                    self._tally.fraction = self._progress.fraction(index, block, file)
+                    self._tally.save(checkpoint)
+                    self._write_journal(self._tally)
+                self._tally.clear_pending()
                 if work.fault is not None:
                     raise work.fault
         if silent and number == first:
-            self._account.remark(source.remark(NO_RECORDS))
+            self._tally.remark(source.remark(NO_RECORDS))
         return number
 
 
 def _name_check(reads: ReadNames, source: Source) -> NameCheck:
-    format = FORMATS.get(str(source.options.get("read")))  # what a record processor makes is in no format
+    format = FORMATS.get(str(source.options.get("read")))  # records of a record processor have no format
     fixed = format is not None and format.has_fixed_names
     return NameCheck(reads, source.title or source.name, has_fixed_names=fixed)
 
 
 def check_whole_files(sources: Sequence[Source], pause: Callable[[], None]) -> None:
-    """A fault anywhere in some formats means that nothing is imported, so such files are read to the end first."""
+    """Reads files to the end whose format is refused whole for any fault, before their first record is imported."""
     for source in sources:
         if source.reader.whole_file:
             for _ in blocks_of(source):
@@ -138,26 +141,26 @@ def _blocks_in(source: Source, file: BinaryIO, start: Position, size: int) -> It
         raise RunFault(f"{source.name}: {error}") from error
 
 
-class _Work:
-    """The records of one file on their way into a chunk."""
+class _FileWork:
+    """Maps and stores the records of one file."""
 
     def __init__(
-        self, mapper: Mapper, account: Account, file: str, detailed: bool, samples: Samples | None = None
+        self, mapper: Mapper, tally: RunTally, file: str, detailed: bool, samples: Samples | None = None
     ) -> None:
         self._program = mapper.program
         self._fast_path = mapper.fast_path
-        self._account = account
+        self._tally = tally
         self._file = file
         self._detailed = detailed
         self._samples = samples
         self._lists: tuple[Sequence[str], RowMaker] | None = None
-        self.fault: RunFault | None = None  # the control file's own; what came before it in the chunk still counts
+        self.fault: RunFault | None = None  # ends the run; the records before it in the chunk are still stored
 
     def length(self, block: Block) -> int:
         return len(block.records)
 
     def prepare(self, block: Block, number: int) -> Callable[[Chunk], None]:
-        """Maps what can be mapped before the transaction opens; gives what remains to be done inside it."""
+        """Maps what can be mapped before the transaction opens; returns the work that is left to do inside it."""
         if self._fast_path is None or self._detailed:
             return lambda chunk: self._each(chunk, block, number, range(len(block.records)))
         rows: list[tuple[Scalar, ...]] = []
@@ -176,7 +179,7 @@ class _Work:
     def _bulk(
         self, chunk: Chunk, block: Block, number: int, rows: list[tuple[Scalar, ...]], slow: Sequence[int]
     ) -> None:
-        """Plain rows in one go, each slow one in its place between them: order decides who wins a key."""
+        """Stores rows of the fast path together and each other record in its place: the last one of a key wins."""
         done = 0
         for before, index in enumerate(slow):
             self._write_rows(chunk, block, number, rows[done : index - before])
@@ -191,13 +194,13 @@ class _Work:
         try:
             written = self._written(chunk, Upserts(fast_path.destination.table, fast_path.columns, fast_path.key, rows))
         except (RowRefused, _Unseen):
-            # one of them is bad: each alone, so that it fails alone
+            # one of them is bad: each is stored alone, so that only the bad one fails
             self._each(chunk, block, number, [int(str(row[-1])) - number for row in rows])
         else:
-            self._account.count_many(written)
+            self._tally.count_many(written)
 
     def _written(self, chunk: Chunk, upserts: Upserts) -> Written:
-        """Raises _Unseen, and then nothing is written, where some of the rows are to be shown one by one."""
+        """Stores rows together. Raises _Unseen, and stores nothing, if samples of some of them are wanted."""
         if self._samples is None:
             return chunk.upsert_many(upserts)
         with chunk.record():
@@ -214,7 +217,7 @@ class _Work:
 
     def _one(self, chunk: Chunk, block: Block, number: int, index: int) -> None:
         record = block.records[index]
-        scope = _RecordScope(chunk, self._account, number)
+        scope = _RecordScope(chunk, self._tally, number)
         changes: Sequence[Change] = ()
         status: OutcomeStatus = "failed"
         before: Before = ()
@@ -233,13 +236,13 @@ class _Work:
             status, changes = "failed", ()
             self.fault = error
         losses = [] if status == "failed" else scope.losses
-        self._account.count(status, warned=bool(losses))
+        self._tally.count(status, warned=bool(losses))
         scope.warn(losses)
         sample = None if self._samples is None else self._samples.take(status, record, changes, before)
         if scope.messages or losses or sample or (self._detailed and changes):
             outcome = self._outcome(block, number, index, status, scope.messages, changes)
             outcome = replace(outcome, warnings=[asdict(loss) for loss in losses[:MOST_WARNINGS]])
-            self._account.outcomes.append(replace(outcome, detail={"sample": sample}) if sample else outcome)
+            self._tally.outcomes.append(replace(outcome, detail={"sample": sample}) if sample else outcome)
 
     def _map(self, record: object, scope: "_RecordScope") -> Result:
         if isinstance(record, BadRecord):
@@ -269,27 +272,27 @@ class _Work:
 
 
 class _Unseen(Exception):
-    """Among rows that were written together are some that are to be shown."""
+    """Some of the rows that were stored together are wanted as samples."""
 
 
 class _RecordScope:
-    """What one record may ask and say."""
+    """What the mapping of one record may look up and report."""
 
-    def __init__(self, chunk: Chunk, account: Account, number: int) -> None:
+    def __init__(self, chunk: Chunk, tally: RunTally, number: int) -> None:
         self.lookup: Lookup = chunk
         self.messages: list[str] = []
         self.losses: list[Loss] = []
-        self._silent: list[Loss] = []  # those that no message tells of
-        self._account = account
+        self._silent: list[Loss] = []  # losses without an error message
+        self._tally = tally
         self._number = number
 
     @property
     def hints(self) -> list[str]:
-        return self._account.hints
+        return self._tally.hints
 
     def report(self, message: str) -> None:
         self.messages.append(message)
-        self._account.error(message, self._number)
+        self._tally.error(message, self._number)
 
     def lose(self, loss: Loss, error: str | None = None) -> None:
         self.losses.append(loss)
@@ -299,9 +302,9 @@ class _RecordScope:
             self.report(error)
 
     def warn(self, losses: Sequence[Loss]) -> None:
-        """Logs what of these was not told as an error; a record that failed has lost more than a value."""
+        """Logs the losses that have no error message, unless the record failed."""
         for loss in self._silent if losses else ():
-            self._account.warn(loss.sentence, self._number)
+            self._tally.warn(loss.sentence, self._number)
 
 
 def _status(result: Result) -> OutcomeStatus:

@@ -1,4 +1,4 @@
-"""What a dry run shows of its files: their columns, and the first few records of each kind. Bounded, whatever comes."""
+"""Collects what the review of a dry run shows: the files' columns, and the first records of each kind. Bounded."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from storage.catalog.base import OutcomeStatus
 from storage.records.base import Written
 
 KINDS: tuple[OutcomeStatus, ...] = ("created", "updated", "unchanged", "deleted", "failed", "skipped")
-LOOKED_AT = 1000  # records of each file in whose columns we look
+LOOKED_AT = 1000  # records of each file whose columns are collected
 MOST_COLUMNS = 300
 MOST_SHEETS = 100
 MOST_VALUES = 60  # of one record or row
@@ -29,15 +29,15 @@ Before = Sequence[Mapping[str, Scalar] | None]
 
 
 def digest_of(model: Model) -> str:
-    """The same for the same model; to notice that it was changed."""
+    """Returns a digest of the model, by which a later change is noticed."""
     return hashlib.sha256(repr(model).encode()).hexdigest()
 
 
 @dataclass(slots=True)
 class FileColumns:
-    """The columns of one file in order of appearance, each with its first value; `more`: there are too many.
+    """The columns of one file in order of appearance, each with its first value.
 
-    `sheets`: of a workbook that has several.
+    `more`: there are more than MOST_COLUMNS. `sheets`: the sheets of a workbook that has several.
     """
 
     first: dict[str, str] = field(default_factory=dict)
@@ -56,7 +56,7 @@ class FileColumns:
 
 
 class Samples:
-    """Collected by one run. `each` is how many records of a kind are wanted; `misfits`: what is odd about each file."""
+    """Samples of one run, `each` of a kind of record. `misfits` says of each file why it may not suit its reader."""
 
     def __init__(
         self, model: Model, models: Mapping[str, Model], each: int, misfits: Mapping[str, str | None] | None = None
@@ -68,7 +68,7 @@ class Samples:
         self._files: dict[str, FileColumns] = {name: FileColumns() for name in self._misfits}
 
     def look(self, file: str, block: Block) -> None:
-        """At the columns of a block's records, as long as few have been looked at."""
+        """Collects the columns of a block's records, for the first LOOKED_AT records of a file."""
         columns = self._files.setdefault(file, FileColumns())
         columns.sheets = columns.sheets or block.sheets[:MOST_SHEETS]
         if columns.looked_at >= LOOKED_AT:
@@ -81,14 +81,14 @@ class Samples:
                 columns.see(column, value)
 
     def lack(self, written: Written) -> bool:
-        """Whether rows that were written together are among the first of their kind."""
+        """Whether rows that were stored together include some that are wanted as samples."""
         return any(count and self._wanted[kind] for kind, count in zip(KINDS, written, strict=False))
 
     def lacks(self, status: OutcomeStatus) -> bool:
         return self._wanted[status] > 0
 
     def before(self, status: OutcomeStatus, changes: Sequence[Change], lookup: Lookup) -> Before:
-        """The rows as they are before they change; to be asked before that."""
+        """Returns the rows that the changes are about. Call it before the changes are stored."""
         if not self.lacks(status):
             return ()
         return [_stored(change, lookup) for change in changes[:MOST_ROWS]]
@@ -96,7 +96,7 @@ class Samples:
     def take(
         self, status: OutcomeStatus, record: object, changes: Sequence[Change], before: Before
     ) -> dict[str, object] | None:
-        """What is shown of a record; None where enough of its kind have been taken."""
+        """Returns the sample of a record; None if there are enough of its kind."""
         if not self.lacks(status):
             return None
         self._wanted[status] -= 1
@@ -104,7 +104,7 @@ class Samples:
         return {"read": _read(record), "rows": [self._row(change, old) for change, old in pairs]}
 
     def found(self) -> dict[str, object]:
-        """What is kept beside the outcomes."""
+        """Returns the columns of the files as they are stored with the batch."""
         files = [
             {
                 "name": name,
@@ -119,7 +119,7 @@ class Samples:
         return {"files": files, "model": digest_of(self._model)}
 
     def _row(self, change: Change, old: Mapping[str, Scalar] | None) -> dict[str, object]:
-        """By Name: what it was and what it becomes, as texts; of what stays, nothing."""
+        """Returns the values that change, by Name: old and new, as texts."""
         was = dict(old or {})
         becomes = {} if change.op == "delete" else {**was, **change.values}
         table = change.destination.table
@@ -131,14 +131,14 @@ class Samples:
 
 
 def text_of(value: object) -> str:
-    """As it may be shown: a text as it is, anything else as JSON; shortened."""
+    """Returns a value for display: text as it is, anything else as JSON; shortened."""
     text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
     text = text[: LONGEST + 1].encode("utf-8", "replace").decode()
     return text if len(text) <= LONGEST else text[:LONGEST] + "…"
 
 
 def _shown(field: Field, value: object) -> str | None:
-    """A name or an address as it is read, not as it is stored."""
+    """Returns a stored value for display: names and addresses in one line."""
     if value is not None and field.name is not None and field.name.type in PARTS:
         return text_of(display_text(orjson.dumps(value).decode()))
     return None if value is None else text_of(value)
@@ -150,7 +150,7 @@ def _stored(change: Change, lookup: Lookup) -> Mapping[str, Scalar] | None:
 
 
 def _read(record: object) -> dict[str, str]:
-    """The values of a record as it was read; none of one that could not be."""
+    """Returns the values of a record as it was read; empty for a record that could not be read."""
     found: dict[str, str] = {}
     for column, value in _leaves(record, "", 0):
         if len(found) == MOST_VALUES:
@@ -161,13 +161,13 @@ def _read(record: object) -> dict[str, str]:
 
 
 def _name(key: object) -> str:
-    """Of a column: no control file names one that is cut here."""
+    """Returns a column's name, shortened; no control file names a column that is so long."""
     text = str(key)
     return text if len(text) <= LONGEST_NAME else text[:LONGEST_NAME] + "…"
 
 
 def _leaves(value: object, path: str, depth: int) -> Iterator[tuple[str, object]]:
-    """Each value with where it stands, said as the flows of a control file say it: `books[].title`."""
+    """Yields each value with its path, written as a control file's flows write it: `books[].title`."""
     if isinstance(value, BadRecord):
         return
     if isinstance(value, dict) and depth < _DEEPEST:

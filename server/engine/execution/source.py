@@ -1,4 +1,4 @@
-"""One file of a run, and what maps its records."""
+"""One file of a run, and the mapper of its records."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,26 +12,26 @@ from server.readers.base import Reader
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file to read: `name` is its role in the control file.
+    """One file to read. `name` is its role in the control file.
 
-    `weight` is what reading it costs beside the others: bytes, or records for all of them; None where nobody knows.
+    `weight` is its size beside the others: all in bytes, or all in records; None if unknown.
     """
 
     name: str
     reader: Reader
     options: Mapping[str, object]
     open: Callable[[], BinaryIO]
-    mapper: "Mapper | None" = None  # where a file's records are not what the others' are
+    mapper: "Mapper | None" = None  # if this file's records differ from those of the others
     weight: int | None = None
     title: str | None = None  # what the client called the file
 
     def remark(self, sentence: str) -> str:
-        """A reader's remark as the log shows it."""
+        """Returns a reader's remark with the file's name before it."""
         return f"{self.title or self.name}: {sentence}"
 
 
 class RecordProgram(Protocol):
-    """From one record to the changes it asks for."""
+    """Maps one record to the changes it asks for."""
 
     def run(self, record: object, scope: Scope) -> Result: ...
 
@@ -42,4 +42,4 @@ class Mapper:
 
     program: RecordProgram
     fast_path: FastPath | None
-    reads: ReadNames | None = None  # what a file has to have some of; None: it is not looked at
+    reads: ReadNames | None = None  # the names of which a file must have some; None: not checked

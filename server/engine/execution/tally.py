@@ -1,4 +1,4 @@
-"""What a run owes: a number for every record, a line for every error, and the way back to both after a crash."""
+"""The tally of a run: counts of records, and log lines and outcomes that are not written yet."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,12 +11,12 @@ from storage.records.base import Checkpoint, Written
 STATUSES: tuple[OutcomeStatus, ...] = ("created", "updated", "unchanged", "deleted", "failed", "skipped")
 
 STORED: tuple[OutcomeStatus, ...] = ("created", "updated", "unchanged")
-WITH_WARNINGS = "with_warnings"  # beside the sum: how many of those stored lost a value on the way
+WITH_WARNINGS = "with_warnings"  # beside the sum: stored records that lost a value
 
-# the vendor's framework (Haplo: data import) replaces the 500th message by this one and drops the rest
+# Haplo's framework replaces the 500th message by this one and drops the rest
 MESSAGE_CAP = 500
 TOO_MANY = "Too many errors in import batch, no further errors will be reported"
-# the log of a file with a million odd values stays readable: each record keeps its own warnings
+# keeps the log of a file with a million odd values readable: each record keeps its own warnings
 WARNING_CAP = 500
 TOO_MANY_WARNINGS = "Too many warnings, no further warnings are logged; each record keeps its own"
 REMARK_CAP = 100
@@ -24,10 +24,10 @@ TOO_MANY_REMARKS = "Too many remarks about the files, no further remarks are log
 
 
 @dataclass(slots=True)
-class Account:
-    """Counts and messages of one job. `lines` and `outcomes` wait to be written with the chunk they belong to.
+class RunTally:
+    """Counts and messages of one job. `lines` and `outcomes` are written with the chunk they belong to.
 
-    `fraction` of the input has been read, 0 to 1; None where nobody can tell.
+    `fraction` is how much of the input has been read, 0 to 1; None if unknown.
     """
 
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("read", *STATUSES, WITH_WARNINGS), 0))
@@ -35,14 +35,14 @@ class Account:
     position: int = 0  # of the next log line
     fraction: float | None = None
     hints: list[str] = field(default_factory=list)
-    warned: int = 0  # warnings of records, those beyond the cap included
-    remarks: list[str] = field(default_factory=list)  # what has been said about the files
+    warned: int = 0  # warnings of records, including those beyond the cap
+    remarks: list[str] = field(default_factory=list)  # sentences about the files that were logged
     lines: list[LogLine] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     clock: Clock = utc_now
 
     @property
-    def begun(self) -> bool:
+    def has_begun(self) -> bool:
         """Whether the log has a first line."""
         return self.position > 0
 
@@ -67,7 +67,7 @@ class Account:
             self.log(TOO_MANY, "error")
 
     def warn(self, message: str, record: int | None = None) -> None:
-        """Logs a warning, up to the cap. It is no error: the record is stored all the same."""
+        """Logs a warning, up to the cap. It is not an error: the record is stored."""
         self.warned += 1
         if self.warned < WARNING_CAP:
             self.log(message, "warning", record=record)
@@ -75,14 +75,14 @@ class Account:
             self.log(TOO_MANY_WARNINGS, "warning")
 
     def remark(self, sentence: str) -> None:
-        """Logs a remark about the job or a file of it, each sentence once, over crashes and restarts too."""
+        """Logs a remark about the job or one of its files. Each sentence is logged once, even across restarts."""
         if len(self.remarks) >= REMARK_CAP or sentence in self.remarks:
             return
         self.remarks.append(sentence)
         self.log(sentence if len(self.remarks) < REMARK_CAP else TOO_MANY_REMARKS, "warning")
 
     def fail(self, reason: str) -> None:
-        """Counts the error that ends the run, and logs it however many there were before."""
+        """Counts and logs the error that ends the run, beyond the cap too."""
         self.errors += 1
         self.log(reason, "error", kind="exception")
 
@@ -98,8 +98,8 @@ class Account:
             self.counts[status] += getattr(written, status)
 
     @contextmanager
-    def undone_on_error(self) -> Iterator[None]:
-        """A chunk that does not commit has counted and said nothing."""
+    def rolled_back_on_error(self) -> Iterator[None]:
+        """Takes back the counts and messages of a chunk that does not commit."""
         before = (dict(self.counts), self.errors, self.position, list(self.hints), self.fraction)
         warned, remarks = self.warned, list(self.remarks)
         try:
@@ -107,11 +107,11 @@ class Account:
         except BaseException:
             self.counts, self.errors, self.position, self.hints, self.fraction = before
             self.warned, self.remarks = warned, remarks
-            self.settled()
+            self.clear_pending()
             raise
 
-    def settled(self) -> None:
-        """What waited has been written."""
+    def clear_pending(self) -> None:
+        """Forgets lines and outcomes that have been written."""
         self.lines.clear()
         self.outcomes.clear()
 
@@ -121,16 +121,16 @@ class Account:
         checkpoint.state |= {"hints": list(self.hints), "remarks": list(self.remarks)}
 
     @classmethod
-    def restore(cls, checkpoint: Checkpoint, clock: Clock = utc_now) -> "Account":
+    def restore(cls, checkpoint: Checkpoint, clock: Clock = utc_now) -> "RunTally":
         state = checkpoint.state
-        account = cls(clock=clock)
-        account.counts.update(checkpoint.counts)
-        account.errors = int(str(state.get("errors", 0)))
-        account.position = int(str(state.get("log", 0)))
-        account.warned = int(str(state.get("warned", 0)))
-        account.hints = _texts(state.get("hints"))
-        account.remarks = _texts(state.get("remarks"))
-        return account
+        tally = cls(clock=clock)
+        tally.counts.update(checkpoint.counts)
+        tally.errors = int(str(state.get("errors", 0)))
+        tally.position = int(str(state.get("log", 0)))
+        tally.warned = int(str(state.get("warned", 0)))
+        tally.hints = _texts(state.get("hints"))
+        tally.remarks = _texts(state.get("remarks"))
+        return tally
 
 
 def _texts(value: object) -> list[str]:

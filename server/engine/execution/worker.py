@@ -1,7 +1,7 @@
-"""A slot's worker process, seen from both ends: spawned, long-lived, low in priority, capped in memory.
+"""The worker process of a slot, from both ends: spawned, long-lived, low in priority, limited in memory.
 
-The parent sends orders and may ask for a stop at the next checkpoint. The child says that it has begun an order, then
-pulses while it works, and in the end one verdict. A child whose parent is gone ends at once: the parent's successor
+The parent sends orders and may ask the child to stop at the next checkpoint. The child answers with OrderBegun, sends
+heartbeats while it works, and ends with one result. A child whose parent is gone exits at once: the next server
 takes the job over.
 """
 
@@ -38,7 +38,7 @@ class WorkerConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class JobOrder:
     """One job to run, with the models in force when it was dispatched."""
 
     job: str
@@ -48,22 +48,23 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
-    """The child has the order in hand: from here on its end may be the job's fault."""
+class OrderBegun:
+    """The child has taken the order: if it dies from here on, the job may be the reason."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pulse:
-    """The child is alive and has read so many records."""
+class Heartbeat:
+    """The child is alive, and has read this many records."""
 
     read: int
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """`done`: the job has its final state. `interrupted`: it can go on elsewhere. `later`: something is in the way.
+class WorkerResult:
+    """How an order ended.
 
-    `retry`: it may work another time, but not for ever. `failed`: it must not be tried again.
+    `done`: the job has its final state. `interrupted`: the job can continue in another worker. `later`: something
+    passing is in the way, which costs no attempt. `retry`: another attempt may work. `failed`: no further attempt.
     """
 
     kind: Literal["done", "interrupted", "later", "retry", "failed"]
@@ -71,11 +72,11 @@ class Verdict:
 
 
 class WorkerDied(Exception):
-    """The child ended before it answered."""
+    """The child ended without a result."""
 
 
 class WorkerSilent(Exception):
-    """The child gives no sign of life. The same bytes would silence the next one, so the job ends."""
+    """The child sends no heartbeat. The same bytes would silence the next child, so the job fails."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(
@@ -84,28 +85,28 @@ class WorkerSilent(Exception):
         )
 
 
-Perform = Callable[[Order, "Signals"], Verdict]
+RunJob = Callable[[JobOrder, "JobSignals"], WorkerResult]
 Entry = Callable[[Connection, WorkerConfig], None]  # what a worker process runs
 
 
 @dataclass(frozen=True, slots=True)
-class Signals:
-    """What a running job hears and says: `stop` is set when it should stop at a checkpoint."""
+class JobSignals:
+    """A running job's link to the parent: `stop` is set if the job is to stop at a checkpoint."""
 
     stop: threading.Event
-    pulse: Callable[[int], None]
+    heartbeat: Callable[[int], None]
 
 
 class Worker:
-    """The parent's end. Not safe for two orders at once."""
+    """The parent's end. It handles one order at a time."""
 
     def __init__(self, config: WorkerConfig, entry: Entry) -> None:
         self._config = config
         self._entry = entry
         self._process: BaseProcess | None = None
         self._connection: Connection | None = None
-        self._answers: asyncio.Queue[Pulse | Verdict | None] = asyncio.Queue()
-        self.has_begun = False  # with the order that was sent last
+        self._answers: asyncio.Queue[Heartbeat | WorkerResult | None] = asyncio.Queue()
+        self.has_begun = False  # whether the child has taken the latest order
 
     @property
     def pid(self) -> int | None:
@@ -122,18 +123,18 @@ class Worker:
             self._answers = asyncio.Queue()
             asyncio.get_running_loop().add_reader(ours.fileno(), self._receive)
 
-    async def send(self, order: Order) -> None:
+    async def send(self, order: JobOrder) -> None:
         await self.start()
         assert self._connection is not None
         self.has_begun = False
         self._connection.send(order)
 
-    async def answer(self, seconds: float) -> Pulse | Verdict:
-        """The next thing the child says; raises TimeoutError after `seconds` of silence, WorkerDied at its end."""
+    async def answer(self, seconds: float) -> Heartbeat | WorkerResult:
+        """Returns the child's next message. Raises TimeoutError after `seconds`, WorkerDied if the child ended."""
         async with asyncio.timeout(seconds):
             answer = await self._answers.get()
         if answer is None:
-            raise WorkerDied(await self._last_words())
+            raise WorkerDied(await self._reason_of_end())
         return answer
 
     def interrupt(self) -> None:
@@ -141,16 +142,16 @@ class Worker:
             try:
                 self._connection.send("stop")
             except OSError:
-                return  # it is gone already: nothing to stop
+                return  # the child has ended: nothing to stop
 
     async def close(self) -> None:
-        """Ends the child, gently where it is idle; a child at work is killed."""
+        """Kills the child and waits for its end."""
         if self._connection is not None:
             asyncio.get_running_loop().remove_reader(self._connection.fileno())
             self._connection.close()
             self._connection = None
         process, self._process = self._process, None
-        if process is not None and process.pid is not None:  # else it could not be started
+        if process is not None and process.pid is not None:  # None: the process could not be started
             process.kill()
             await asyncio.to_thread(process.join)
             process.close()
@@ -159,7 +160,7 @@ class Worker:
         assert self._connection is not None
         try:
             answer = self._connection.recv()
-            if isinstance(answer, Begun):
+            if isinstance(answer, OrderBegun):
                 self.has_begun = True
             else:
                 self._answers.put_nowait(answer)
@@ -167,7 +168,7 @@ class Worker:
             asyncio.get_running_loop().remove_reader(self._connection.fileno())
             self._answers.put_nowait(None)
 
-    async def _last_words(self) -> str:
+    async def _reason_of_end(self) -> str:
         assert self._process is not None
         await asyncio.to_thread(self._process.join)
         code = self._process.exitcode or 0
@@ -177,54 +178,54 @@ class Worker:
         return f"the worker process ended with exit code {code}"
 
 
-def serve_orders(connection: Connection, config: WorkerConfig, perform: Perform) -> None:
-    """The child's loop: one order after the other, until the parent goes away."""
-    _settle_in(config)
-    orders: SimpleQueue[Order] = SimpleQueue()
+def serve_orders(connection: Connection, config: WorkerConfig, run_job: RunJob) -> None:
+    """Runs orders in the child, one after another, until the parent goes away."""
+    _set_up_process(config)
+    orders: SimpleQueue[JobOrder] = SimpleQueue()
     stop = threading.Event()
     threading.Thread(target=_listen, args=(connection, orders, stop), daemon=True).start()
-    signals = Signals(stop, lambda read: _say(connection, Pulse(read)))
+    signals = JobSignals(stop, lambda read: _send(connection, Heartbeat(read)))
     while True:
         order = orders.get()
-        _say(connection, Begun())
-        _say(connection, perform(order, signals))
+        _send(connection, OrderBegun())
+        _send(connection, run_job(order, signals))
 
 
-def _say(connection: Connection, answer: Begun | Pulse | Verdict) -> None:
+def _send(connection: Connection, answer: OrderBegun | Heartbeat | WorkerResult) -> None:
     try:
         connection.send(answer)
     except OSError:
-        os._exit(0)  # as an error of the job it would end the job, which goes on elsewhere
+        os._exit(0)  # no parent: raised in the job this would fail the job, which another worker continues
 
 
-def _listen(connection: Connection, orders: "SimpleQueue[Order]", stop: threading.Event) -> None:
+def _listen(connection: Connection, orders: "SimpleQueue[JobOrder]", stop: threading.Event) -> None:
     try:
         while True:
             message = connection.recv()
-            if isinstance(message, Order):
-                stop.clear()  # here, in the order of what was said: one that came late was for the order before
+            if isinstance(message, JobOrder):
+                stop.clear()  # here, in the order of the messages: a stop that came late was meant for the order before
                 orders.put(message)
             else:
                 stop.set()
     except (EOFError, OSError):
-        os._exit(0)  # no parent, no work: whoever takes over must not meet us
+        os._exit(0)  # no parent: the worker that takes the job over must not find this one at work
     except BaseException:
-        os._exit(1)  # deaf, we would outlive our parent
+        os._exit(1)  # without this thread the child would outlive its parent
 
 
-def _settle_in(config: WorkerConfig) -> None:
-    # the terminal's Ctrl-C, or its end, goes to the whole group; the parent decides what it means for a job
+def _set_up_process(config: WorkerConfig) -> None:
+    # a terminal sends Ctrl-C and hang-ups to the whole group; the parent decides what they mean for a job
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
     os.nice(config.nice)
-    # a run makes millions of short-lived records and hardly any cycles: looking for those costs MARC 40 %
+    # a run makes millions of short-lived records and hardly any cycles: collecting them costs MARC imports 40 %
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
     resource.setrlimit(resource.RLIMIT_AS, (config.memory_bytes, config.memory_bytes))
 
 
 async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
-    """Waits for work in a thread even when it is cancelled: a child that is half started cannot be ended."""
+    """Waits for work in a thread even if cancelled: a child that is half started cannot be killed."""
     task = asyncio.create_task(work)
     try:
         await asyncio.shield(task)

@@ -17,7 +17,7 @@ import pytest
 from server.engine.batches.log_text import log_text
 from server.engine.definitions import record_processors as processors
 from server.engine.engine import Engine, EngineConfig, open_engine
-from server.engine.execution.worker import Order, Signals, Verdict
+from server.engine.execution.worker import JobOrder, JobSignals, WorkerResult
 from server.engine.worker_process import job_runner
 from server.mapping.model.model import Model, parse_model
 from storage.opening import open_storage
@@ -92,16 +92,16 @@ class Site:
     def work(
         self,
         models: Mapping[str, Model] = MODELS,
-        pulse: Callable[[threading.Event], None] = lambda stop: None,
+        heartbeat: Callable[[threading.Event], None] = lambda stop: None,
         chunk: int = 2,
-    ) -> Verdict:
+    ) -> WorkerResult:
         """What a worker process would do: with the job that it was doing, or with the next."""
         storage = open_storage(self._data_dir)
         stop = threading.Event()
         try:
             self._job = self._job or storage.catalog.write_now(claimed)
             return job_runner(storage, lambda: NOW)(
-                Order(self._job, "a worker", models, chunk), Signals(stop, lambda read: pulse(stop))
+                JobOrder(self._job, "a worker", models, chunk), JobSignals(stop, lambda read: heartbeat(stop))
             )
         finally:
             storage.close_now()
@@ -238,8 +238,8 @@ async def test_a_model_that_is_gone_when_the_batch_runs_ends_it(site: Site) -> N
 async def test_a_model_that_goes_in_the_middle_leaves_what_was_said_and_counted(site: Site) -> None:
     records = b'{"name": "A", "size": "x"}\n{"name": "B"}\n{"name": "C"}\n'
     batch = await site.schedule(control(read="json-lines"), ("a", records))
-    verdict = await asyncio.to_thread(site.work, pulse=threading.Event.set)
-    assert verdict == Verdict("interrupted")
+    result = await asyncio.to_thread(site.work, heartbeat=threading.Event.set)
+    assert result == WorkerResult("interrupted")
     await asyncio.to_thread(site.work, models={})
     ended = await site.ended(batch)
     assert ended.log == [

@@ -8,7 +8,7 @@ from typing import Any
 import openpyxl
 import pytest
 
-from server.engine.execution.progress import Extent
+from server.engine.execution.progress import Progress
 from server.readers import READERS
 
 ROWS = [{"code": f"c{number:06}", "name": "n" * (number % 50)} for number in range(20_000)]
@@ -47,12 +47,12 @@ CASES: Mapping[str, tuple[str, Mapping[str, object], bytes]] = {
 
 
 def fractions(read: str, options: Mapping[str, Any], *contents: bytes, size: int = 200) -> list[float | None]:
-    extent = Extent([len(content) for content in contents])
+    progress = Progress([len(content) for content in contents])
     found = []
     for index, content in enumerate(contents):
         file = io.BytesIO(content)
         found += [
-            extent.fraction(index, block, file)
+            progress.fraction(index, block, file)
             for block in READERS[read].blocks(file, {"read": read, **options}, size=size)
         ]
     return found
@@ -86,9 +86,9 @@ def test_files_count_by_their_weight() -> None:
 def test_nobody_can_tell_where_a_weight_is_not_known() -> None:
     file = io.BytesIO(CASES["lines"][2])
     block = next(READERS["json-lines"].blocks(file, {"read": "json-lines"}))
-    assert Extent([None]).fraction(0, block, file) is None
-    assert Extent([10, None]).fraction(0, block, file) is None
-    assert Extent([0]).fraction(0, block, file) is None
+    assert Progress([None]).fraction(0, block, file) is None
+    assert Progress([10, None]).fraction(0, block, file) is None
+    assert Progress([0]).fraction(0, block, file) is None
 
 
 def known(found: Sequence[float | None]) -> list[float]:

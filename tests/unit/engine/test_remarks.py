@@ -10,8 +10,8 @@ from typing import Any, BinaryIO
 import pytest
 
 from server.engine.engine import EngineConfig, open_engine
-from server.engine.execution.tally import REMARK_CAP, TOO_MANY_REMARKS, TOO_MANY_WARNINGS, WARNING_CAP, Account
-from server.engine.execution.worker import Verdict
+from server.engine.execution.tally import REMARK_CAP, TOO_MANY_REMARKS, TOO_MANY_WARNINGS, WARNING_CAP, RunTally
+from server.engine.execution.worker import WorkerResult
 from server.readers import READERS
 from server.readers.base import START as BEGINNING
 from server.readers.base import Block, Position
@@ -65,7 +65,7 @@ async def test_each_sentence_is_logged_once_and_is_no_error(site: Site, mode: An
 
 async def test_a_job_that_is_begun_again_does_not_repeat_them(site: Site) -> None:
     batch = await site.schedule(control(NAMED, read="remarking"), ("f", LINES))
-    assert await asyncio.to_thread(site.work, pulse=threading.Event.set) == Verdict("interrupted")
+    assert await asyncio.to_thread(site.work, heartbeat=threading.Event.set) == WorkerResult("interrupted")
     assert (await site.ended(batch)).log == [START, *SAID[:2]]
     await asyncio.to_thread(site.work)
     assert (await site.ended(batch)).log == [START, *SAID, END]
@@ -90,30 +90,30 @@ async def test_they_are_warnings(site: Site) -> None:
 
 
 def test_a_chunk_that_does_not_commit_has_remarked_nothing() -> None:
-    account = Account()
+    tally = RunTally()
 
     def fail() -> None:
-        with account.undone_on_error():
-            account.remark("one")
-            account.warn("two")
+        with tally.rolled_back_on_error():
+            tally.remark("one")
+            tally.warn("two")
             raise OSError("full")
 
     with pytest.raises(OSError, match="full"):
         fail()
-    assert (account.remarks, account.warned, account.lines, account.position) == ([], 0, [], 0)
+    assert (tally.remarks, tally.warned, tally.lines, tally.position) == ([], 0, [], 0)
 
 
 def test_remarks_and_warnings_have_a_bound_of_their_own_that_survives_a_restart() -> None:
-    account, checkpoint = Account(), Checkpoint()
+    tally, checkpoint = RunTally(), Checkpoint()
     for number in range(REMARK_CAP + 5):
-        account.remark(f"remark {number}")
+        tally.remark(f"remark {number}")
     for number in range(WARNING_CAP + 5):
-        account.warn("odd", number)
-    assert len(account.lines) == REMARK_CAP + WARNING_CAP
-    assert account.lines[REMARK_CAP - 1].message == TOO_MANY_REMARKS
-    assert account.lines[-1].message == TOO_MANY_WARNINGS
-    account.save(checkpoint)
-    again = Account.restore(checkpoint)
+        tally.warn("odd", number)
+    assert len(tally.lines) == REMARK_CAP + WARNING_CAP
+    assert tally.lines[REMARK_CAP - 1].message == TOO_MANY_REMARKS
+    assert tally.lines[-1].message == TOO_MANY_WARNINGS
+    tally.save(checkpoint)
+    again = RunTally.restore(checkpoint)
     again.remark("one more")
     again.warn("odd")
     assert (again.lines, again.errors, again.warned) == ([], 0, WARNING_CAP + 6)

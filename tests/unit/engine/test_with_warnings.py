@@ -13,7 +13,7 @@ from server.engine.batches.failure_causes import Kind, warning_text
 from server.engine.documents import state_in_words
 from server.engine.engine import EngineConfig, open_engine
 from server.engine.execution.run import MOST_WARNINGS
-from server.engine.execution.worker import Verdict
+from server.engine.execution.worker import WorkerResult
 from tests.unit.engine.test_job_runner import END, MODEL, NOW, START, Ended, Site, control, field
 
 NEW = {"action": "new", "destination": "thing"}
@@ -57,8 +57,8 @@ async def test_what_has_no_message_of_the_vendor_is_a_warning_and_no_error(site:
 async def test_a_job_that_is_begun_again_counts_and_tells_them_once(site: Site, mode: Any) -> None:
     lines = b"".join(json.dumps(record).encode() + b"\n" for record in MIXED)
     batch = await site.schedule(control(NAMED, read="json-lines"), ("f", lines), mode=mode)
-    assert await asyncio.to_thread(site.work, pulse=threading.Event.set) == Verdict("interrupted")
-    assert await asyncio.to_thread(site.work) == Verdict("done")
+    assert await asyncio.to_thread(site.work, heartbeat=threading.Event.set) == WorkerResult("interrupted")
+    assert await asyncio.to_thread(site.work) == WorkerResult("done")
     ended = await site.ended(batch)
     assert (ended.log, ended.counts) == (LOG, COUNTS)
 

@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 from openpyxl import Workbook
 
-from server.engine.execution.worker import Order, Signals
+from server.engine.execution.worker import JobOrder, JobSignals
 from server.engine.review.proposals import Proposal
 from server.engine.uploads.flow import UploadLimits
 from server.engine.worker_process import job_runner
@@ -604,8 +604,8 @@ async def work(site: Signed, house: AdminHouse, identifier: str, stop: threading
         job = await storage.queue.claim("a worker", now, 60, modes=("dry-run",))
         assert job is not None
         assert job.id == (await site.engine.review.proposals.get(identifier)).job.id
-        order = Order(job.id, "a worker", dict(site.engine.definitions.models), 1000)
-        verdict = await asyncio.to_thread(job_runner(storage), order, Signals(stop, lambda read: None))
+        order = JobOrder(job.id, "a worker", dict(site.engine.definitions.models), 1000)
+        verdict = await asyncio.to_thread(job_runner(storage), order, JobSignals(stop, lambda read: None))
         if verdict.kind == "interrupted":
             assert await storage.queue.release(job.id, "a worker", now, counted=False)
         return verdict.kind
