@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,9 +13,9 @@ import pytest
 from server.engine.engine import EngineConfig, open_engine
 from server.engine.execution.tally import REMARK_CAP, TOO_MANY_REMARKS, TOO_MANY_WARNINGS, WARNING_CAP, RunTally
 from server.engine.execution.worker import WorkerResult
-from server.readers import READERS
 from server.readers.base import START as BEGINNING
 from server.readers.base import Block, Position
+from server.readers.formats import FORMATS
 from storage.records.base import Checkpoint
 from tests.unit.engine.test_job_runner import END, MODEL, NOW, START, Ended, Site, control, field
 
@@ -28,7 +29,7 @@ class Remarking:
     whole_file = False
 
     def __init__(self) -> None:
-        self._inner = READERS["json-lines"]
+        self._inner = FORMATS["json-lines"].reader
 
     def check(self, options: Mapping[str, object]) -> str | None:
         return self._inner.check(options)
@@ -45,7 +46,7 @@ class Remarking:
 
 @pytest.fixture
 async def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
-    monkeypatch.setitem(READERS, "remarking", Remarking())  # type: ignore[index]
+    monkeypatch.setitem(FORMATS, "remarking", replace(FORMATS["json-lines"], name="remarking", reader=Remarking()))  # type: ignore[index]
     models = tmp_path / "imports" / "models"
     models.mkdir(parents=True)
     (models / "things.json").write_text(json.dumps(MODEL))
