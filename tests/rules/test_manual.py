@@ -115,7 +115,7 @@ def _is_logging(called: ast.expr) -> bool:
         return False
     owner = called.value
     name = owner.attr if isinstance(owner, ast.Attribute) else owner.id if isinstance(owner, ast.Name) else ""
-    return (name in LOGGERS and called.attr in LEVELS) or called.attr == "_tell"
+    return (name in LOGGERS and called.attr in LEVELS) or called.attr == "_log_error"
 
 
 def _event_of(event: ast.expr) -> Iterator[str]:
