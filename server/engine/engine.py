@@ -38,7 +38,7 @@ from server.engine.operations.recovery import Recovery
 from server.engine.operations.storage_metrics import Figures
 from server.engine.records.browse import Catalogue
 from server.engine.records.pages import Records
-from server.engine.review.proposals import LET_GO, Proposals
+from server.engine.review.proposals import DELETE_FILES, Proposals
 from server.engine.review.summaries import Summaries
 from server.engine.uploads.flow import UploadLimits
 from server.engine.uploads.unreferenced import Leftovers
@@ -180,7 +180,7 @@ def build_engine(storage: Storage, config: EngineConfig) -> Engine:
     follow_ups = Errands(
         storage,
         clock,
-        {MAIL: mail, CALLBACK: callbacks, LET_GO: proposals.let_go},
+        {MAIL: mail, CALLBACK: callbacks, DELETE_FILES: proposals.delete_files},
         {MAIL: mail.place, CALLBACK: callbacks.place},
     )
 

@@ -58,7 +58,9 @@ class FailedPages:
             offers=await asyncio.to_thread(offers, batch, kind) if number_of(job, kind) else (),
             most=ALL,
             first=f"{here}?{urlencode(filters)}" if after is not None else None,
-            older=None if found.further is None else f"{here}?{urlencode(filters | {'after': str(found.further)})}",
+            older=None
+            if found.next_cursor is None
+            else f"{here}?{urlencode(filters | {'after': str(found.next_cursor)})}",
         )
 
     async def _download(self, request: web.Request, *, kind: Kind) -> web.StreamResponse:

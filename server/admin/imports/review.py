@@ -54,7 +54,7 @@ class ProposalPages:
         return self._site.see(f"/admin/batches/{batch.identifier}", "import-confirmed")
 
     async def _again(self, request: web.Request, identifier: str, fields: Fields) -> web.HTTPSeeOther:
-        batch = await self._engine.review.proposals.repeat(identifier, request[VISITOR].key, _otherwise(fields))
+        batch = await self._engine.review.proposals.recheck(identifier, request[VISITOR].key, _otherwise(fields))
         return self._site.see(f"{PATH}/{batch.identifier}", "check-again")
 
     async def _abandon(self, _request: web.Request, identifier: str, _: Fields) -> web.HTTPSeeOther:

@@ -91,7 +91,7 @@ class JobJournal:
         """Stores the samples of a dry run with its batch, for the person who reviews the import."""
         batch = self._job.batch
         if batch is not None:
-            self._write_own(lambda connection: proposals.show(connection, batch, found))
+            self._write_own(lambda connection: proposals.store_samples(connection, batch, found))
 
     def end(self, tally: RunTally, state: FinalState, error: str | None = None) -> None:
         now = self._clock()

@@ -1,10 +1,10 @@
-"""Imports that people propose on the site: a dry run first, then their word.
+"""Imports that people propose on the site: a dry run first, then their decision.
 
-The dry run and the import are two batches with the same control file and the same files, each of which names the other.
+The dry run and the import are two batches with the same control file and the same files. Each names the other.
 
 dry run ─┬─▶ confirmed: the import's batch
-         ├─▶ repeated: another dry run's batch
-         └─▶ abandoned: its files are let go
+         ├─▶ repeated: the batch of another dry run
+         └─▶ abandoned: its files are deleted
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ from storage.catalog.sql.proposals import Decision, ProposalRow
 from storage.queues.base import FINAL, Job, JobQueue, NewJob
 
 API = "admin"
-LET_GO = "let-go"  # the errand that removes the files of an abandoned proposal
+DELETE_FILES = "let-go"  # the task that deletes the files of an abandoned proposal, by its name in older queues
 SHOWN = 5  # records of each kind
 _TRIES = 20
 
@@ -45,6 +45,8 @@ _SAID: dict[Decision, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
+    """The batch of a dry run, with its job, its decision and its files."""
+
     batch: Batch
     job: Job
     row: ProposalRow
@@ -56,7 +58,7 @@ class Proposal:
 
     @property
     def changes(self) -> int:
-        """How many records would change something."""
+        """How many records would change the tables."""
         counts = self.job.counts
         return counts.created + counts.updated + counts.deleted
 
@@ -66,6 +68,8 @@ class Proposal:
 
 
 class Proposals:
+    """Schedules dry runs and carries out what people decide about them."""
+
     def __init__(
         self,
         catalog: Catalog,
@@ -89,7 +93,7 @@ class Proposals:
         self._clock = clock
 
     async def control(self, process: str | None, digest: str | None) -> bytes:
-        """The control file of a process as it is now, or one that was sent before."""
+        """Returns the control file of a process as it is now, or one that was sent before."""
         if process is not None:
             return self._definitions.process(process).content
         content = None if digest is None else (await self._control_files.get(digest, limit=1)).content
@@ -100,18 +104,18 @@ class Proposals:
     async def propose(
         self, uploads: Sequence[tuple[str, Upload]], content: bytes, *, process: str | None, comment: str, key: Key
     ) -> Batch:
-        """Schedules a dry run of files by role; nothing is there before all of it is. The uploads are used up."""
+        """Schedules a dry run of files by role, in one transaction. The uploads cannot be used again."""
         new = new_batch(API, comment, self._clock(), key, process=process)
         return await self._batches.submit(
             new, uploads, _plan("dry-run"), content, lambda connection, batch: proposals.add(connection, batch.id)
         )
 
     async def get(self, identifier: str) -> Proposal:
-        """Raises BatchNotFound for a batch that is no proposal."""
+        """Returns a proposal; raises BatchNotFound for a batch that is not one."""
         return await self._catalog.read(_get, self._queue, identifier)
 
     async def confirm(self, identifier: str, key: Key) -> Batch:
-        """The batch that imports; raises RequestInvalid where there is nothing to confirm, or no longer."""
+        """Schedules the import and returns its batch; raises RequestInvalid if there is nothing to confirm."""
 
         def commit(connection: Connection) -> Batch:
             proposal = _undecided(connection, self._queue, identifier)
@@ -123,10 +127,10 @@ class Proposals:
 
         return await self._catalog.write(commit)
 
-    async def repeat(self, identifier: str, key: Key, otherwise: Mapping[str, str] | None = None) -> Batch:
-        """Another dry run of the same files, under the models that are in force now.
+    async def recheck(self, identifier: str, key: Key, otherwise: Mapping[str, str] | None = None) -> Batch:
+        """Schedules another dry run of the same files, with the models as they are now.
 
-        `otherwise`: options to read them with; those that are left empty stay as they were.
+        `otherwise` has options to read the files with; empty ones stay as they were.
         """
         content = await self._read_otherwise(identifier, otherwise or {})
 
@@ -141,20 +145,20 @@ class Proposals:
         return await (self._catalog.write(commit) if content is None else self._batches.keep(content, commit))
 
     async def _read_otherwise(self, identifier: str, texts: Mapping[str, str]) -> bytes | None:
-        """The control file with other options; None where none is chosen. Raises RequestInvalid for a wrong one."""
+        """Returns the control file with other options, None if none is chosen; raises RequestInvalid for a wrong one."""
         batch = (await self.get(identifier)).batch
         content = await self._control_files.content(batch.control or "") if any(texts.values()) else None
         return content and control_read_as(orjson.loads(content), texts, self._definitions.models)
 
     async def abandon(self, identifier: str) -> None:
-        """Nothing will be imported: a dry run is stopped where it is, and the files are let go."""
+        """Gives the import up: stops the dry run, and queues the task that deletes the files."""
 
         def commit(connection: Connection) -> Proposal:
             proposal = _undecided(connection, self._queue, identifier)
             now = self._clock()
             proposals.decide(connection, proposal.batch.id, "abandoned", now)
             sql.move(connection, proposal.batch.id, ["dry-run"], "cancelled")
-            errand = NewJob(kind=LET_GO, mode=ERRAND, batch=proposal.batch.id, max_attempts=_TRIES)
+            errand = NewJob(kind=DELETE_FILES, mode=ERRAND, batch=proposal.batch.id, max_attempts=_TRIES)
             self._queue.put(connection, replace(errand, payload={"job": proposal.job.id}), now)
             return proposal
 
@@ -162,8 +166,8 @@ class Proposals:
         if not proposal.is_checked:
             await self._jobs.cancel(proposal.job.id)
 
-    async def let_go(self, errand: Job) -> None:
-        """The errand after `abandon`: removes the files once nobody reads them."""
+    async def delete_files(self, errand: Job) -> None:
+        """Runs the task after `abandon`: deletes the files once the dry run no longer reads them."""
         batch = errand.batch or 0
 
         def commit(connection: Connection) -> Sequence[object]:
@@ -189,7 +193,7 @@ class Proposals:
         decision: Decision,
         control: str | None = None,
     ) -> Batch:
-        """A batch of the same files that does what was decided; by the same control file unless one is given."""
+        """Adds the batch that does what was decided, with the same files and, unless another is given, control file."""
         first, now = proposal.batch, self._clock()
         new = new_batch(
             API,
@@ -224,5 +228,5 @@ def _undecided(connection: Connection, queue: JobQueue, identifier: str) -> Prop
 
 
 def _plan(mode: Mode) -> Plan:
-    """Imports keep the order in which they were confirmed; a check waits for no other job."""
+    """Imports run in the order in which they were confirmed; dry runs wait for no other job."""
     return Plan(mode=mode, lane=API) if mode == "import" else Plan(mode=mode, payload={"samples": SHOWN})

@@ -1,4 +1,4 @@
-"""What the dry run of a proposed import came to: counts with samples, columns, and what speaks against it."""
+"""Summarizes the dry run of a proposed import: counts with samples, columns, and reasons not to import."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ from server.readers.formats import FORMATS
 from storage.catalog.base import BatchFile, Catalog, LogLine, Outcome, OutcomeStatus
 from storage.catalog.sql import journal
 
-_FIRST_LINES = 200  # of the log, in which we look for what is wrong with the whole
+_FIRST_LINES = 200  # of the log, which are searched for remarks about the whole import
 _MOST_REMARKS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Records that came to the same, the first few of them shown."""
+    """The records with one outcome: how many, and the first few."""
 
     status: OutcomeStatus
     count: int
@@ -42,9 +42,9 @@ class SeenColumn:
 
 @dataclass(frozen=True, slots=True)
 class SeenFile:
-    """`columns` were found in its first `looked_at` records; `more`: there are too many to show.
+    """A file with the `columns` of its first `looked_at` records; `more`: it has more columns than are listed.
 
-    `sheets`: of a workbook that has several.
+    `sheets`: the sheets of a workbook that has several.
     """
 
     file: BatchFile
@@ -57,9 +57,10 @@ class SeenFile:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """`changed`: what is not as it was when the dry run ran; `remarks`: what it said about the import as a whole.
+    """What people see before they decide about an import.
 
-    `choices`: the options that may be chosen to read the files otherwise.
+    `changed`: what has changed since the dry run. `remarks`: what its log says about the import as a whole. `choices`:
+    the options with which the files can be read otherwise.
     """
 
     kinds: Sequence[Kind]
@@ -71,17 +72,17 @@ class Summary:
 
     @property
     def sheets(self) -> Sequence[str]:
-        """Those of all workbooks, to choose from."""
+        """The sheets of all workbooks."""
         return list(dict.fromkeys(sheet for file in self.files for sheet in file.sheets))
 
     @property
     def missing(self) -> Sequence[Flow]:
-        """What the control file reads and no file has; where no column is known, nothing is told."""
+        """What the control file reads and no file has; empty if no columns are known."""
         return self.matched.missing if self._has_columns else ()
 
     @property
     def unfilled(self) -> Sequence[Unfilled]:
-        """Likewise."""
+        """The Names that no column fills; empty if no columns are known."""
         return self.matched.unfilled if self._has_columns else ()
 
     @property
@@ -90,13 +91,15 @@ class Summary:
 
 
 class Summaries:
+    """Makes the summaries of dry runs."""
+
     def __init__(self, catalog: Catalog, definitions: Definitions, control_files: ControlFiles) -> None:
         self._catalog = catalog
         self._definitions = definitions
         self._control_files = control_files
 
     async def of(self, proposal: Proposal) -> Summary:
-        """Of a dry run that has ended."""
+        """Returns the summary of a dry run that has ended."""
         kinds, remarks = await self._catalog.read(_outcomes, proposal)
         content = await self._control_files.content(proposal.batch.control or "")
         control: Mapping[str, Any] = orjson.loads(content) if content else {}
@@ -114,12 +117,12 @@ class Summaries:
     ) -> Sequence[str]:
         changed: list[str] = []
         if model is None:
-            changed.append("The model that it imports into is not there any more.")
+            changed.append("The model that it imports into no longer exists.")
         elif "model" in found and found["model"] != digest_of(model):
-            changed.append(f"The model {model.name} was changed after this check: what follows may not hold any more.")
+            changed.append(f"The model {model.name} was changed after this check, so the following may no longer hold.")
         process = proposal.batch.process
         if process is not None and process not in self._definitions.processes:
-            changed.append(f"The process {process} is not there any more; its control file as it was is used.")
+            changed.append(f"The process {process} no longer exists; its last control file is used.")
         elif process is not None and self._definitions.process(process).control_digest != proposal.batch.control:
             changed.append(_since(self._definitions.process(process), control))
         return changed
@@ -128,7 +131,7 @@ class Summaries:
 def _since(process: Process, control: Mapping[str, Any]) -> str:
     options = differences(control, process.control)
     if not options:
-        return f"The process {process.id} was changed after the files came; as it was then, it is used here."
+        return f"The process {process.id} was changed after the files were uploaded; its earlier version is used here."
     said = ", ".join(f"{key} {value!r}" for key, value in options.items())
     return f"The files are read otherwise than the process {process.id} says: {said}."
 
@@ -147,7 +150,7 @@ def _outcomes(connection: Connection, proposal: Proposal) -> tuple[list[Kind], l
 
 
 def remarks_of(lines: Sequence[LogLine]) -> list[str]:
-    """What a log says about the files or the import as a whole: not of one record, nor what ended the job."""
+    """Returns what a log says about the files or the whole import, not about one record or the end of the job."""
     notes = [line for line in lines if line.kind == "note" and line.level != "info"]
     return [line.message for line in notes if line.record is None][:_MOST_REMARKS]
 

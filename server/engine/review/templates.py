@@ -1,4 +1,4 @@
-"""What a file for a control file looks like: an example of it, and a file to start from."""
+"""Files for a control file: an example of what they hold, and an empty one to start from."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from server.readers.examples import columns_of
 from server.readers.formats import FORMATS, Format
 from server.readers.text.charsets import python_codec
 
-_MOST_SHEETS = 100  # of a workbook that is made to be filled
+_MOST_SHEETS = 100  # of an empty workbook
 
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A file that a control file takes: `name` is None for files of any name. `columns` where it is a table."""
+    """A file that a control file reads. `name` is None for files of any name; `columns` are those of a table."""
 
     name: str | None
     format: Format
@@ -38,7 +38,7 @@ class Template:
 
 
 def roles_of(control: Mapping[str, Any], model: Model, most: int) -> list[Role]:
-    """The named files in the control file's order, then files of any name; no more than `most`."""
+    """Returns the named files in the control file's order, then files of any name; `most` at most."""
     entries = control.get("files", {})
     named = [(name, entry) for name, entry in entries.items() if name != "DEFAULT"]
     others = [(None, entries["DEFAULT"])] if "DEFAULT" in entries else []
@@ -47,7 +47,7 @@ def roles_of(control: Mapping[str, Any], model: Model, most: int) -> list[Role]:
 
 
 def template_of(role: Role, called: str) -> Template:
-    """A file with the names of the columns and no rows."""
+    """Returns a file with the names of the columns and no rows."""
     content = _workbook(role) if role.format.values == "cells" else _text(role)
     return Template(f"{called}{role.format.suffix}", role.format.media_type, content)
 
@@ -58,7 +58,7 @@ def _workbook(role: Role) -> bytes:
 
 def _text(role: Role) -> bytes:
     charset = str(role.options.get("charset", "utf-8"))
-    # without a byte order mark Excel takes the bytes of CSV for Latin-1
+    # without a byte order mark Excel reads CSV as Latin-1
     mark = "\ufeff" if charset.lower() == "utf-8" and role.format.media_type == "text/csv" else ""
     return f"{mark}{role.example}\r\n".encode(python_codec(charset) or "utf-8", "replace")
 

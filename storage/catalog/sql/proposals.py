@@ -1,4 +1,4 @@
-"""Imports that wait for somebody's word, as functions of a `Connection`."""
+"""Imports that wait for a decision, as functions of a `Connection`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ Decision = Literal["confirmed", "abandoned", "repeated"]
 
 @dataclass(frozen=True, slots=True)
 class ProposalRow:
-    """`found` is what the dry run saw, `imported` the identifier of the batch that came of it: the import, or another
-    dry run.
+    """A proposal. `found` are the samples of its dry run.
 
-    `dropped` describes the files that were let go; None: they are still there.
+    `imported` is the identifier of the batch that followed: the import, or another dry run. `dropped` describes the
+    files that were deleted; None: they still exist.
     """
 
     batch: int
@@ -39,27 +39,27 @@ def get(connection: Connection, batch: int) -> ProposalRow | None:
     return one(ProposalRow, connection.execute(query).one_or_none())
 
 
-def show(connection: Connection, batch: int, found: Mapping[str, object]) -> None:
-    """What a dry run saw; of a later run of the same batch, the later one's."""
+def store_samples(connection: Connection, batch: int, found: Mapping[str, object]) -> None:
+    """Stores the samples of a dry run, over those of an earlier run of the same batch."""
     connection.execute(update(proposals).where(proposals.c.batch == batch).values(found=dict(found)))
 
 
 def decide(
     connection: Connection, batch: int, decision: Decision, decided: datetime, imported: str | None = None
 ) -> bool:
-    """Only once; says whether this was it."""
+    """Records a decision unless there is one; returns whether it was recorded."""
     open_ = update(proposals).where(proposals.c.batch == batch, proposals.c.decision.is_(None))
     return connection.execute(open_.values(decision=decision, decided=decided, imported=imported)).rowcount == 1
 
 
 def has_dropped(connection: Connection, batch: int) -> bool:
-    """Whether its files were let go."""
+    """Whether the files of the batch were deleted."""
     row = get(connection, batch)
     return row is not None and bool(row.dropped)
 
 
 def drop_files(connection: Connection, batch: int, files: Sequence[BatchFile]) -> None:
-    """The batch has no files any more; what they were is kept."""
+    """Removes the files from the batch, and keeps a description of them."""
     told = [{"name": f.name, "filename": f.filename, "digest": f.digest, "size": f.size} for f in files]
     connection.execute(update(proposals).where(proposals.c.batch == batch).values(dropped=told))
     connection.execute(delete(batch_files).where(batch_files.c.batch == batch))

@@ -61,8 +61,8 @@ async def test_many_failures_are_counted_over_all_parts_of_a_job(tmp_path: Path)
     assert [cause.count for cause in causes.causes] == [ALL - 5, 5]
     rare = id_of("Missing values in profile: email")
     first = await failures.page(job, cause=rare)
-    assert (first.records, first.looked, first.further) == ([], ALL, ALL - 1)
+    assert (first.records, first.scanned, first.next_cursor) == ([], ALL, ALL - 1)
     last = await failures.page(job, cause=rare, after=number - STRETCH)
     assert [record.record for record in last.records] == [*range(number - 5, number)]
-    assert last.further is None
+    assert last.next_cursor is None
     await storage.close()

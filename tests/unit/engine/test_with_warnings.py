@@ -98,7 +98,7 @@ async def test_they_are_listed_by_cause_and_given_back_as_a_file(site: Site) -> 
     causes = await site.engine.monitoring.failure_causes.causes(job, "warnings")
     assert [(cause.count, cause.record) for cause in causes.causes] == [(3, 0), (1, 3)]
     page = await site.engine.monitoring.failure_causes.page(job, kind="warnings", cause=causes.causes[0].id, limit=2)
-    assert ([one.record for one in page.records], page.further) == ([0, 1], 1)
+    assert ([one.record for one in page.records], page.next_cursor) == ([0, 1], 1)
     (offer,) = await asyncio.to_thread(site.engine.corrections.offers, batch, "warnings")
     assert offer.filename == "f-warnings.json"
 
