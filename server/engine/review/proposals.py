@@ -145,7 +145,7 @@ class Proposals:
         return await (self._catalog.write(commit) if content is None else self._batches.keep(content, commit))
 
     async def _read_otherwise(self, identifier: str, texts: Mapping[str, str]) -> bytes | None:
-        """Returns the control file with other options, None if none is chosen; raises RequestInvalid for a wrong one."""
+        """Returns the control file with other options, None if none is chosen. Raises RequestInvalid."""
         batch = (await self.get(identifier)).batch
         content = await self._control_files.content(batch.control or "") if any(texts.values()) else None
         return content and control_read_as(orjson.loads(content), texts, self._definitions.models)

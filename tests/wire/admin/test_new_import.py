@@ -392,7 +392,7 @@ async def test_what_is_abandoned_leaves_no_file(site: Signed, admin: AdminHouse)
     blob = blob_of(admin.data_dir, GOOD_AND_BAD)
     assert blob.exists()
     assert (await decide(site, identifier, "abandon")).to.endswith("?notice=import-abandoned")
-    await let_go(site, identifier)
+    await wait_for_deletion(site, identifier)
     assert not blob.exists()
     page = await site.get(f"/admin/new-import/{identifier}")
     assert "Nothing was imported, and the files were removed" in page.text
@@ -407,7 +407,7 @@ async def test_files_that_another_batch_needs_stay(site: Signed, admin: AdminHou
     kept, _ = await summary(site, "csv", "things.csv", GOOD_AND_BAD)
     dropped, _ = await summary(site, "csv", "same.csv", GOOD_AND_BAD)
     await decide(site, dropped, "abandon")
-    await let_go(site, dropped)
+    await wait_for_deletion(site, dropped)
     assert not (await site.engine.review.proposals.get(dropped)).files
     assert blob_of(admin.data_dir, GOOD_AND_BAD).exists()
     assert (await imported(site, await decide(site, kept, "confirm"))).created == 3
@@ -632,7 +632,7 @@ async def test_what_was_abandoned_is_let_go_after_a_restart(tmp_path: Path, impo
     blob = blob_of(tmp_path / "data", GOOD_AND_BAD)
     assert blob.exists()
     async with open_admin(tmp_path / "data", imports) as house:
-        await let_go(await house.signed(), identifier)
+        await wait_for_deletion(await house.signed(), identifier)
         assert not blob.exists()
 
 
@@ -650,7 +650,7 @@ def blob_of(data_dir: Path, content: bytes) -> Path:
     return data_dir / "blobs" / "sha256" / digest[:2] / digest[2:4] / digest
 
 
-async def let_go(site: Signed, identifier: str) -> None:
+async def wait_for_deletion(site: Signed, identifier: str) -> None:
     """Until the errand that removes the files has been done."""
     proposal = await site.engine.review.proposals.get(identifier)
     errand = (await site.engine.jobs.list(batch=proposal.batch.id))[0]
