@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NotRequired, TypeVar
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, ValidationError, WithJsonSchema
 from typing_extensions import TypedDict
 
 from server.engine.documents import Count
@@ -45,7 +45,7 @@ def json_object(content: bytes) -> dict[str, Any]:
 
 
 def read(document: Mapping[str, Any], cls: type[Model]) -> Model:
-    """Checks a body against its class; the first fault in the order of the fields is the one to answer with."""
+    """Checks a body against its class; raises RequestInvalid for the first fault in the order of the fields."""
     try:
         return cls.model_validate(document)
     except ValidationError as error:
@@ -125,7 +125,9 @@ class VossNewBulkLoad(StrictModel):
 
 
 class VossHrefs(StrictModel):
-    hrefs: Annotated[list[str], Field(min_length=1, examples=[["/api/data/BulkLoad/b1f0a3de6a3c4a7f9f522b1d"]])]
+    hrefs: Annotated[
+        list[str], FailFast(), Field(min_length=1, examples=[["/api/data/BulkLoad/b1f0a3de6a3c4a7f9f522b1d"]])
+    ]
 
 
 Time = Annotated[
