@@ -1,22 +1,29 @@
 """What the engine refuses, and why. No error here knows HTTP: each dialect maps classes to answers.
 
+An error of one module stands in that module, an error in a dialect's own syntax in the dialect. A test in tests/rules
+checks that this drawing has every error that the engine declares.
+
 EngineError
 ├── NotFound
-│   ├── BatchNotFound       ├── ControlNotFound     ├── ProcessNotFound
-│   ├── JobNotFound         ├── KeyNotFound         ├── DefinitionNotFound
-│   ├── FileNotFound        ├── ExtensionNotFound   ├── StagedUploadNotFound
-│   ├── JobExecutionNotFound ├── BatchFileNotFound  └── ModelNotFound
+│   ├── BatchNotFound         ├── BatchFileNotFound     ├── ControlNotFound       ├── JobNotFound
+│   ├── ProcessNotFound       ├── ModelNotFound         ├── TableNotFound         ├── RowNotFound
+│   ├── KeyNotFound           ├── ScheduleGone
+│   ├── DefinitionNotFound    ├── FileNotFound          ├── ExtensionNotFound     (FOLIO)
+│   ├── StagedUploadNotFound  ├── JobExecutionNotFound                            (FOLIO)
+│   └── TransactionNotFound   ├── LoadFileNotFound      ├── BulkLoadNotFound      └── ScheduleNotFound (VOSS)
 ├── Refused
-│   ├── BatchWrongState     ├── ControlInvalid      ├── RequestInvalid
-│   ├── FilesRefused        ├── ExtensionWrong      ├── ExtensionTaken
-│   ├── AlreadyProcessed    ├── PartsWrong
-│   ├── JobExecutionRefused ├── NothingToProcess    └── NotSaved
+│   ├── RequestInvalid        ├── ControlInvalid        ├── BatchWrongState       ├── NotSaved
+│   ├── NothingToReissue      ├── RecordsLost
+│   ├── FeedFull              ├── FeedClosed            ├── FeedFullForOne (a FeedFull)
+│   ├── FilesRefused          ├── PartsWrong            ├── ExtensionWrong        ├── ExtensionTaken (FOLIO)
+│   ├── AlreadyProcessed      ├── NothingToProcess      ├── JobExecutionRefused   (FOLIO)
+│   └── HierarchyUnknown      ├── HierarchyForbidden    └── TransactionEnded      (VOSS)
 ├── AccessRefused
-│   ├── KeyMissing          ├── KeyUnknown          ├── KeyForbidden      └── KeyThrottled
+│   └── KeyMissing            ├── KeyUnknown            ├── KeyForbidden          └── KeyThrottled
 └── UploadFailed
-    ├── UploadTooLarge      ├── UploadTooSlow       ├── UploadIncomplete  ├── UploadMalformed
-    ├── TooManyParts        ├── PartTooLarge        ├── PartMissing       ├── DiskFull
-    └── LineInvalid         └── BodyEmpty
+    ├── UploadTooLarge        ├── UploadTooSlow         ├── UploadIncomplete      ├── UploadMalformed
+    ├── TooManyParts          ├── PartTooLarge          ├── PartMissing           ├── DiskFull
+    └── LineInvalid           └── BodyEmpty
 """
 
 import math

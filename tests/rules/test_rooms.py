@@ -35,13 +35,11 @@ TWO_OF_ONE_NAME: set[str] = {
     "Failures",
     "Fault",
     "Filters",
-    "Flow",
     "Format",
     "Found",
     "Operation",
     "Origin",
     "Part",
-    "Patience",
     "Place",
     "Plan",
     "Reading",
@@ -55,7 +53,6 @@ TWO_OF_ONE_NAME: set[str] = {
     "Target",
     "Transactions",
     "Wanted",
-    "Words",
 }
 
 
@@ -93,6 +90,18 @@ def test_no_public_class_shares_its_name() -> None:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places[node.name].append(str(module))
     assert {name: found for name, found in places.items() if len(found) > 1 and name not in TWO_OF_ONE_NAME} == {}
+
+
+def test_the_drawing_of_errors_has_every_error_of_the_engine() -> None:
+    trees = [ast.parse((PROJECT / module).read_text("utf-8")) for module in MODULES if module.parts[1] == "engine"]
+    classes = [node for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)]
+    errors = {"EngineError"}
+    while found := {node.name for node in classes if errors & {ast.unparse(b) for b in node.bases}} - errors:
+        errors |= found
+    drawing = ast.get_docstring(ast.parse((PROJECT / "server/engine/errors.py").read_text("utf-8"))) or ""
+    assert errors <= set(re.findall(r"\w+", drawing))
+    drawn = set(re.findall(r"(?:├──|└──) (\w+)", drawing))
+    assert drawn == errors - {"EngineError"}
 
 
 def test_no_folder_has_too_many_modules() -> None:
