@@ -16,7 +16,7 @@ from storage.catalog.base import Catalog
 from storage.catalog.preparing import prepare
 from storage.catalog.sql import references
 from storage.database import BUSY_SECONDS, Database
-from storage.presence import Presence
+from storage.presence import ProcessRegistry
 from storage.private import make_private
 from storage.queues import jobs
 from storage.queues import tables as queue_tables
@@ -48,7 +48,7 @@ class Storage:
     catalog: Catalog
     queue: JobQueue
     records: RecordStore
-    presence: Presence
+    presence: ProcessRegistry
 
     def referenced(self, digest: str) -> bool:
         """Whether anything promised needs the blob. Synchronous: for sweeps and checks in a thread."""
@@ -90,7 +90,7 @@ def open_storage(data_dir: Path, *, min_free_bytes: int = 0, patience: Patience 
         opened.callback(records.close)
         with told(data_dir / CATALOG):
             blobs = LocalBlobs(data_dir, min_free_bytes=min_free_bytes)
-            presence = Presence(data_dir / "locks")
+            presence = ProcessRegistry(data_dir / "locks")
     return Storage(
         data_dir=data_dir,
         blobs=blobs,

@@ -12,7 +12,7 @@ from storage.private import private_folder
 _SLOT = ":"  # an owner may be a part of a process: "IDENTITY:SLOT"
 
 
-class Presence:
+class ProcessRegistry:
     """This process among those that work on one data directory.
 
     * `identity` names this process; no other process ever has the same.

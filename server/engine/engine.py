@@ -11,9 +11,9 @@ from server.engine.access.secrets import SharedSecrets
 from server.engine.access.sessions import Sessions
 from server.engine.batches.batches import Batches
 from server.engine.batches.failure_causes import Failures
-from server.engine.batches.job_events import Feed
+from server.engine.batches.job_events import JobEventStream
 from server.engine.batches.jobs import Jobs
-from server.engine.batches.listing import Browsing
+from server.engine.batches.listing import BatchListing
 from server.engine.batches.schedules import Schedules
 from server.engine.batches.scheduling import Scheduling
 from server.engine.clock import Clock, utc_now
@@ -36,12 +36,12 @@ from server.engine.operations.overview import Overview
 from server.engine.operations.readiness import Readiness
 from server.engine.operations.recovery import Recovery
 from server.engine.operations.storage_metrics import Figures
-from server.engine.records.browse import Catalogue
-from server.engine.records.pages import Records
+from server.engine.records.browse import TableBrowser
+from server.engine.records.pages import RecordQueries
 from server.engine.review.proposals import DELETE_FILES, Proposals
 from server.engine.review.summaries import Summaries
 from server.engine.uploads.flow import UploadLimits
-from server.engine.uploads.unreferenced import Leftovers
+from server.engine.uploads.unreferenced import UnreferencedBlobs
 from server.engine.uploads.uploads import Uploads
 from server.engine.vendors.folio import source_records
 from server.engine.vendors.folio.file_extensions import FileExtensions
@@ -83,9 +83,9 @@ class AccessRoom:
 class MonitoringRoom:
     """What people and programs ask about batches and jobs."""
 
-    listing: Browsing
+    listing: BatchListing
     failure_causes: Failures
-    job_events: Feed
+    job_events: JobEventStream
     schedules: Schedules
 
 
@@ -93,8 +93,8 @@ class MonitoringRoom:
 class RecordRoom:
     """What was imported. `store` holds the rows; its reads block, so they are for commands and threads."""
 
-    browser: Catalogue
-    queries: Records
+    browser: TableBrowser
+    queries: RecordQueries
     store: RecordStore
 
 
@@ -166,7 +166,7 @@ def build_engine(storage: Storage, config: EngineConfig) -> Engine:
     catalog, queue, blobs, clock = storage.catalog, storage.queue, storage.blobs, config.clock
     events = Events()
     lifecycle = lifecycle_of(queue)
-    unreferenced = Leftovers(catalog, blobs, refers_to)
+    unreferenced = UnreferencedBlobs(catalog, blobs, refers_to)
     definitions = Definitions(config.imports, built_in=(source_records.MODEL,))
     control_files = ControlFiles(catalog, blobs)
     uploads = Uploads(blobs, config.uploads, events=events)
@@ -233,16 +233,16 @@ def _access(storage: Storage, config: EngineConfig) -> AccessRoom:
 def _monitoring(storage: Storage, clock: Clock, jobs: Jobs) -> MonitoringRoom:
     catalog, queue = storage.catalog, storage.queue
     return MonitoringRoom(
-        Browsing(catalog, queue, storage.blobs),
+        BatchListing(catalog, queue, storage.blobs),
         Failures(catalog),
-        Feed(catalog, queue, clock),
+        JobEventStream(catalog, queue, clock),
         Schedules(catalog, queue, jobs, clock),
     )
 
 
 def _records(storage: Storage, definitions: Definitions, jobs: Jobs) -> RecordRoom:
     store = storage.records
-    return RecordRoom(Catalogue(store, storage.catalog, definitions, jobs), Records(store, definitions), store)
+    return RecordRoom(TableBrowser(store, storage.catalog, definitions, jobs), RecordQueries(store, definitions), store)
 
 
 def _operations(

@@ -117,9 +117,9 @@ def sender_at(address: str) -> str:
 
 
 class Authenticator(Protocol):
-    """* `authenticate` answers the key of a secret, or raises KeyUnknown, or KeyForbidden where it lacks the scope."""
+    """* `authorize` returns the key of a secret, or raises KeyUnknown, or KeyForbidden where it lacks the scope."""
 
-    async def authenticate(self, secret: str, scope: str) -> Key: ...
+    async def authorize(self, secret: str, scope: str) -> Key: ...
 
 
 class Gate(Protocol):
@@ -157,7 +157,7 @@ class KeyGate:
     async def _key(self, secret: str, scope: str) -> Key:
         if not secret.isascii():
             raise KeyUnknown
-        return await self._keys.authenticate(secret, scope)
+        return await self._keys.authorize(secret, scope)
 
     def _slow_down(self, address: str, secret: str) -> None:
         now = self._clock()
@@ -175,7 +175,7 @@ class OpenGate:
         self._keys = keys
 
     async def admit(self, request: web.Request, secret: str | None, scope: str) -> Key:
-        return await self._keys.authenticate("", scope)
+        return await self._keys.authorize("", scope)
 
     async def counted(self, request: web.Request, secret: str, look_up: Awaitable[Key]) -> Key:
         return await look_up

@@ -53,7 +53,7 @@ class SignIn:
         if not isinstance(id, int) or not isinstance(token, str):
             return None
         try:
-            key = await self._engine.access.keys.standing(id)
+            key = await self._engine.access.keys.valid_key(id)
         except KeyUnknown:
             return None
         if SCOPE not in key.scopes:
@@ -82,7 +82,7 @@ class SignIn:
         """With `--no-auth` everybody on this machine is signed in by coming; otherwise nobody is."""
         if not self._engine.access.keys.everybody:
             return None
-        return self.visit(await self._engine.access.keys.standing(0))
+        return self.visit(await self._engine.access.keys.valid_key(0))
 
     def own_origin(self, request: web.Request) -> bool:
         """Whether a change comes from a page of ours; a browser always says where a change comes from."""

@@ -15,7 +15,7 @@ from sqlalchemy import (
     text,
 )
 
-from storage.schema import Moment, Number, Words, metadata
+from storage.schema import Number, StringList, UtcDateTime, metadata
 
 keys = Table(
     "keys",
@@ -24,12 +24,12 @@ keys = Table(
     Column("name", Text, nullable=False),
     Column("prefix", String(16), nullable=False, unique=True),
     Column("hash", Text, nullable=False),
-    Column("scopes", Words, nullable=False),
-    Column("tenants", Words, nullable=False),
-    Column("created", Moment, nullable=False),
-    Column("expires", Moment),
-    Column("revoked", Moment),
-    Column("last_used", Moment),
+    Column("scopes", StringList, nullable=False),
+    Column("tenants", StringList, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
+    Column("expires", UtcDateTime),
+    Column("revoked", UtcDateTime),
+    Column("last_used", UtcDateTime),
     Column("replaced_by", Number, ForeignKey("keys.id")),
 )
 
@@ -40,7 +40,7 @@ control_files = Table(
     Column("api", Text, nullable=False),
     Column("digest", String(64), nullable=False, index=True),
     Column("comment", Text, nullable=False),
-    Column("created", Moment, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
     UniqueConstraint("api", "digest", "comment"),
 )
 
@@ -55,7 +55,7 @@ batches = Table(
     Column("control", String(64), index=True),
     Column("state", Text, nullable=False),
     Column("errors", Integer, nullable=False, default=0),
-    Column("created", Moment, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
     Column("created_by", Number, ForeignKey("keys.id")),
     Column("tenant", Text),
     Column("properties", JSON, nullable=False),
@@ -76,7 +76,7 @@ batch_files = Table(
     Column("filename", Text),
     Column("digest", String(64), nullable=False, index=True),
     Column("size", Number, nullable=False),
-    Column("created", Moment, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
 )
 
 job_log = Table(
@@ -86,7 +86,7 @@ job_log = Table(
     Column("position", Number, primary_key=True, autoincrement=False),
     Column("level", Text, nullable=False),
     Column("message", Text, nullable=False),
-    Column("created", Moment, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
     Column("kind", Text, nullable=False, server_default="note"),
     Column("record", Number),
 )
@@ -120,11 +120,11 @@ upload_definitions = Table(
     Column("id", Text, nullable=False, unique=True),
     Column("tenant", Text, nullable=False),
     Column("status", Text),
-    Column("create_date", Moment),
+    Column("create_date", UtcDateTime),
     Column("meta_job", Text),
-    Column("created", Moment, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
     Column("created_by", Text),
-    Column("updated", Moment, nullable=False),
+    Column("updated", UtcDateTime, nullable=False),
     Column("updated_by", Text),
     Index(None, "tenant", "number"),
 )
@@ -139,13 +139,13 @@ file_definitions = Table(
     Column("name", Text, nullable=False),
     Column("ui_key", Text),
     Column("declared_size", Number),
-    Column("created", Moment, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
     Column("job", Text),
     Column("digest", String(64), index=True),
     Column("size", Number),
-    Column("uploaded", Moment),
+    Column("uploaded", UtcDateTime),
     Column("failed", Boolean, nullable=False),
-    Column("processed", Moment),
+    Column("processed", UtcDateTime),
     Index(None, "definition", "position"),
 )
 
@@ -153,7 +153,7 @@ tenants = Table(
     "tenants",
     metadata,
     Column("name", Text, primary_key=True),
-    Column("created", Moment, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
 )
 
 file_extensions = Table(
@@ -164,10 +164,10 @@ file_extensions = Table(
     Column("tenant", Text, ForeignKey("tenants.name"), nullable=False, index=True),
     Column("extension", Text, nullable=False),
     Column("import_blocked", Boolean, nullable=False),
-    Column("data_types", Words, nullable=False),
-    Column("created", Moment, nullable=False),
+    Column("data_types", StringList, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
     Column("created_by", Text),
-    Column("updated", Moment, nullable=False),
+    Column("updated", UtcDateTime, nullable=False),
     Column("updated_by", Text),
 )
 
@@ -178,7 +178,7 @@ sessions = Table(
     Column("key", Number, ForeignKey("keys.id"), nullable=False, index=True),
     Column("kind", Text, nullable=False),
     Column("tenant", Text, nullable=False),
-    Column("expires", Moment, nullable=False, index=True),
+    Column("expires", UtcDateTime, nullable=False, index=True),
 )
 
 staged_uploads = Table(
@@ -188,7 +188,7 @@ staged_uploads = Table(
     Column("tenant", Text, nullable=False),
     Column("path", Text, nullable=False),
     Column("secret", Text, nullable=False),
-    Column("created", Moment, nullable=False, index=True),
+    Column("created", UtcDateTime, nullable=False, index=True),
 )
 
 staged_parts = Table(
@@ -198,7 +198,7 @@ staged_parts = Table(
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("digest", String(64), nullable=False, index=True),
     Column("size", Number, nullable=False),
-    Column("created", Moment, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
 )
 
 job_executions = Table(
@@ -218,10 +218,10 @@ job_executions = Table(
     Column("error_status", Text),
     Column("whole", Boolean, nullable=False),
     Column("expected", Number),
-    Column("created", Moment, nullable=False),
-    Column("started", Moment),
-    Column("completed", Moment),
-    Column("deleted", Moment),
+    Column("created", UtcDateTime, nullable=False),
+    Column("started", UtcDateTime),
+    Column("completed", UtcDateTime),
+    Column("deleted", UtcDateTime),
     UniqueConstraint("tenant", "hr_id"),
 )
 
@@ -239,7 +239,7 @@ record_chunks = Table(
     Column("id", Text, primary_key=True),
     Column("batch", Number, ForeignKey("batches.id")),
     Column("records", Integer, nullable=False),
-    Column("created", Moment, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
 )
 
 uploaded_files = Table(
@@ -251,7 +251,7 @@ uploaded_files = Table(
     Column("digest", String(64), nullable=False, index=True),
     Column("size", Number, nullable=False),
     Column("hierarchy", Text),
-    Column("created", Moment, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
     Column("created_by", Number, ForeignKey("keys.id")),
     Index(None, "name", "number"),
 )
@@ -267,7 +267,7 @@ bulk_loads = Table(
     Column("description", Text, nullable=False),
     Column("hierarchy", Text),
     Column("owner", Text, nullable=False),
-    Column("created", Moment, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
 )
 
 transactions = Table(
@@ -281,8 +281,8 @@ transactions = Table(
     Column("filename", Text, nullable=False),
     Column("hierarchy", Text, nullable=False),
     Column("username", Text, nullable=False),
-    Column("submitted", Moment, nullable=False),
-    Column("due", Moment, index=True),
+    Column("submitted", UtcDateTime, nullable=False),
+    Column("due", UtcDateTime, index=True),
     Column("timezone", Integer),
     Column("load", Text),
     Column("parameters", JSON, nullable=False),
@@ -296,7 +296,7 @@ secrets = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("value", LargeBinary, nullable=False),
-    Column("created", Moment, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
 )
 
 proposals = Table(
@@ -305,7 +305,7 @@ proposals = Table(
     Column("batch", Number, ForeignKey("batches.id"), primary_key=True, autoincrement=False),
     Column("found", JSON(none_as_null=True)),
     Column("decision", Text),
-    Column("decided", Moment),
+    Column("decided", UtcDateTime),
     Column("imported", Text),  # the identifier of the batch that imports it
     Column("dropped", JSON(none_as_null=True)),  # files that were let go
 )

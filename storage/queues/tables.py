@@ -2,7 +2,7 @@
 
 from sqlalchemy import JSON, Boolean, Column, Float, ForeignKey, Index, Integer, String, Table, Text, text
 
-from storage.schema import Moment, Number, metadata
+from storage.schema import Number, UtcDateTime, metadata
 
 jobs = Table(
     "jobs",
@@ -16,15 +16,15 @@ jobs = Table(
     Column("state", Text, nullable=False),
     Column("lane", Text),
     Column("priority", Integer, nullable=False),
-    Column("due", Moment, nullable=False),
+    Column("due", UtcDateTime, nullable=False),
     Column("attempts", Integer, nullable=False, default=0),
     Column("max_attempts", Integer, nullable=False),
     Column("furthest", Number, nullable=False, default=0),  # the most records that any attempt has read
     Column("owner", Text),
-    Column("lease_until", Moment),
-    Column("created", Moment, nullable=False),
-    Column("started", Moment),
-    Column("finished", Moment),
+    Column("lease_until", UtcDateTime),
+    Column("created", UtcDateTime, nullable=False),
+    Column("started", UtcDateTime),
+    Column("finished", UtcDateTime),
     Column("cancel_requested", Boolean, nullable=False, default=False),
     *(
         Column(f"count_{name}", Number, nullable=False, default=0)

@@ -9,7 +9,7 @@ from aiohttp_sse import EventSourceResponse
 
 from server.dialects.native import openapi, wire
 from server.dialects.native.routes import RequestAuth
-from server.engine.batches.job_events import News
+from server.engine.batches.job_events import JobEvent
 from server.web.access_log import KEY_ID
 from server.web.transport.connections import has_left
 
@@ -59,7 +59,7 @@ async def _until_gone(request: web.Request) -> None:
         await asyncio.sleep(LOOK_SECONDS)
 
 
-async def _send(response: EventSourceResponse, news: AsyncIterator[News], job: str | None) -> None:
+async def _send(response: EventSourceResponse, news: AsyncIterator[JobEvent], job: str | None) -> None:
     async for each in news:
         if job is None or each.job.id == job:
             data = wire.to_json(wire.event(each)).decode()

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
 from server.dialects.native.errors import ParameterRepeated, ParameterUnknown, ParameterWrong
-from server.engine.batches.job_events import News
+from server.engine.batches.job_events import JobEvent
 from server.engine.batches.log_text import log_text
 from server.engine.documents import (
     Count,
@@ -345,7 +345,7 @@ def _name(found: Name) -> NameDocument:
     }
 
 
-def event(news: News) -> EventDocument:
+def event(news: JobEvent) -> EventDocument:
     rate = None if news.rate is None else round(news.rate, 1)
     return {**job(news.job, news.batch), "rate": rate}
 

@@ -63,16 +63,16 @@ class Keys:
         )
         return key, secret
 
-    async def authenticate(self, secret: str, scope: str) -> Key:
+    async def authorize(self, secret: str, scope: str) -> Key:
         """The key of this secret; raises KeyUnknown, or KeyForbidden where it lacks the scope."""
-        key = await self.identify(secret)
+        key = await self.authenticate(secret)
         if scope not in key.scopes and ADMIN.name not in key.scopes:
             raise KeyForbidden(scope)
         if scope in OF_ALL_TENANTS and key.tenants:
             raise KeyForbidden(scope)
         return key
 
-    async def identify(self, secret: str) -> Key:
+    async def authenticate(self, secret: str) -> Key:
         """The key of this secret whatever its scopes; raises KeyUnknown."""
         if self.everybody:
             return self._anybody()
@@ -85,7 +85,7 @@ class Keys:
         self._touch(key, now)
         return key
 
-    async def standing(self, id: int) -> Key:
+    async def valid_key(self, id: int) -> Key:
         """A key that was shown before (a session has its id); raises KeyUnknown where it is no longer valid."""
         if self.everybody:
             return self._anybody()

@@ -21,7 +21,7 @@ from server.engine.clock import Clock
 from server.engine.definitions.definitions import Definitions
 from server.engine.errors import BatchFileNotFound, BatchNotFound, BatchWrongState, ControlInvalid, ControlNotFound
 from server.engine.json_shape import MOST_WRITTEN, has_more_values
-from server.engine.uploads.small_blobs import keep_all
+from server.engine.uploads.small_blobs import store_small_blobs
 from server.engine.uploads.uploads import Upload
 from server.mapping.language.row_control import row_control
 from server.readers.formats import JSON_LINES
@@ -249,7 +249,7 @@ class Batches:
 
     async def keep(self, content: bytes, commit: Callable[[Connection, str], T]) -> T:
         """Makes small content a blob and commits what refers to it."""
-        return await keep_all(
+        return await store_small_blobs(
             self._blobs, self._catalog, [content], lambda connection, digests: commit(connection, digests[0])
         )
 

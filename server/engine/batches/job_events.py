@@ -1,7 +1,7 @@
 """What happens to jobs, told to whoever listens: one watcher of the catalog, however many listen.
 
 The catalog is looked at, not this process's own doings: another process may be the one that runs a job. A moment in
-`News.place` says how far a listener has come; whoever comes back with it is told every end since then.
+`JobEvent.place` says how far a listener has come; whoever comes back with it is told every end since then.
 """
 
 import asyncio
@@ -53,7 +53,7 @@ class FeedClosed(Refused):
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class JobEvent:
     """`batch` is the identifier of the job's batch; `rate` is in records a second, where two looks can tell."""
 
     kind: Kind
@@ -67,7 +67,7 @@ class Stream(NamedTuple):
     """`place` is where the listener stands before the first of the news."""
 
     place: datetime
-    news: AsyncIterator[News]
+    news: AsyncIterator[JobEvent]
 
 
 class _Seen(NamedTuple):
@@ -98,9 +98,9 @@ class Listener:
 
     def __init__(self, key: str | None) -> None:
         self.key = key
-        self._waiting: asyncio.Queue[News | None] = asyncio.Queue()
+        self._waiting: asyncio.Queue[JobEvent | None] = asyncio.Queue()
 
-    def tell(self, news: News) -> None:
+    def tell(self, news: JobEvent) -> None:
         if self._waiting.qsize() >= WAITING:
             self.end()
         else:
@@ -112,12 +112,12 @@ class Listener:
             self._waiting.get_nowait()
         self._waiting.put_nowait(None)
 
-    async def news(self) -> AsyncIterator[News]:
+    async def news(self) -> AsyncIterator[JobEvent]:
         while (news := await self._waiting.get()) is not None:
             yield news
 
 
-class Feed:
+class JobEventStream:
     """Watches while anybody listens."""
 
     def __init__(self, catalog: Catalog, queue: JobQueue, clock: Clock) -> None:
@@ -172,7 +172,7 @@ class Feed:
             with suppress(asyncio.CancelledError):
                 await watcher
 
-    async def _told(self, listener: Listener, after: datetime | None) -> AsyncIterator[News]:
+    async def _told(self, listener: Listener, after: datetime | None) -> AsyncIterator[JobEvent]:
         """The watcher has begun: what ends between its first look and ours is heard of twice rather than not at all."""
         try:
             async for news in self._caught_up(listener, after):
@@ -180,7 +180,7 @@ class Feed:
         except StorageError as error:  # the stream ends; whoever comes back goes on where it was
             _log.warning("the feed could not tell what happened meanwhile: %s", error)
 
-    async def _caught_up(self, listener: Listener, after: datetime | None) -> AsyncIterator[News]:
+    async def _caught_up(self, listener: Listener, after: datetime | None) -> AsyncIterator[JobEvent]:
         told: set[str] = set()
         if after is not None:
             async for news in self._since(after):
@@ -189,17 +189,17 @@ class Feed:
         if not self._closed:
             now = await self._read(self._queue.running, IMPORTS)
             for job in now.jobs:
-                yield News("started", self._place, job, now.batch(job))
+                yield JobEvent("started", self._place, job, now.batch(job))
         async for news in listener.news():
             if news.kind != "ended" or news.job.id not in told:
                 yield news
 
-    async def _since(self, after: datetime) -> AsyncIterator[News]:
+    async def _since(self, after: datetime) -> AsyncIterator[JobEvent]:
         since, last = after - _OVERLAP, None
         while not self._closed and (page := await self._page(since, last)).jobs:
             for job in page.jobs:
                 since, last = job.finished or since, job.id
-                yield News("ended", max(after, since), job, page.batch(job))
+                yield JobEvent("ended", max(after, since), job, page.batch(job))
 
     async def _page(self, since: datetime, last: str | None) -> _Seen:
         return await self._read(self._queue.ended_since, IMPORTS, since, last)
@@ -233,7 +233,7 @@ class Feed:
             self._place = max(self._place, now)
             self._begun.set()
 
-    def _changes(self, job: Job, batch: str | None, time: float) -> Sequence[News]:
+    def _changes(self, job: Job, batch: str | None, time: float) -> Sequence[JobEvent]:
         found = self._known.get(job.id)
         before = found.job if found else None
         known = self._known.setdefault(job.id, _Known(job))
@@ -242,9 +242,9 @@ class Feed:
         kind = _kind(before, job)
         if kind == "ended" and job.finished is not None:
             self._place = max(self._place, job.finished)
-        return [] if kind is None else [News(kind, self._place, job, batch, rate)]
+        return [] if kind is None else [JobEvent(kind, self._place, job, batch, rate)]
 
-    def _tell(self, news: News) -> None:
+    def _tell(self, news: JobEvent) -> None:
         for listener in self._listeners:
             listener.tell(news)
 

@@ -43,7 +43,7 @@ class LogPage:
     looked: int | None
 
 
-class Browsing:
+class BatchListing:
     def __init__(self, catalog: Catalog, queue: JobQueue, blobs: BlobStore) -> None:
         self._catalog = catalog
         self._queue = queue

@@ -77,7 +77,7 @@ class Referrers:
     more: bool = False
 
 
-class Catalogue:
+class TableBrowser:
     def __init__(self, store: RecordStore, catalog: Catalog, definitions: Definitions, jobs: Jobs) -> None:
         self._store = store
         self._catalog = catalog

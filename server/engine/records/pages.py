@@ -50,7 +50,7 @@ class StoredRows:
     more: bool
 
 
-class Records:
+class RecordQueries:
     def __init__(self, store: RecordStore, definitions: Definitions) -> None:
         self._store = store
         self._definitions = definitions

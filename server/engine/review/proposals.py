@@ -23,7 +23,7 @@ from server.engine.definitions.control_files import ControlFiles
 from server.engine.definitions.definitions import Definitions, control_read_as
 from server.engine.errors import BatchNotFound, ControlNotFound, RequestInvalid
 from server.engine.follow_ups.follow_ups import ErrandFailed
-from server.engine.uploads.unreferenced import Leftovers
+from server.engine.uploads.unreferenced import UnreferencedBlobs
 from server.engine.uploads.uploads import Upload
 from storage.catalog.base import Batch, BatchFile, Catalog, Key
 from storage.catalog.sql import batches as sql
@@ -79,7 +79,7 @@ class Proposals:
         jobs: Jobs,
         definitions: Definitions,
         control_files: ControlFiles,
-        leftovers: Leftovers,
+        unreferenced: UnreferencedBlobs,
         clock: Clock,
     ) -> None:
         self._catalog = catalog
@@ -89,7 +89,7 @@ class Proposals:
         self._jobs = jobs
         self._definitions = definitions
         self._control_files = control_files
-        self._leftovers = leftovers
+        self._unreferenced = unreferenced
         self._clock = clock
 
     async def control(self, process: str | None, digest: str | None) -> bytes:
@@ -182,7 +182,7 @@ class Proposals:
             return [file.get("digest") for file in row.dropped or ()] if row else []
 
         digests = await self._catalog.write(commit)
-        await self._leftovers.drop({str(digest) for digest in digests})
+        await self._unreferenced.drop({str(digest) for digest in digests})
 
     def _follow(
         self,

@@ -69,7 +69,7 @@ class Sink(Protocol[ResultT]):
     def discard(self) -> None: ...
 
 
-class Patience:
+class BodyTimeout:
     """Ends the waiting task when the sender is silent for too long, or takes too long in all.
 
     Only waiting for the sender counts: a slow disk of ours is not the sender's fault.
@@ -82,7 +82,7 @@ class Patience:
         self._ends = clock.time() + limits.max_request_seconds
         self._verdict: str | None = None
 
-    def __enter__(self) -> "Patience":
+    def __enter__(self) -> "BodyTimeout":
         self._task = asyncio.current_task()
         self._cancels_before = self._task.cancelling() if self._task else 0
         self._timer = self._clock.call_at(self._next_look(self._clock.time()), self._look)
@@ -126,7 +126,7 @@ class Patience:
         return when if when > now else now + self._limits.idle_seconds
 
 
-class Budget:
+class ByteBudget:
     """Counts a body's bytes against what is allowed (by a setting of [limits]) and what was declared."""
 
     def __init__(self, limit: int, expected: int | None, setting: str = "max_upload_bytes") -> None:
@@ -149,10 +149,10 @@ class Budget:
             raise UploadTooLarge(self._limit, self._setting)
 
 
-class Flow(Generic[T]):
+class BodyPump(Generic[T]):
     """Moves one body from its source into a sink: one step is put away in a thread while the next one comes in."""
 
-    def __init__(self, pool: Executor, sink: Sink[T], budget: Budget, patience: Patience) -> None:
+    def __init__(self, pool: Executor, sink: Sink[T], budget: ByteBudget, patience: BodyTimeout) -> None:
         self._pool = pool
         self._sink = sink
         self._budget = budget
@@ -218,9 +218,9 @@ async def read_whole(
     source: ByteSource, limits: UploadLimits, clock: Clock, max_bytes: int, expected: int | None
 ) -> bytes:
     """A small body in memory, under the same budgets."""
-    budget = Budget(max_bytes, expected, "max_small_body_bytes")
+    budget = ByteBudget(max_bytes, expected, "max_small_body_bytes")
     pieces: list[bytes] = []
-    with Patience(limits, clock) as patience:
+    with BodyTimeout(limits, clock) as patience:
         while piece := await patience.next(source):
             budget.take(len(piece))
             pieces.append(piece)

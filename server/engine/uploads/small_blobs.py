@@ -14,7 +14,7 @@ T = TypeVar("T")
 AT_ONCE = 8
 
 
-async def keep_all(
+async def store_small_blobs(
     blobs: BlobStore, catalog: Catalog, contents: Sequence[bytes], commit: Callable[[Connection, Sequence[str]], T]
 ) -> T:
     """`commit` gets their digests, once they are durable; when it fails, nothing is kept."""

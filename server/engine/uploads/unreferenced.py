@@ -14,7 +14,7 @@ _TRIES = 3
 Refers = Callable[[Connection, str], bool]
 
 
-class Leftovers:
+class UnreferencedBlobs:
     """Removes blobs that nothing refers to any more; to be told once the change that let them go is durable."""
 
     def __init__(self, catalog: Catalog, blobs: BlobStore, refers: Refers) -> None:

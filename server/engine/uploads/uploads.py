@@ -11,7 +11,16 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 
 from server.engine.errors import DiskFull, PartMissing, PartTooLarge, TooManyParts, UploadTooLarge
 from server.engine.events import Events, UploadEnded, UploadResult, upload_result
-from server.engine.uploads.flow import Budget, ByteSource, Clock, Flow, Patience, Sink, UploadLimits, read_whole
+from server.engine.uploads.flow import (
+    BodyPump,
+    BodyTimeout,
+    ByteBudget,
+    ByteSource,
+    Clock,
+    Sink,
+    UploadLimits,
+    read_whole,
+)
 from server.engine.uploads.form_charsets import text_of
 from server.engine.uploads.json_lines import LineCheckedSink
 from server.engine.uploads.multipart import plain_name, split_header
@@ -131,7 +140,7 @@ class Uploads:
         self._blobs = blobs
         self._clock = clock
         self._events = events or Events()
-        self._arriving: set[Budget] = set()
+        self._arriving: set[ByteBudget] = set()
         self._pool = ThreadPoolExecutor(self.limits.threads, thread_name_prefix="upload")
         self._unsettled: deque[BlobWriter] = deque()
         self._settling: asyncio.TimerHandle | None = None
@@ -242,7 +251,7 @@ class Uploads:
         self._arriving.add(budget)
         result: UploadResult = "received"
         try:
-            return await Flow(self._pool, sink, budget, Patience(self.limits, self._time())).run(source)
+            return await BodyPump(self._pool, sink, budget, BodyTimeout(self.limits, self._time())).run(source)
         except BaseException as error:
             result = upload_result(error)
             raise
@@ -250,9 +259,9 @@ class Uploads:
             self._arriving.discard(budget)
             self._events.tell(UploadEnded(result, budget.taken))
 
-    def _budget(self, expected: int | None) -> Budget:
+    def _budget(self, expected: int | None) -> ByteBudget:
         try:
-            return Budget(self.limits.max_upload_bytes, expected)
+            return ByteBudget(self.limits.max_upload_bytes, expected)
         except UploadTooLarge:
             self._events.tell(UploadEnded("refused", 0))
             raise

@@ -38,7 +38,7 @@ from storage.catalog.folio.execution_rows import (
 )
 from storage.catalog.tables import batches, job_executions, job_rounds, record_chunks
 from storage.queues.tables import jobs
-from storage.schema import Moment, many, one
+from storage.schema import UtcDateTime, many, one
 
 _e = job_executions.c
 
@@ -94,7 +94,7 @@ _error_status = case(
 _DERIVED: Mapping[str, Any] = {
     "status": _status,
     "error_status": _error_status,
-    "completed": func.coalesce(_completed, None, type_=Moment()),
+    "completed": func.coalesce(_completed, None, type_=UtcDateTime()),
     "rounds": func.coalesce(_d.c.rounds, 0),
     "read": _read,
     "stored": _read - _failed,

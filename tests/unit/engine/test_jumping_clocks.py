@@ -11,7 +11,7 @@ import pytest
 from server.engine.access.keys import REMEMBERED, Keys
 from server.engine.access.sessions import Sessions
 from server.engine.errors import KeyUnknown
-from server.engine.uploads.unreferenced import Leftovers
+from server.engine.uploads.unreferenced import UnreferencedBlobs
 from server.engine.uploads.uploads import Uploads
 from server.engine.vendors.folio.staged_uploads import StagedUploads
 from storage.catalog.folio import staging
@@ -57,21 +57,21 @@ async def test_a_key_revoked_elsewhere_is_trusted_no_longer_than_it_is_remembere
 ) -> None:
     keys, elsewhere = (Keys(storage.catalog, clocks.now, steady=clocks.steady) for _ in range(2))
     key, secret = await keys.create("client", ["native"])
-    assert (await keys.authenticate(secret, "native")).id == key.id
+    assert (await keys.authorize(secret, "native")).id == key.id
     clocks.day += jump
-    assert (await keys.authenticate(secret, "native")).id == key.id
+    assert (await keys.authorize(secret, "native")).id == key.id
     await elsewhere.revoke(key.id)
     clocks.passes(timedelta(seconds=REMEMBERED))
     with pytest.raises(KeyUnknown):
-        await keys.authenticate(secret, "native")
+        await keys.authorize(secret, "native")
     await keys.close()
 
 
 @BOTH_WAYS
 async def test_parts_of_an_upload_underway_outlive_a_jump(storage: Storage, clocks: Clocks, jump: timedelta) -> None:
     uploads = Uploads(storage.blobs)
-    leftovers = Leftovers(storage.catalog, storage.blobs, refers_to)
-    staged = StagedUploads(storage.catalog, storage.blobs, uploads, leftovers, clocks.now, clocks.steady)
+    unreferenced = UnreferencedBlobs(storage.catalog, storage.blobs, refers_to)
+    staged = StagedUploads(storage.catalog, storage.blobs, uploads, unreferenced, clocks.now, clocks.steady)
     underway = await staged.begin("diku", "books.mrc")
     tag = await staged.put_part(underway.id, 1, await uploads.receive_octets(_bytes(b"one")))
     clocks.day += jump

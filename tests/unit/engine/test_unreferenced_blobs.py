@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, text
 
-from server.engine.uploads.unreferenced import Leftovers
+from server.engine.uploads.unreferenced import UnreferencedBlobs
 from storage.opening import Storage, open_storage
 
 
@@ -38,12 +38,12 @@ def drop(connection: Connection, name: str) -> None:
 async def test_a_deletion_of_the_same_commit_is_not_believed(tmp_path: Path) -> None:
     """A crash before that commit would bring back what needs the blob."""
     storage, digest = await asyncio.to_thread(prepared, tmp_path)
-    leftovers = Leftovers(storage.catalog, storage.blobs, refers)
+    unreferenced = UnreferencedBlobs(storage.catalog, storage.blobs, refers)
     await storage.catalog.write(drop, "first")
 
     def delete_and_clean_up(connection: Connection) -> None:
         drop(connection, "second")
-        leftovers._drop(connection, [digest])
+        unreferenced._drop(connection, [digest])
         assert storage.blobs.has(digest)
         raise InterruptedError("the process dies before the commit")
 
@@ -51,6 +51,6 @@ async def test_a_deletion_of_the_same_commit_is_not_believed(tmp_path: Path) -> 
         await storage.catalog.write(delete_and_clean_up)
     assert await asyncio.to_thread(storage.blobs.has, digest)
     await storage.catalog.write(drop, "second")
-    await leftovers.drop([digest, None])
+    await unreferenced.drop([digest, None])
     assert not await asyncio.to_thread(storage.blobs.has, digest)
     await storage.close()

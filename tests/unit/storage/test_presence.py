@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from storage.locking import FileLock
-from storage.presence import Presence
+from storage.presence import ProcessRegistry
 
 SPAWN = multiprocessing.get_context("spawn")
 
 
 @pytest.fixture
-def presence(tmp_path: Path) -> Iterator[Presence]:
-    here = Presence(tmp_path / "locks")
+def presence(tmp_path: Path) -> Iterator[ProcessRegistry]:
+    here = ProcessRegistry(tmp_path / "locks")
     yield here
     here.close()
 
@@ -26,12 +26,12 @@ def names(tmp_path: Path) -> set[str]:
 
 
 def be_present(folder: Path, say: Connection) -> None:
-    say.send(Presence(folder).identity)
+    say.send(ProcessRegistry(folder).identity)
     say.recv()
 
 
-def test_a_living_process_is_not_dead(tmp_path: Path, presence: Presence) -> None:
-    other = Presence(tmp_path / "locks")
+def test_a_living_process_is_not_dead(tmp_path: Path, presence: ProcessRegistry) -> None:
+    other = ProcessRegistry(tmp_path / "locks")
     assert presence.identity != other.identity
     assert not other.is_dead(presence.identity)
     assert not presence.is_dead(presence.identity)
@@ -39,7 +39,7 @@ def test_a_living_process_is_not_dead(tmp_path: Path, presence: Presence) -> Non
     other.close()
 
 
-def test_a_killed_process_is_dead_and_its_file_is_removed(tmp_path: Path, presence: Presence) -> None:
+def test_a_killed_process_is_dead_and_its_file_is_removed(tmp_path: Path, presence: ProcessRegistry) -> None:
     hear, say = SPAWN.Pipe()
     process = SPAWN.Process(target=be_present, args=(tmp_path / "locks", say))
     process.start()
@@ -54,8 +54,8 @@ def test_a_killed_process_is_dead_and_its_file_is_removed(tmp_path: Path, presen
         end.close()
 
 
-def test_who_said_goodbye_or_was_never_there_is_dead(tmp_path: Path, presence: Presence) -> None:
-    other = Presence(tmp_path / "locks")
+def test_who_said_goodbye_or_was_never_there_is_dead(tmp_path: Path, presence: ProcessRegistry) -> None:
+    other = ProcessRegistry(tmp_path / "locks")
     other.close()
     other.close()
     assert presence.is_dead(other.identity)
@@ -63,7 +63,7 @@ def test_who_said_goodbye_or_was_never_there_is_dead(tmp_path: Path, presence: P
     assert presence.is_dead("nobody")
 
 
-def test_sweep_removes_the_files_of_the_dead_only(tmp_path: Path, presence: Presence) -> None:
+def test_sweep_removes_the_files_of_the_dead_only(tmp_path: Path, presence: ProcessRegistry) -> None:
     (tmp_path / "locks" / "123-abc").touch()
     assert presence.sweep() == 1
     assert names(tmp_path) == {presence.identity}

@@ -70,7 +70,7 @@ def test_header_key(value: str, expected: str | None) -> None:
 class Keys:
     """One right key."""
 
-    async def authenticate(self, secret: str, scope: str) -> Key:
+    async def authorize(self, secret: str, scope: str) -> Key:
         if secret != "right":
             raise KeyUnknown
         now = datetime(2026, 1, 1, tzinfo=UTC)

@@ -45,7 +45,7 @@ async def test_a_key_is_made_and_shown_once(site: Signed) -> None:
     made = await key(site, "nightly feed")
     assert (made.scopes, made.tenants) == (("folio", "voss"), ("diku", "sys.A B"))
     assert made.expires == datetime(FAR.year, FAR.month, FAR.day, 23, 59, 59, tzinfo=UTC)
-    assert (await site.engine.access.keys.identify(secret_of(page))).id == made.id
+    assert (await site.engine.access.keys.authenticate(secret_of(page))).id == made.id
     listed = await site.get("/admin/keys")
     assert secret_of(page) not in listed.body
     assert "active folio, voss diku, sys.A B " in row(listed, "nightly feed")
@@ -106,9 +106,9 @@ async def test_a_rotated_key_works_beside_its_successor_for_a_while(site: Signed
     assert asked.form(f"/admin/keys/{old.id}/rotate").fields["days"] == "7"
     page = await site.post(f"/admin/keys/{old.id}/rotate", {"days": "30"})
     assert page.status == 200
-    made = await site.engine.access.keys.identify(secret_of(page))
+    made = await site.engine.access.keys.authenticate(secret_of(page))
     assert (made.name, made.scopes) == (old.name, old.scopes)
-    assert (await site.engine.access.keys.identify(admin.keys["folio"])).replaced_by == made.id
+    assert (await site.engine.access.keys.authenticate(admin.keys["folio"])).replaced_by == made.id
     assert f"Takes the place of key {old.id}, which works until" in page.text
     listed = (await site.get("/admin/keys")).text
     assert f"#{old.id} replaced by #{made.id}" in listed

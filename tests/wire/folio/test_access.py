@@ -120,7 +120,7 @@ class TestSessions:
 
     async def test_it_ends_with_its_time(self, shared: Client, shared_house: House) -> None:
         sessions = shared_house.engine.access.sessions
-        key = await shared_house.engine.access.keys.authenticate(shared.key or "", "folio")
+        key = await shared_house.engine.access.keys.authorize(shared.key or "", "folio")
         lives = dict(sessions._lives)
         sessions._lives["access"] = timedelta(seconds=-1)
         try:

@@ -20,9 +20,8 @@ from server.engine.access.callers import Caller
 from server.engine.batches.scheduling import NewBatchFile, Plan, Scheduling, add_file, new_batch
 from server.engine.clock import Clock
 from server.engine.errors import JobExecutionNotFound, JobExecutionRefused
-from server.engine.uploads.small_blobs import keep_all
+from server.engine.uploads.small_blobs import store_small_blobs
 from server.engine.vendors.folio.source_records import TABLE, control_file, reader_for
-from server.engine.vendors.folio.upload_definitions import JobProfile
 from server.readers.formats import SOURCE_CHUNK
 from server.readers.library.source_records import LARGEST_CHUNK as LARGEST_CHUNK
 from storage.catalog.folio import executions as sql
@@ -53,6 +52,16 @@ T = TypeVar("T")
 
 AT_ONCE = 50  # files whose imports begin in one transaction
 API = "folio"
+
+
+@dataclass(frozen=True, slots=True)
+class JobProfile:
+    """What is to be done with files."""
+
+    id: str = "e34d7b92-9b83-11eb-a8b3-0242ac130003"
+    name: str = "Default - Create instance and SRS MARC Bib"
+    data_type: str = "MARC"
+    hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +131,7 @@ class JobExecutions:
                 if not reads[file.id]:
                     self._refuse_format(connection, file, profile)
 
-        await keep_all(self._storage.blobs, self._catalog, contents, begin)
+        await store_small_blobs(self._storage.blobs, self._catalog, contents, begin)
 
     def _know(
         self, connection: Connection, caller: Caller, definition: UploadDefinition, files: Sequence[FileDefinition]
@@ -237,7 +246,7 @@ class JobExecutions:
     async def add_records(self, tenant: str, id: str, posted: Posted) -> None:
         """Durable when it returns; imported once, in the order of the chunks. The id of a chunk may be used once."""
         contents = [control_file(id, tenant, SOURCE_CHUNK), *([posted.content] if posted.records else [])]
-        await keep_all(
+        await store_small_blobs(
             self._storage.blobs,
             self._catalog,
             contents,

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from server.engine.clock import Clock
 from server.engine.errors import KeyUnknown, PartsWrong, StagedUploadNotFound
 from server.engine.uploads.flow import STEP
-from server.engine.uploads.unreferenced import Leftovers
+from server.engine.uploads.unreferenced import UnreferencedBlobs
 from server.engine.uploads.uploads import Upload, Uploads
 from storage.blobs.base import BlobStore
 from storage.catalog.base import Catalog
@@ -33,14 +33,14 @@ class StagedUploads:
         catalog: Catalog,
         blobs: BlobStore,
         uploads: Uploads,
-        leftovers: Leftovers,
+        unreferenced: UnreferencedBlobs,
         clock: Clock,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._catalog = catalog
         self._blobs = blobs
         self._uploads = uploads
-        self._leftovers = leftovers
+        self._unreferenced = unreferenced
         self._clock = clock
         self._steady = steady
         self._since = clock(), steady()
@@ -77,7 +77,7 @@ class StagedUploads:
             part = StagedPart(id, number, upload.digest, upload.size, self._clock())
             before = await self._catalog.write(_put, part)
             await upload.settle()
-        await self._leftovers.drop([before])
+        await self._unreferenced.drop([before])
         return upload.digest
 
     async def assemble(self, staged: StagedUpload, tags: Sequence[str]) -> Upload:
@@ -95,7 +95,7 @@ class StagedUploads:
             await asyncio.to_thread(joined.close)
 
     async def forget(self, staged: StagedUpload) -> None:
-        await self._leftovers.drop(await self._catalog.write(sql.remove, staged.id))
+        await self._unreferenced.drop(await self._catalog.write(sql.remove, staged.id))
 
     def until(self, seconds: int) -> int:
         """When an address that is given out now expires."""
@@ -108,7 +108,7 @@ class StagedUploads:
 
     async def _forget_old(self, moment: datetime) -> None:
         if old := await self._catalog.read(sql.begun_before, moment):
-            await self._leftovers.drop(await self._catalog.write(_remove_all, old))
+            await self._unreferenced.drop(await self._catalog.write(_remove_all, old))
 
 
 class _Joined:

@@ -7,7 +7,6 @@ NEW ──▶ IN_PROGRESS ──▶ LOADED      by uploads: some files have come
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
 from uuid import uuid4
 
 from sqlalchemy import Connection
@@ -15,8 +14,9 @@ from sqlalchemy import Connection
 from server.engine.access.callers import Caller
 from server.engine.clock import Clock
 from server.engine.errors import AlreadyProcessed, DefinitionNotFound, FileNotFound, FilesRefused, NothingToProcess
-from server.engine.uploads.unreferenced import Leftovers
+from server.engine.uploads.unreferenced import UnreferencedBlobs
 from server.engine.uploads.uploads import Upload
+from server.engine.vendors.folio.job_executions import JobExecutions, JobProfile
 from storage.catalog.base import Catalog
 from storage.catalog.cql.conditions import Search
 from storage.catalog.folio import definitions as sql
@@ -60,53 +60,20 @@ class Replacement:
     files: Sequence[NewFile] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class JobProfile:
-    """What is to be done with files."""
-
-    id: str = "e34d7b92-9b83-11eb-a8b3-0242ac130003"
-    name: str = "Default - Create instance and SRS MARC Bib"
-    data_type: str = "MARC"
-    hidden: bool = False
-
-
-class Processing(Protocol):
-    """What becomes of files once they have come.
-
-    * `announce` is told, in the transaction that makes them, of files with the job executions they will be.
-    * `loaded` is told likewise that a file has come, `discard` that files will never come.
-    * `process` imports files; those it has begun with before, it leaves alone. What it answers is durable.
-    """
-
-    def announce(
-        self, connection: Connection, caller: Caller, parent: str, files: Sequence[FileDefinition]
-    ) -> None: ...
-
-    def loaded(self, connection: Connection, file: FileDefinition) -> None: ...
-
-    def discard(self, connection: Connection, files: Sequence[FileDefinition]) -> None: ...
-
-    async def process(
-        self, caller: Caller, definition: UploadDefinition, files: Sequence[FileDefinition], profile: JobProfile
-    ) -> None: ...
-
-
 class UploadDefinitions:
-    """Without `processing`, files wait: they are those of a COMPLETED definition that were never handed over."""
-
     def __init__(
         self,
         catalog: Catalog,
-        leftovers: Leftovers,
+        unreferenced: UnreferencedBlobs,
         clock: Clock,
-        rules: DefinitionRules | None = None,
-        processing: Processing | None = None,
+        rules: DefinitionRules,
+        job_executions: JobExecutions,
     ) -> None:
-        self.rules = rules or DefinitionRules()
+        self.rules = rules
         self._catalog = catalog
-        self._leftovers = leftovers
+        self._unreferenced = unreferenced
         self._clock = clock
-        self._processing = processing
+        self._job_executions = job_executions
 
     async def create(self, caller: Caller, files: Sequence[NewFile], *, check: Check | None = None) -> UploadDefinition:
         """`check` may refuse some of the files, by their names."""
@@ -124,13 +91,13 @@ class UploadDefinitions:
     async def replace(self, caller: Caller, id: str, change: Replacement, *, process: bool) -> UploadDefinition:
         """With `process`, COMPLETED has the files that have come processed before the answer."""
         changed, loose = await self._catalog.write(self._replace, caller, id, change)
-        await self._leftovers.drop(loose)
+        await self._unreferenced.drop(loose)
         if process and changed.status == "COMPLETED":
             return await self._process(caller, changed, JobProfile(), completes=False)
         return changed
 
     async def delete(self, tenant: str, id: str) -> None:
-        await self._leftovers.drop(await self._catalog.write(self._delete, tenant, id))
+        await self._unreferenced.drop(await self._catalog.write(self._delete, tenant, id))
 
     async def add_file(self, caller: Caller, id: str, file: NewFile, *, check: Check | None = None) -> UploadDefinition:
         """The new file is the last one."""
@@ -138,7 +105,7 @@ class UploadDefinitions:
 
     async def remove_file(self, tenant: str, id: str, file: str) -> UploadDefinition:
         changed, loose = await self._catalog.write(self._remove_file, tenant, id, file)
-        await self._leftovers.drop([loose])
+        await self._unreferenced.drop([loose])
         return changed
 
     async def awaited(self, tenant: str, id: str, file: str) -> FileDefinition:
@@ -151,7 +118,7 @@ class UploadDefinitions:
             await upload.publish()
             loose = await self._catalog.write(self._load, caller.tenant, id, file, upload)
             await upload.settle()
-        await self._leftovers.drop([loose])
+        await self._unreferenced.drop([loose])
         changed = await self.get(caller.tenant, id)
         if self.rules.process_on_loaded and changed.status == "LOADED":
             return await self._process(caller, changed, JobProfile(), completes=False)
@@ -174,10 +141,8 @@ class UploadDefinitions:
         self, caller: Caller, definition: UploadDefinition, profile: JobProfile, *, completes: bool
     ) -> UploadDefinition:
         ready = _ready(definition)
-        if self._processing is not None and ready:
-            await self._processing.process(caller, definition, ready, profile)
-        else:
-            ready = []
+        if ready:
+            await self._job_executions.process(caller, definition, ready, profile)
         return await self._catalog.write(self._handed_over, definition, [file.id for file in ready], completes)
 
     def _handed_over(
@@ -219,14 +184,14 @@ class UploadDefinitions:
     def _announce(
         self, connection: Connection, caller: Caller, definition: UploadDefinition, files: Sequence[FileDefinition]
     ) -> None:
-        if self._processing is not None and definition.meta_job is not None and files:
-            self._processing.announce(connection, caller, definition.meta_job, files)
+        if definition.meta_job is not None and files:
+            self._job_executions.announce(connection, caller, definition.meta_job, files)
 
     def _discard(self, connection: Connection, files: Sequence[FileDefinition]) -> None:
         if any(file.processed for file in files):
             raise AlreadyProcessed("the files are being processed already")
-        if self._processing is not None and files:
-            self._processing.discard(connection, files)
+        if files:
+            self._job_executions.discard(connection, files)
 
     def _replace(
         self, connection: Connection, caller: Caller, id: str, change: Replacement
@@ -307,8 +272,7 @@ class UploadDefinitions:
         sql.set_file(connection, file, values)
         awaits = sql.awaits_files(connection, definition.number)
         sql.set_values(connection, definition.number, {"status": "IN_PROGRESS" if awaits else "LOADED"})
-        if self._processing is not None:
-            self._processing.loaded(connection, _file(connection, definition, file))
+        self._job_executions.loaded(connection, _file(connection, definition, file))
         return before.digest if before.digest != upload.digest else None
 
 
