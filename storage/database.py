@@ -165,7 +165,7 @@ class _Session:
         self._connection.close()
 
     def _attempt(self, operation: Operation) -> list[Callable[[], None]]:
-        """Runs one operation; its own failure is its own, a transaction that is gone is everybody's."""
+        """Runs one operation. Its failure is its own; the loss of the whole transaction fails every operation."""
         actions: list[Callable[[], None]] = []
         self._connection.info[_ACTIONS] = actions
         self._driver.execute("SAVEPOINT operation")

@@ -61,7 +61,9 @@ class ProcessRegistry:
             self._held = None
 
     def _appear(self) -> int:
-        hidden = self._folder / f".{self.identity}"  # locked before anybody can find it and think us dead
+        hidden = (
+            self._folder / f".{self.identity}"
+        )  # locked before another process can find it and take this one for dead
         held = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         fcntl.flock(held, fcntl.LOCK_EX)
         hidden.rename(self._folder / self.identity)

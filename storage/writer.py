@@ -162,7 +162,7 @@ def _answer(group: Sequence[Operation]) -> None:
         if operation.loop is not None:
             by_loop[operation.loop].append(operation)
     for loop, operations in by_loop.items():
-        with suppress(RuntimeError):  # the loop has been closed: nobody waits any more
+        with suppress(RuntimeError):  # the loop has been closed: no caller waits any more
             loop.call_soon_threadsafe(_answer_here, operations)
 
 

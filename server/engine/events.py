@@ -41,7 +41,7 @@ class JobRead:
 
 @dataclass(frozen=True, slots=True)
 class JobLeft:
-    """A worker of this process let go of a job: it has ended, or it goes on later or elsewhere.
+    """A worker of this process has released a job: the job has ended, or continues later or elsewhere.
 
     `after` is the job as it was then; None where the catalog could not say.
     """
@@ -64,7 +64,7 @@ _RESULTS: Mapping[type[BaseException], UploadResult] = {
 
 
 class Events:
-    """* `listen` adds a listener; it hears everything that is told from then on.
+    """* `listen` adds a listener; it receives every event from then on.
     * `tell` calls every listener, in the order they came, on the event loop. They must be quick and wait for nothing.
     * A listener that raises is logged; neither the engine nor another listener notices.
     """

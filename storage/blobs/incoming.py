@@ -2,7 +2,7 @@
 
 A body's file is flocked by its own descriptor from birth until its writer lets go of it; the kernel drops the lock of a
 dead process. Its name is random, and `<digest>.<random>` once the body is being published. Giving a file its digest and
-judging files are kept apart by a lock of the whole folder, so nobody judges while a name changes.
+judging files are kept apart by a lock of the whole folder, so no process judges while a name changes.
 """
 
 import fcntl

@@ -130,7 +130,7 @@ class LocalBlobs:
         return told(self._root)
 
     def make_folder(self, digest: Digest) -> None:
-        """The blob's folder exists and its name is durable, whoever made it."""
+        """Makes the blob's folder and its name durable, also if another process created it."""
         number = int(digest[:4], 16)
         if self._durable_folders[number]:
             return

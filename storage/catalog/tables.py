@@ -307,7 +307,7 @@ proposals = Table(
     Column("decision", Text),
     Column("decided", UtcDateTime),
     Column("imported", Text),  # the identifier of the batch that imports it
-    Column("dropped", JSON(none_as_null=True)),  # files that were let go
+    Column("dropped", JSON(none_as_null=True)),  # files that were deleted
 )
 
 TABLES = (

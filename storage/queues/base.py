@@ -84,7 +84,7 @@ class Job:
     errors: int
     error: str | None
     payload: Mapping[str, object]
-    fraction: float | None = None  # of its input that it has read, 0 to 1; None where nobody can tell
+    fraction: float | None = None  # of its input that it has read, 0 to 1; None where it is not known
 
 
 class DueCursor(NamedTuple):
@@ -206,9 +206,9 @@ class JobQueue(JobReads, Protocol):
       died, or that lost its lease, is handed out without a new one: its owner's end is not the job's fault.
     * A queued job whose attempts are used up is not handed out: it becomes `failed` with a sentence in `error`, and
       `abandoned` is called with it in the same transaction.
-    * A job whose cancel was requested is handed out again like any other; whoever claims it sees `cancel_requested`.
+    * A job whose cancel was requested is handed out again like any other; its new owner sees `cancel_requested`.
     * `extend` moves the end of the lease and says whether the job is still the owner's; it works after the lease has
-      ended as long as nobody else has claimed the job.
+      ended as long as no other worker has claimed the job.
     * `progress` records counts, errors and the fraction that is read; a job that reads further than it ever did has
       its earlier attempts forgiven.
       `finish` ends the job in a final state. Both are part of the caller's transaction and work only for the owner;

@@ -60,7 +60,7 @@ class SqliteQueue:
         self._bell = asyncio.Event()
         self._rings = 0
         self._loop: asyncio.AbstractEventLoop | None = None  # the one that claims and waits
-        # by owner (None: whoever was last), the rings and the changes of others that its last claim has seen
+        # by owner (None: the last to claim), the rings and the changes of others that its last claim has seen
         self._heard: dict[str | None, tuple[int, int]] = {}
 
     def put(self, connection: Connection, job: NewJob, now: datetime) -> Job:
@@ -81,7 +81,7 @@ class SqliteQueue:
         rings = self._rings
 
         def take(connection: Connection) -> tuple[Job | None, int]:
-            changes = self._database.changes()  # whatever is committed after this is news
+            changes = self._database.changes()  # what is committed after this is news
             silent = self._leases.silent
             job = jobs.claim(connection, owner, now, lease, dead_owner, abandoned, modes, silent, longest_pause)
             return job, changes

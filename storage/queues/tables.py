@@ -33,7 +33,7 @@ jobs = Table(
     Column("errors", Integer, nullable=False, default=0),
     Column("error", Text),
     Column("payload", JSON, nullable=False),
-    Column("fraction", Float),  # of its input that a job has read, 0 to 1; empty where nobody can tell
+    Column("fraction", Float),  # of its input that a job has read, 0 to 1; empty where it is not known
     Column("count_with_warnings", Number, nullable=False, default=0, server_default="0"),
     Index(None, "state", "priority", "due", "created"),
     Index(None, "lane", "state"),

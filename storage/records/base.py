@@ -138,7 +138,7 @@ class RecordStore(Protocol):
       Both are empty for a table that is not there yet.
     * `page` is one page of the rows that have these values, in order of insertion: the first that come behind the id
       `after`, or with `before` the last that come ahead of it. Where `where` names no columns, or those of one of the
-      `indexes`, it is quick whatever the size of the table. `indexes`: columns that, together, rows are found by.
+      `indexes`, it is quick for tables of any size. `indexes`: columns that, together, rows are found by.
       Both are empty for a table that is not there yet.
     * `writers` gives the jobs that wrote the rows of a table last, each with its number of rows; `last_writer` is the
       job of the row inserted last. Neither knows any for a table that has no such column.

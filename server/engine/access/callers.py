@@ -1,11 +1,11 @@
-"""For whom something is done, where tenants share one server."""
+"""The tenant and the user that a request acts for."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """`user` is the id that the client gives its user, where it gives one."""
+    """`user` is the id that the client gives its user, if any."""
 
     tenant: str
     user: str | None = None

@@ -1,4 +1,4 @@
-"""API keys: made, shown once, checked, revoked (architecture: promise 8)."""
+"""API keys: created, shown once, checked, rotated and revoked."""
 
 import asyncio
 import time
@@ -28,7 +28,7 @@ class _Seen:
 
 
 class Keys:
-    """With `everybody`, every request is let in as the administrator (`--no-auth`, on loopback only)."""
+    """Creates, checks and revokes keys. With `everybody`, each request is an administrator's (`--no-auth`)."""
 
     def __init__(
         self, catalog: Catalog, clock: Clock, *, everybody: bool = False, steady: Callable[[], float] = time.monotonic
@@ -44,7 +44,7 @@ class Keys:
     async def create(
         self, name: str, scopes: Collection[str], tenants: Collection[str] = (), expires: datetime | None = None
     ) -> tuple[Key, str]:
-        """The key and its secret, which nobody can show again."""
+        """Returns a new key and its secret, which is not stored and cannot be shown again."""
         if not scopes:
             raise RequestInvalid("a key needs at least one scope")
         boundless = [scope for scope in scopes if scope in OF_ALL_TENANTS]
@@ -64,7 +64,7 @@ class Keys:
         return key, secret
 
     async def authorize(self, secret: str, scope: str) -> Key:
-        """The key of this secret; raises KeyUnknown, or KeyForbidden where it lacks the scope."""
+        """Returns the key of a secret. Raises KeyUnknown, or KeyForbidden if the key lacks the scope."""
         key = await self.authenticate(secret)
         if scope not in key.scopes and ADMIN.name not in key.scopes:
             raise KeyForbidden(scope)
@@ -73,9 +73,9 @@ class Keys:
         return key
 
     async def authenticate(self, secret: str) -> Key:
-        """The key of this secret whatever its scopes; raises KeyUnknown."""
+        """Returns the key of a secret, with any scopes. Raises KeyUnknown."""
         if self.everybody:
-            return self._anybody()
+            return self._administrator()
         if len(secret) <= PREFIX_LENGTH:
             raise KeyUnknown
         now = self._clock()
@@ -86,9 +86,9 @@ class Keys:
         return key
 
     async def valid_key(self, id: int) -> Key:
-        """A key that was shown before (a session has its id); raises KeyUnknown where it is no longer valid."""
+        """Returns a key that a session has authenticated before. Raises KeyUnknown if it is no longer valid."""
         if self.everybody:
-            return self._anybody()
+            return self._administrator()
         key = await self._catalog.read(sql.get, id)
         if key is None or not _is_valid(key, self._clock()):
             raise KeyUnknown
@@ -98,14 +98,14 @@ class Keys:
         return await self._catalog.read(sql.every)
 
     async def get(self, id: int) -> Key:
-        """Raises KeyNotFound."""
+        """Returns the key of this id. Raises KeyNotFound."""
         key = await self._catalog.read(sql.get, id)
         if key is None:
             raise KeyNotFound(str(id))
         return key
 
     def state(self, key: Key) -> KeyState:
-        """One that is replaced still works until it expires."""
+        """Returns the state of a key. A replaced key works until it expires."""
         if key.revoked is not None:
             return "revoked"
         if not _is_valid(key, self._clock()):
@@ -120,7 +120,7 @@ class Keys:
         return await self.get(id)
 
     async def rotate(self, id: int, overlap: timedelta) -> tuple[Key, str]:
-        """A successor with the same rights; the old key works for `overlap` more."""
+        """Creates a successor with the same rights. The old key works for `overlap` more."""
         old = await self.get(id)
         key, secret = await self.create(old.name, old.scopes, old.tenants, old.expires)
         ends = self._clock() + overlap
@@ -145,7 +145,7 @@ class Keys:
         return key
 
     async def _read(self, prefix: str) -> Key | None:
-        """Of all who ask at once one asks the catalog; the others share its answer."""
+        """Reads a key once for all requests that ask for it at the same time."""
         if prefix not in self._reading:
             read = self._catalog.read(sql.with_prefix, prefix)
             self._reading[prefix] = task = asyncio.ensure_future(read)
@@ -153,7 +153,7 @@ class Keys:
         return await asyncio.shield(self._reading[prefix])
 
     def _touch(self, key: Key, now: datetime) -> None:
-        """Notes the use, at most once a minute, and nobody waits for it."""
+        """Notes the use of a key, at most once a minute. No request waits for the write."""
         if key.last_used is not None and abs(now - key.last_used) < _TOUCH_EVERY:
             return
         seen = self._seen.get(key.prefix)
@@ -164,7 +164,7 @@ class Keys:
         self._touching.add(task)
         task.add_done_callback(self._touching.discard)
 
-    def _anybody(self) -> Key:
+    def _administrator(self) -> Key:
         return Key(
             id=0,
             name="no-auth",

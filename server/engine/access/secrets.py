@@ -25,7 +25,7 @@ class SharedSecrets:
 
 
 def new_identifier() -> str:
-    """Base64 with `_` and `-`; the first and last character are alphanumeric, so that a double click selects it all."""
+    """Returns Base64 with `_` and `-`. It starts and ends alphanumeric, so a double click selects it all."""
     text = base64.b64encode(system.token_bytes(33), b"_-").decode()
     first, last = (character if character.isalnum() else "0" for character in (text[0], text[-1]))
     return first + text[1:-1] + last
@@ -36,10 +36,10 @@ def prefix_of(secret: str) -> str:
 
 
 def hash_of(secret: str) -> str:
-    """SHA-256 of what follows the prefix: 28 random characters need no slow hash."""
+    """Returns the SHA-256 of what follows the prefix: 28 random characters need no slow hash."""
     return hashlib.sha256(secret[PREFIX_LENGTH:].encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def matches(secret: str, hash: str) -> bool:
-    """In constant time."""
+    """Whether a secret has this hash, compared in constant time."""
     return hmac.compare_digest(hash_of(secret), hash)

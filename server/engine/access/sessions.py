@@ -1,4 +1,4 @@
-"""Sessions: a key shown once more, for tokens that live for minutes."""
+"""Sessions: a client shows its key once and gets tokens that live for minutes."""
 
 import base64
 import hashlib
@@ -23,7 +23,7 @@ Kind = Literal["access", "refresh"]
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """Of the form header.payload.secret: the payload is for whoever holds the token, only the whole is checked."""
+    """A token `header.payload.secret`. Clients may read the payload; the server checks only the whole text."""
 
     text: str
     expires: datetime
@@ -53,7 +53,7 @@ class Sessions:
         return Login(user_id(user), access, refresh)
 
     async def key(self, token: str, scope: str, tenant: str, kind: Kind = "access") -> Key:
-        """The key that the session was begun with; raises KeyUnknown, or KeyForbidden where it lacks the scope."""
+        """Returns the key that began the session. Raises KeyUnknown, or KeyForbidden if the key lacks the scope."""
         key = await self._catalog.read(self._key, token, tenant, kind)
         if key is None:
             raise KeyUnknown
@@ -91,12 +91,12 @@ class Sessions:
 
 
 def is_session(token: str) -> bool:
-    """Keys have no dots."""
+    """Whether a text is a session token: tokens have two dots, keys have none."""
     return token.count(".") == 2
 
 
 def user_id(user: str) -> str:
-    """The same user always has the same id."""
+    """Returns the id of a user, always the same for the same name."""
     return str(uuid5(NAMESPACE_URL, f"penstock:user:{user}"))
 
 

@@ -97,7 +97,7 @@ class Batches:
     async def add_file(
         self, api: str, identifier: str, name: str, upload: Upload, *, filename: str | None = None
     ) -> BatchFile:
-        """Adds a file while the batch is open for uploads. The upload is used up, whatever happens."""
+        """Adds a file while the batch is open for uploads. The upload is used up in any case."""
         async with upload:
             batch = await self.get(api, identifier)
             if batch.state != "uploading":
@@ -124,7 +124,7 @@ class Batches:
         """A batch of one file of JSON Lines for a process, made and scheduled in one transaction.
 
         Unknown columns fail their row, `:Name` columns find one (see `row_control`). `after` is what follows the end of
-        the job (see `Lifecycle.follow`). The upload is used up, whatever happens.
+        the job (see `Lifecycle.follow`). The upload is used up in any case.
         """
         async with upload:
             definition = self._definitions.process(process)

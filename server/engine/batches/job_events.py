@@ -1,7 +1,7 @@
-"""What happens to jobs, told to whoever listens: one watcher of the catalog, however many listen.
+"""Streams of job events. One watcher of the catalog serves all listeners.
 
 The catalog is looked at, not this process's own doings: another process may be the one that runs a job. A moment in
-`JobEvent.place` says how far a listener has come; whoever comes back with it is told every end since then.
+`JobEvent.place` is a cursor: a listener that reconnects with it gets every end of a job since then.
 """
 
 import asyncio
@@ -107,7 +107,7 @@ class Listener:
             self._waiting.put_nowait(news)
 
     def end(self) -> None:
-        """At once: what waits is dropped, and heard by whoever comes back."""
+        """Ends the stream at once. Events that wait are dropped; a listener that reconnects gets them."""
         while not self._waiting.empty():
             self._waiting.get_nowait()
         self._waiting.put_nowait(None)
@@ -118,7 +118,7 @@ class Listener:
 
 
 class JobEventStream:
-    """Watches while anybody listens."""
+    """Watches the catalog as long as there are listeners."""
 
     def __init__(self, catalog: Catalog, queue: JobQueue, clock: Clock) -> None:
         self._catalog = catalog
@@ -158,7 +158,7 @@ class JobEventStream:
                 await self._rest()
 
     async def close(self) -> None:
-        """Every stream ends at once, and nobody can begin another."""
+        """Ends every stream at once, and refuses new ones."""
         self._closed = True
         self._begun.set()
         for listener in self._listeners:
@@ -177,7 +177,7 @@ class JobEventStream:
         try:
             async for news in self._caught_up(listener, after):
                 yield news
-        except StorageError as error:  # the stream ends; whoever comes back goes on where it was
+        except StorageError as error:  # the stream ends; a listener that reconnects continues at its cursor
             _log.warning("the feed could not tell what happened meanwhile: %s", error)
 
     async def _caught_up(self, listener: Listener, after: datetime | None) -> AsyncIterator[JobEvent]:

@@ -1,4 +1,4 @@
-"""What is to run later: loads at a time that a client chose, and whatever is tried again after a while."""
+"""What will run later: loads at a time that a client chose, and jobs that are tried again after a pause."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

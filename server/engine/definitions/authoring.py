@@ -1,4 +1,4 @@
-"""Control files, models and processes as somebody writes them: checked by the line, saved in the imports folder.
+"""Control files, models and processes as people write them: checked by the line, saved in the imports folder.
 
 A file that is replaced is kept, in `replaced/` of the imports folder, under its name and the time.
 """

@@ -26,7 +26,7 @@ class ControlPage:
 
 @dataclass(frozen=True, slots=True)
 class StoredControl:
-    """One control file under all its comments. A process's control file has none: nobody sent it.
+    """One control file under all its comments. A process's control file has none: no client sent it.
 
     `content` is None where the bytes are gone; `further` is the id to go on before.
     """

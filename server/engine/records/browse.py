@@ -1,4 +1,4 @@
-"""What was imported, as somebody looks through it: tables, pages of rows, one row and what it hangs together with."""
+"""What was imported, as people browse it: tables, pages of rows, one row and the rows related to it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -59,7 +59,7 @@ class RowPage:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What wrote a row last. `files` are those of the batch where nobody noted which one the record was in."""
+    """What wrote a row last. `files` are all files of the batch where the file of the record is not known."""
 
     job: Job | None
     batch: Batch | None
@@ -69,7 +69,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Referrers:
-    """Rows of a table whose column holds an id. `rows` is None where the column has no index, so nobody looked."""
+    """Rows of a table whose column holds an id. `rows` is None if the column has no index: too slow."""
 
     table: str
     column: str
@@ -119,7 +119,7 @@ class TableBrowser:
         return await asyncio.to_thread(lambda: list(self._referrers(table, id)))
 
     async def export(self, table: str, format: Format) -> AsyncIterator[bytes]:
-        """All rows there are now. Between two parts nothing is held: whoever takes them may take his time."""
+        """Yields all rows there are now. Holds no cursor or lock between chunks, so a slow client blocks no other."""
         view = await self.view(table)
         text = TableText(Export(tuple(view.fields)), format)
         yield text.head.encode()
@@ -136,7 +136,7 @@ class TableBrowser:
         return [self._summary(name, found, name in stored) for name, found in sorted((columns | stored).items())]
 
     def _stored(self) -> dict[str, Sequence[str]]:
-        """The columns of each table that is ours; somebody may have put others beside them."""
+        """Returns the columns of each table that is ours; other programs may have added tables."""
         columns = {name: self._store.columns(name) for name in self._store.tables()}
         return {name: found for name, found in columns.items() if found[0] == "id" and "_job" in found}
 

@@ -1,6 +1,6 @@
-"""How bytes come in from a client: in steps, under budgets, never faster than they can be put away.
+"""Moves bodies from clients to disk: in steps, within limits, never faster than the disk takes them.
 
-Nothing here knows HTTP: a body is anything that gives its next bytes when called, and b"" at its end.
+Nothing here knows HTTP: a body is a callable that returns the next bytes, and b"" at its end.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ ResultT = TypeVar("ResultT", covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class UploadLimits:
-    """What one upload may take. Sizes in bytes, times in seconds."""
+    """The limits of one upload. Sizes are in bytes, times in seconds."""
 
     max_upload_bytes: int = 64 * 1024 * MIB
     max_request_seconds: float = 6 * 3600.0
@@ -37,7 +37,7 @@ class UploadLimits:
 
 
 class ByteSource(Protocol):
-    """The next bytes of a body as they arrive; b"" at its end. Raises UploadIncomplete when the sender is gone."""
+    """Returns the next bytes of a body, b"" at its end. Raises UploadIncomplete when the sender is gone."""
 
     async def __call__(self) -> bytes: ...
 
@@ -47,7 +47,7 @@ class Timer(Protocol):
 
 
 class Clock(Protocol):
-    """The part of an event loop that knows the time."""
+    """The part of an event loop that tells the time."""
 
     def time(self) -> float: ...
 
@@ -58,8 +58,8 @@ class Sink(Protocol[ResultT]):
     """Where a body goes. Called from worker threads, one call at a time.
 
     * `feed` takes the next bytes.
-    * `finish` takes the last bytes and gives the result.
-    * `discard` leaves nothing behind, whatever happened before.
+    * `finish` takes the last bytes and returns the result.
+    * `discard` leaves nothing behind. It may be called after any other call, failed or not.
     """
 
     def feed(self, pieces: list[bytes]) -> None: ...
@@ -70,7 +70,7 @@ class Sink(Protocol[ResultT]):
 
 
 class BodyTimeout:
-    """Ends the waiting task when the sender is silent for too long, or takes too long in all.
+    """Cancels the task that waits for a sender, when the sender is silent or takes too long in all.
 
     Only waiting for the sender counts: a slow disk of ours is not the sender's fault.
     """
@@ -80,7 +80,7 @@ class BodyTimeout:
         self._clock = clock
         self._waiting_since: float | None = None
         self._ends = clock.time() + limits.max_request_seconds
-        self._verdict: str | None = None
+        self._reason: str | None = None
 
     def __enter__(self) -> "BodyTimeout":
         self._task = asyncio.current_task()
@@ -92,10 +92,10 @@ class BodyTimeout:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._timer.cancel()
-        if self._verdict is None or self._task is None:
+        if self._reason is None or self._task is None:
             return
         if self._task.uncancel() <= self._cancels_before and kind is asyncio.CancelledError:
-            raise UploadTooSlow(self._verdict) from None
+            raise UploadTooSlow(self._reason) from None
 
     async def next(self, source: ByteSource) -> bytes:
         self._waiting_since = self._clock.time()
@@ -107,8 +107,8 @@ class BodyTimeout:
     def _look(self) -> None:
         now, since = self._clock.time(), self._waiting_since
         if since is not None:
-            self._verdict = self._judge(now, since)
-        if self._verdict and self._task:
+            self._reason = self._judge(now, since)
+        if self._reason and self._task:
             self._task.cancel()
         else:
             self._timer = self._clock.call_at(self._next_look(now), self._look)
@@ -127,7 +127,7 @@ class BodyTimeout:
 
 
 class ByteBudget:
-    """Counts a body's bytes against what is allowed (by a setting of [limits]) and what was declared."""
+    """Counts the bytes of a body against a limit (a setting of [limits]) and the declared size."""
 
     def __init__(self, limit: int, expected: int | None, setting: str = "max_upload_bytes") -> None:
         self._limit = limit
@@ -150,7 +150,7 @@ class ByteBudget:
 
 
 class BodyPump(Generic[T]):
-    """Moves one body from its source into a sink: one step is put away in a thread while the next one comes in."""
+    """Moves one body from its source into a sink: a thread writes one step while the next one arrives."""
 
     def __init__(self, pool: Executor, sink: Sink[T], budget: ByteBudget, patience: BodyTimeout) -> None:
         self._pool = pool
@@ -160,7 +160,7 @@ class BodyPump(Generic[T]):
         self._step: Future[Any] | None = None  # the last one begun
 
     async def run(self, source: ByteSource) -> T:
-        """The sink's result; on any failure the sink is discarded first."""
+        """Returns the result of the sink. On any failure the sink is discarded first."""
         try:
             with self._patience:
                 rest = await self._receive(source)
@@ -174,7 +174,7 @@ class BodyPump(Generic[T]):
             raise
 
     async def _receive(self, source: ByteSource) -> list[bytes]:
-        """Feeds whole steps; gives back what is left at the end."""
+        """Feeds whole steps to the sink, and returns the bytes left at the end."""
         pieces: list[bytes] = []
         size = 0
         while piece := await self._patience.next(source):
@@ -194,7 +194,7 @@ class BodyPump(Generic[T]):
             await asyncio.wrap_future(self._step)
 
     async def _abandon(self) -> None:
-        """Lets a running step end, then discards; goes on even if this task is cancelled again."""
+        """Waits for the running step, then discards the sink, even if this task is cancelled again."""
         await asyncio.shield(_after(self._step, self._pool, self._sink.discard))
 
 
@@ -217,7 +217,7 @@ def _after(step: Future[Any] | None, pool: Executor, action: Callable[[], None])
 async def read_whole(
     source: ByteSource, limits: UploadLimits, clock: Clock, max_bytes: int, expected: int | None
 ) -> bytes:
-    """A small body in memory, under the same budgets."""
+    """Reads a small body into memory, within the same limits."""
     budget = ByteBudget(max_bytes, expected, "max_small_body_bytes")
     pieces: list[bytes] = []
     with BodyTimeout(limits, clock) as patience:

@@ -1,6 +1,6 @@
 """Parses forms (multipart/form-data) while they arrive. Pure: bytes go in, parts come out, nothing is kept.
 
-`bytes.find` looks for the delimiter in all that came in, so a body costs one pass, whatever it contains. A line that
+`bytes.find` looks for the delimiter in all that came in, so any body costs one pass. A line that
 starts with the delimiter and goes on otherwise is refused, as no sender may write one.
 
 This parser is our own, as python-multipart, which the tests compare it with, refuses forms that RFC 2046 allows: with a

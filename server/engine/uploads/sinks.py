@@ -119,7 +119,7 @@ class FilesInMemory:
         self._content += data
 
     def end(self) -> None:
-        if self._part.filename or self._content:  # a browser sends an empty part for a file that nobody chose
+        if self._part.filename or self._content:  # a browser sends an empty part when no file was chosen
             self.files[self._part.name] = SmallFile(self._part.filename or "", bytes(self._content))
 
 
@@ -156,7 +156,7 @@ class FilesAsBlobs:
             return
         writer, self._writer = self._writer, None
         if not self._part.filename and not writer.seal().size:
-            writer.discard()  # a browser sends an empty part for a file that nobody chose
+            writer.discard()  # a browser sends an empty part when no file was chosen
             return
         if not self._repeated:
             self._drop(self._part.name)

@@ -1,4 +1,4 @@
-"""Blobs that somebody has let go of."""
+"""Garbage collection of single blobs, after a change that may have removed their last reference."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -15,7 +15,7 @@ Refers = Callable[[Connection, str], bool]
 
 
 class UnreferencedBlobs:
-    """Removes blobs that nothing refers to any more; to be told once the change that let them go is durable."""
+    """Removes blobs that nothing refers to any more. Call `drop` once the change that released them is durable."""
 
     def __init__(self, catalog: Catalog, blobs: BlobStore, refers: Refers) -> None:
         self._catalog = catalog
@@ -23,7 +23,7 @@ class UnreferencedBlobs:
         self._refers = refers
 
     async def drop(self, digests: Iterable[str | None]) -> None:
-        """A blob that an upload has yet to settle is tried again once it will have."""
+        """Removes the blobs that nothing needs. A blob that an upload still holds is tried again later."""
         loose = {digest for digest in digests if digest is not None}
         for _ in range(_TRIES):
             if loose:
@@ -32,14 +32,14 @@ class UnreferencedBlobs:
                 await asyncio.sleep(2 * SETTLE_AFTER)
 
     def _drop(self, connection: Connection, digests: Iterable[str]) -> set[str]:
-        """In the writer's turn, so that nobody begins to refer to one meanwhile. Gives those that are still there."""
+        """Removes blobs inside a write, so that no reference can be added. Returns those that are still there."""
         unneeded = {digest for digest in digests if not self._is_needed(connection, digest)}
         for digest in unneeded:
             self._blobs.remove(digest)
         return {digest for digest in unneeded if self._blobs.has(digest)}
 
     def _is_needed(self, connection: Connection, digest: str) -> bool:
-        """Also by what others have deleted in this turn: until the commit, a crash brings it back."""
+        """Whether a row refers to the blob, or did before this write: until the commit, a crash restores the row."""
         if self._refers(connection, digest):
             return True
         return self._catalog.read_now(self._refers, digest)

@@ -1,4 +1,4 @@
-"""Uploads: bodies that stream into the blob store while they arrive, and what is known of them afterwards."""
+"""Uploads: bodies that stream into the blob store while they arrive."""
 
 import asyncio
 from collections import deque
@@ -47,10 +47,10 @@ T = TypeVar("T")
 
 
 class Upload:
-    """One body that came in whole. Used as `async with`: what was not settled by the end of the block is discarded.
+    """A body that arrived whole. At the end of its `async with` block it is discarded unless it was settled.
 
-    `publish` makes it durable and must come before the commit that refers to it; `settle` says that the commit was
-    made; `discard` drops it. After `settle`, `discard` does nothing.
+    `publish` makes the blob durable and must come before the commit that refers to it. `settle` confirms that the
+    commit was made. `discard` drops the body; after `settle` it does nothing.
     """
 
     def __init__(self, owner: "Uploads", kept: Kept, fields: Mapping[str, str]) -> None:
@@ -71,7 +71,7 @@ class Upload:
         return self.digest
 
     async def settle(self) -> None:
-        """Returns at once: the blob is durable already, and a crash before the settling loses nothing."""
+        """Confirms the reference and returns at once: the blob is durable, so a crash loses nothing."""
         if not self._ended:
             self._ended = True
             self._owner.settle_soon(self._writer)
@@ -90,7 +90,7 @@ class Upload:
 
 
 class Form:
-    """A form that came in whole. Where a name came twice, the last one counts."""
+    """A form that arrived whole. Of two parts with one name, the last counts."""
 
     def __init__(self, fields: Mapping[str, str], uploads: tuple[Upload, ...]) -> None:
         self.fields = fields
@@ -115,7 +115,7 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class SmallForm:
-    """A form that was read into memory. Where a name came twice, the last one counts."""
+    """A form in memory. Of two parts with one name, the last counts."""
 
     fields: Mapping[str, str]
     files: Mapping[str, SmallFile] = field(default_factory=dict)
@@ -127,7 +127,7 @@ class SmallForm:
 
 
 class Uploads:
-    """Receives bodies. Each call either gives something to use as `async with`, or leaves nothing behind."""
+    """Receives bodies. Each call returns an object for `async with`, or fails and leaves nothing behind."""
 
     def __init__(
         self,
@@ -146,7 +146,7 @@ class Uploads:
         self._settling: asyncio.TimerHandle | None = None
 
     async def close(self) -> None:
-        """Settles what waits and lets running work end."""
+        """Finishes the clean-up of settled uploads and waits for running work."""
         if self._settling is not None:
             self._settling.cancel()
         await self.in_thread(self._settle_all)
@@ -155,14 +155,14 @@ class Uploads:
     async def receive_octets(
         self, source: ByteSource, *, filename: str | None = None, expected: int | None = None, publish: bool = False
     ) -> Upload:
-        """The body is the file. `expected` is its declared size; `publish` makes it durable in the same hand-off."""
+        """Receives a body that is one file. `expected` is its declared size; `publish` makes it durable at once."""
         sink = OctetSink(self._blobs, plain_name(filename or ""), publish)
         return Upload(self, await self._receive(source, sink, expected), MappingProxyType({}))
 
     async def receive_lines(
         self, source: ByteSource, *, filename: str | None = None, expected: int | None = None
     ) -> tuple[Upload, int]:
-        """The body is JSON Lines, each line one object: the upload and its number of rows."""
+        """Receives JSON Lines, one object a line. Returns the upload and its number of rows."""
         sink = LineCheckedSink(OctetSink(self._blobs, plain_name(filename or ""), publish=False))
         kept, rows = await self._receive(source, sink, expected)
         return Upload(self, kept, MappingProxyType({})), rows
@@ -177,7 +177,7 @@ class Uploads:
         publish: bool = False,
         repeated: bool = False,
     ) -> Form:
-        """A multipart form whose files go to the blob store.
+        """Receives a multipart form whose files go to the blob store.
 
         Only files under `file_fields` are kept. With `repeated`, all files of one field are, else the last.
         """
@@ -189,7 +189,7 @@ class Uploads:
     async def read_form(
         self, source: ByteSource, content_type: str, *, expected: int | None = None, max_bytes: int | None = None
     ) -> SmallForm:
-        """A small form in memory, multipart or urlencoded."""
+        """Reads a small form into memory, multipart or urlencoded."""
         kind, parameters = split_header(content_type)
         charset = parameters.get("charset", "")
         if kind == "application/x-www-form-urlencoded":
@@ -207,16 +207,16 @@ class Uploads:
     async def read_bytes(
         self, source: ByteSource, *, expected: int | None = None, max_bytes: int | None = None
     ) -> bytes:
-        """A small body in memory."""
+        """Reads a small body into memory."""
         limit = self.limits.max_small_body_bytes if max_bytes is None else max_bytes
         return await read_whole(source, self.limits, self._time(), limit, expected)
 
     async def sweep(self, referenced: Referenced) -> int:
-        """Removes what dead processes left; gives the number of bodies removed."""
+        """Removes bodies that dead processes left, and returns their number."""
         return await self.in_thread(lambda: self._blobs.sweep(referenced))
 
     def arriving(self) -> tuple[int, int]:
-        """The bodies that are coming in now, and how many bytes of them have."""
+        """Returns the number of bodies arriving now, and of their bytes so far."""
         return len(self._arriving), sum(budget.taken for budget in self._arriving)
 
     async def in_flight(self) -> int:
@@ -279,13 +279,13 @@ class Uploads:
         return SmallForm(fields)
 
     def _pairs(self, body: bytes) -> list[tuple[bytes, bytes]]:
-        """Latin-1 stands for the bytes themselves: the charset may be the value of one of them."""
+        """Returns the pairs as bytes (Latin-1 keeps them): the charset may be the value of one of them."""
         self._check_pairs(body)
         pairs = parse_qsl(body.decode("latin-1"), True, encoding="latin-1")
         return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
 
     def _check_pairs(self, body: bytes) -> None:
-        """Before anything is decoded: a byte takes three at most in this form."""
+        """Checks sizes before decoding: a byte takes at most three characters in this form."""
         most, longest = self.limits.max_form_parts, self.limits.max_field_bytes
         if body.count(b"&") >= most:
             raise TooManyParts(most)

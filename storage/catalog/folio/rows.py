@@ -59,7 +59,7 @@ class FileExtension:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A login. `hash` is of the token, which nobody keeps."""
+    """A login. `hash` is of the token; the token itself is not stored."""
 
     hash: str
     key: int

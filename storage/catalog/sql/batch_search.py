@@ -26,7 +26,7 @@ _BY_TIME: Order = (batches.c.created.desc(), batches.c.id.desc())
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """None: whatever it is. `text` is in the comment, the identifier, a file's name or the creation path."""
+    """None matches any batch. `text` is in the comment, the identifier, a file's name or the creation path."""
 
     api: str | None = None
     state: str | None = None

@@ -16,7 +16,7 @@ def get(connection: Connection, name: str) -> bytes | None:
 
 
 def get_or_make(connection: Connection, name: str, now: datetime) -> bytes:
-    """Made the first time that anybody asks."""
+    """Returns the secret of this name, and makes it on first use."""
     found = get(connection, name)
     if found is None:
         found = secrets.token_bytes(LENGTH)

@@ -136,7 +136,7 @@ class JobExecutions:
     def _know(
         self, connection: Connection, caller: Caller, definition: UploadDefinition, files: Sequence[FileDefinition]
     ) -> None:
-        """Files that were announced before anybody asked for job executions get them now."""
+        """Adds job executions for files that were announced without one."""
         unknown = [file for file in files if file.job is not None and not sql.exists(connection, file.job)]
         if unknown and definition.meta_job is not None:
             self.announce(connection, caller, definition.meta_job, unknown)

@@ -24,7 +24,7 @@ from storage.catalog.folio.rows import StagedPart as StagedPart
 from storage.catalog.folio.rows import StagedUpload as StagedUpload
 
 MOST_PARTS = 10_000
-_KEPT = timedelta(days=7)  # what nobody has put together by then is forgotten
+_KEPT = timedelta(days=7)  # staged parts that no client has assembled by then are removed
 
 
 class StagedUploads:

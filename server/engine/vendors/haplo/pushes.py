@@ -14,7 +14,7 @@ from storage.queues.base import Job
 
 API = "haplo-push"
 FILE_NAME = "body"  # what a control file for a push calls its one file, unless it has DEFAULT
-_PRIORITY = 10  # somebody waits for the answer
+_PRIORITY = 10  # a client waits for the answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -217,7 +217,7 @@ def _check(transaction: Transaction) -> int:
 
 
 def id_of(transaction: Transaction, place: int) -> str:
-    """A UUID of version 8: number of the transaction, some bits that nobody can guess, which part or row of it."""
+    """Returns a UUID of version 8: the transaction's number, bits that cannot be guessed, and its part or row."""
     check = _check(transaction)
     bits = transaction.number << 80 | 0x8 << 76 | (check & 0xFFF) << 64 | 0b10 << 62
     return str(UUID(int=bits | (check >> 12 & 0xFFFFF) << 40 | place))

@@ -111,7 +111,7 @@ class Transactions:
         return [path for path in self.rules.hierarchies or () if is_within(path, key.tenants)]
 
     async def receive(self, upload: Upload, key: Key, hierarchy: str | None) -> UploadedFile:
-        """Keeps a workbook under its file name. The upload is used up, whatever happens."""
+        """Stores a workbook under its file name. The upload is used up in any case."""
         async with upload:
             await upload.publish()
             now = self._clock()
@@ -141,7 +141,7 @@ class Transactions:
     async def list(
         self, key: Key, *, hierarchy: str | None = None, skip: int = 0, limit: int = 250, count: bool = True
     ) -> tuple[Sequence[State], int]:
-        """Newest first, and how many in all (0 where nobody counts)."""
+        """Returns transactions, newest first, and their total (0 without `count`)."""
         within = (hierarchy,) if hierarchy else key.tenants
 
         def read(connection: Connection) -> tuple[Sequence[State], int]:
@@ -246,7 +246,7 @@ class Transactions:
         return found
 
     async def add_load(self, key: Key, filename: str, name: str, description: str, hierarchy: str | None) -> BulkLoad:
-        """A record that somebody makes by hand; it loads nothing."""
+        """Adds a record that a client creates by hand. It loads nothing."""
         now = self._clock()
 
         def write(connection: Connection) -> BulkLoad:
