@@ -1,4 +1,4 @@
-"""Reading a configuration document by hand: each fault names the file, the key, the value and what would be right."""
+"""Reads configuration documents by hand: each diagnostic names the file, the key, the value and what is expected."""
 
 import difflib
 from collections.abc import Collection, Iterator
@@ -13,7 +13,7 @@ _SHOWN = 60
 
 @dataclass(slots=True)
 class Problems:
-    """The faults of one document, in the order found."""
+    """Collects the diagnostics of one document, in the order found."""
 
     source: str
     found: list[Diagnostic] = field(default_factory=list)
@@ -26,7 +26,7 @@ class Problems:
 
 
 def quoted(value: object) -> str:
-    """A value as it stands in the file, cut when long."""
+    """Returns a value as the file has it, cut if it is long."""
     try:
         text = orjson.dumps(value).decode()
     except (TypeError, ValueError):
@@ -39,7 +39,7 @@ def choices(names: Collection[str]) -> str:
 
 
 class Fields:
-    """One JSON object of a document. A key that is not `known` is a problem, as is a value of the wrong type."""
+    """One JSON object of a document. Reports keys that are not `known`, and values of a wrong type."""
 
     def __init__(self, value: object, path: Path, problems: Problems, known: Collection[str]) -> None:
         self.path = path
@@ -67,7 +67,7 @@ class Fields:
             self.problems.add(self.at(key), f"missing, should be {right}")
 
     def text(self, key: str, right: str = "a text", *, required: bool = False) -> str | None:
-        """A text that is not empty; None where it is absent or wrong."""
+        """Returns a text that is not empty, or None if it is absent or wrong."""
         value = self.values.get(key)
         if isinstance(value, str) and (value or not required):
             return value or None
@@ -76,7 +76,7 @@ class Fields:
         return None
 
     def choice(self, key: str, allowed: Collection[str], default: str | None = None) -> str | None:
-        """One of a few texts; required where there is no default."""
+        """Returns one of a few texts. The key is required if there is no default."""
         if default is not None and key not in self.values:
             return default
         value = self.values.get(key)
@@ -100,7 +100,7 @@ class Fields:
         return ()
 
     def objects(self, key: str, *, required: bool = False) -> Iterator[tuple[str, object]]:
-        """The members of an object, each with the place it stands at."""
+        """Yields the members of an object, each with its path."""
         value = self.values.get(key, {})
         if not isinstance(value, dict) or (required and not value):
             self.wrong(key, "an object with at least one entry" if required else "an object")
@@ -108,7 +108,7 @@ class Fields:
         yield from value.items()
 
     def items(self, key: str) -> Iterator[tuple[Path, object]]:
-        """The elements of a list that must not be empty, each with the place it stands at."""
+        """Yields the elements of a list that must not be empty, each with its path."""
         value = self.values.get(key)
         if not isinstance(value, list) or not value:
             self.wrong(key, "a list with at least one entry")

@@ -1,4 +1,4 @@
-"""A model: where data can go. Read from imports/models/NAME.json (design: interface.md, "A model")."""
+"""A model: the destinations that an import can fill. Read from `imports/models/NAME.json`."""
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ TYPE_KINDS: Mapping[str, ColumnKind] = {
     "person-name": "text",
     "postal-address": "text",
 }
-"""The types a Name may have, and the column that holds one value of each."""
+"""The types that a Name may have, with the kind of column that stores one value."""
 
 LOOKUPS = ("behaviour", "username", "email")
 
@@ -40,7 +40,7 @@ _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,127}").fullmatch
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """One value of a destination. `column` is where it is stored; `kind` follows from `type` and `multivalue`."""
+    """One value of a destination. It is stored in `column`; `kind` follows from `type` and `multivalue`."""
 
     name: str
     type: str = "text"
@@ -60,7 +60,7 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Types:
-    """The object types rows of a destination may have; stored in the column `_type` of its table."""
+    """The object types that rows of a destination may have. The column `_type` of its table stores them."""
 
     default: str | None = None
     allowed: tuple[str, ...] = ()
@@ -94,7 +94,7 @@ class Model:
 
 
 def safe_column(name: str) -> str:
-    """A Name as a column: every character but ASCII letters, digits and `_` becomes `_`."""
+    """Returns the column for a Name: all characters but ASCII letters, digits and `_` become `_`."""
     column = _safe(name)
     if not column or column[0].isdigit() or column.lower() == "id" or column.startswith("_"):
         column = "x" + column if column.startswith("_") or not column or column[0].isdigit() else column + "_"
@@ -102,12 +102,12 @@ def safe_column(name: str) -> str:
 
 
 def qualified_column(name: Name, qualifier: str) -> str:
-    """Where an object keeps the values of a Name under a qualifier."""
+    """Returns the column in which an object stores the values of a Name under a qualifier."""
     return f"{name.column}__{_safe(qualifier)}"
 
 
 def more_column(column: str) -> str:
-    """Where an object keeps the values after the first of a Name that the model holds single."""
+    """Returns the column in which an object stores further values of a Name that is single in the model."""
     return f"{column}__more"
 
 
@@ -120,7 +120,7 @@ class ModelInvalid(DocumentInvalid):
 
 
 def parse_model(document: object, source: str) -> Model:
-    """`source` is what messages call the file. Raises ModelInvalid with all problems at once."""
+    """Reads a model. Raises ModelInvalid with all problems at once; `source` names the file in them."""
     problems = Problems(source)
     fields = Fields(document, (), problems, ("name", "label", "description", "qualifiers", "types", "destinations"))
     qualifiers = fields.texts("qualifiers")
@@ -284,7 +284,7 @@ def _lookups(fields: Fields, names: Mapping[str, Name]) -> Iterator[tuple[str, s
 
 
 def _check_columns(fields: Fields, destination: Destination, qualifiers: Sequence[str]) -> None:
-    """No two Names in one column, whatever the case: SQLite does not tell `Email` and `email` apart."""
+    """Reports Names that share a column. Case does not count, as `Email` and `email` are one column in SQLite."""
     owners: dict[str, str] = {}
     for name in destination.names.values():
         other = owners.setdefault(name.column.lower(), name.name)
@@ -303,7 +303,7 @@ def _check_columns(fields: Fields, destination: Destination, qualifiers: Sequenc
 
 
 def _derived(destination: Destination, qualifiers: Sequence[str]) -> Iterator[tuple[Name, str]]:
-    """Columns that an object may need beside those of its Names."""
+    """Yields the columns that an object may need beside those of its Names."""
     if destination.kind == "object":
         for name in destination.names.values():
             yield name, more_column(name.column)
@@ -316,11 +316,11 @@ def _check_dependencies(model: Model, problems: Problems) -> None:
         path = ("destinations", index, "depends")
         if destination.depends and destination.depends not in model.destinations:
             problems.wrong(path, destination.depends, choices(model.destinations))
-        elif destination.depends and _comes_round(model, destination):
+        elif destination.depends and _depends_on_itself(model, destination):
             problems.wrong(path, destination.depends, "a destination that does not itself depend on this one")
 
 
-def _comes_round(model: Model, start: Destination) -> bool:
+def _depends_on_itself(model: Model, start: Destination) -> bool:
     seen: set[str] = set()
     name: str | None = start.depends
     while name is not None and name in model.destinations and name not in seen:
@@ -332,7 +332,7 @@ def _comes_round(model: Model, start: Destination) -> bool:
 
 
 def check_tables(models: Mapping[str, Model]) -> list[Diagnostic]:
-    """Destinations may share a table where its columns agree, and a ref must point at a table that some model fills."""
+    """Reports destinations that disagree about a shared table, and refs to tables that no model fills."""
     return [*_disagreements(models.values()), *_lost_refs(models.values())]
 
 

@@ -1,4 +1,4 @@
-"""Where in its text each part of a JSON document stands, so that a message can be shown beside its line."""
+"""The line where each part of a JSON document stands, so that a message can be shown beside its line."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -6,37 +6,29 @@ from dataclasses import dataclass, field
 
 import orjson
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\Z)|[{}\[\],:]|[^\s{}\[\],:"]+')
+# A string that a colon follows is a key. A string may lack its end, so that no text is scanned again and again.
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\Z)(?:\s*:)?|[{}\[\]]|[^\s{}\[\],:"]+')
 
 
 @dataclass(slots=True)
-class Part:
+class DocumentPart:
     """The line where a part begins, and the parts in it by their key or number."""
 
     line: int
-    inner: "dict[str | int, Part]" = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Open:
-    """An object or a list that has not ended. `key` is that of what comes next in it, or its number."""
-
-    part: Part
-    key: str | int | None
-    is_list: bool = False
+    inner: "dict[str | int, DocumentPart]" = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Positions:
-    """Lines count from 1. Of a key that comes twice the last one counts, as it does for the parser.
+    """The parts of a document. Lines count from 1; of two equal keys the last one counts, as in the parser.
 
-    A tree, so that it takes no more memory than the document, however long the names in it are.
+    A tree takes no more memory than the document, however long its keys are.
     """
 
-    whole: Part
+    whole: DocumentPart
 
     def line(self, path: Sequence[str | int]) -> int:
-        """That of the place, or of the nearest one around it: what a message misses is in no line."""
+        """Returns the line of a part. A part that is missing has the line of the nearest part around it."""
         part = self.whole
         for step in path:
             if step not in part.inner:
@@ -46,20 +38,22 @@ class Positions:
 
 
 def positions(text: str) -> Positions:
-    """Of a text that is JSON."""
-    whole = Part(1)
-    open_: list[_Open] = []
+    """Finds the parts of a text, which must be valid JSON."""
+    around = DocumentPart(1)  # holds the whole document as its first element
+    open_parts = [around]
+    member: DocumentPart | None = None  # begins at its key, and its value comes next
     for token, line in _tokens(text):
+        part = open_parts[-1]
         if token in "}]":
-            open_.pop()
-        elif token == ",":
-            _next(open_[-1])
-        elif open_ and open_[-1].key is None:  # a key: its member begins here
-            open_[-1].key = orjson.loads(token)
-            _note(open_[-1], line)
-        elif token != ":":
-            _value(token, line, open_, whole)
-    return Positions(whole)
+            open_parts.pop()
+        elif token.endswith(":"):
+            member = part.inner[orjson.loads(token.rstrip(": \t\r\n"))] = DocumentPart(line)
+        else:
+            value = member or part.inner.setdefault(len(part.inner), DocumentPart(line))
+            member = None
+            if token in "{[":
+                open_parts.append(value)
+    return Positions(around.inner.get(0, around))
 
 
 def _tokens(text: str) -> Iterator[tuple[str, int]]:
@@ -67,26 +61,3 @@ def _tokens(text: str) -> Iterator[tuple[str, int]]:
     for found in _TOKEN.finditer(text):
         line, end = line + text.count("\n", end, found.start()), found.start()
         yield found[0], line
-
-
-def _value(token: str, line: int, open_: list[_Open], whole: Part) -> None:
-    if not open_:
-        part = whole
-        part.line = line
-    elif open_[-1].is_list:
-        part = _note(open_[-1], line)
-    else:
-        part = open_[-1].part.inner[open_[-1].key or ""]
-    if token == "{":
-        open_.append(_Open(part, None))
-    elif token == "[":
-        open_.append(_Open(part, 0, is_list=True))
-
-
-def _next(around: _Open) -> None:
-    around.key = around.key + 1 if around.is_list and isinstance(around.key, int) else None
-
-
-def _note(around: _Open, line: int) -> Part:
-    part = around.part.inner["" if around.key is None else around.key] = Part(line)
-    return part

@@ -1,6 +1,6 @@
-"""What the import language may ask of the world while it maps one record, and what it says back.
+"""What one record may ask for while it is mapped, what it reports, and the changes it returns.
 
-The mapping is pure: rows it needs come through `Lookup`, messages leave through `Scope.report`.
+The mapping is pure: it reads stored rows through `Lookup` and sends messages through `Scope`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ class StoredRow(Protocol):
 
 
 class Lookup(Protocol):
-    """Rows as they are now, the run's own earlier changes included. Asked in batches: one answer for each key.
+    """Reads rows as they are now, with the run's own earlier changes. `find` has one answer for each key.
 
     * `find`: the rows whose `columns` equal the key, oldest first, at most `limit`; a key with None in it finds none.
     * `get`: one row by id, or None.
@@ -40,9 +40,9 @@ class Lookup(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """A value of a record that did not reach its column, or not as it was. `source` is the field or column it was in.
+    """A value of a record that was not stored, or not as it was. `source` is the field or column that held it.
 
-    `what` says what became of it and what would have been right; `value` is shortened.
+    `what` says what became of the value and what is expected; `value` is shortened.
     """
 
     what: str
@@ -57,12 +57,13 @@ class Loss:
 
 
 class Scope(Protocol):
-    """One record's surroundings.
+    """What the mapping of one record reads and reports to.
 
-    * `report`: a message about this record; the run adds which record it was.
-    * `lose`: a value of it that is lost or changed. `error` is the message that the vendor's documentation names for
-      it, reported as such; where that says nothing the loss is a warning.
-    * `hints`: what has been said that is said once a job. The mapping appends to it, the run keeps it across a crash.
+    * `report`: sends a message about this record; the run adds which record it is.
+    * `lose`: reports a value that is lost or changed. `error` is the message that the vendor's documentation has for
+      it, which is logged as an error; without one the loss is a warning.
+    * `hints`: the messages so far of those that are logged once a job. The mapping appends to the list, and the run
+      keeps it across a crash.
     """
 
     @property
@@ -94,14 +95,14 @@ class ScopeWrapper:
 
 
 def report_once(scope: Scope, message: str) -> None:
-    """Reports a message unless this job has done so before."""
+    """Reports a message unless this job has reported it before."""
     if message not in scope.hints:
         scope.hints.append(message)
         scope.report(message)
 
 
 def lose_once(scope: Scope, loss: Loss) -> None:
-    """Of what is the same for every record, such as a constant that cannot be stored: one record says it."""
+    """Reports a loss once a job: a constant that cannot be stored is lost in every record."""
     if loss.sentence not in scope.hints:
         scope.hints.append(loss.sentence)
         scope.lose(loss)
@@ -109,7 +110,7 @@ def lose_once(scope: Scope, loss: Loss) -> None:
 
 @dataclass(slots=True)
 class Change:
-    """One row to write. `values` by column in stored form: of an insert all that are set, of an update what differs."""
+    """One row to write. `values` are by column, as stored: all values of an insert, the new ones of an update."""
 
     destination: Destination
     op: Literal["insert", "update", "delete"]
@@ -119,9 +120,9 @@ class Change:
 
 @dataclass(slots=True)
 class Result:
-    """What a record asks for. `changes` in commit order; empty when the mapping `aborted`.
+    """The changes of one record, in the order of commit. There are none if the record was `aborted`.
 
-    `touched` counts loaded or upserted rows that turned out equal to what is stored: they count as unchanged.
+    `touched` counts loaded or upserted rows that are equal to what is stored; they are reported as unchanged.
     """
 
     changes: list[Change]
@@ -130,4 +131,4 @@ class Result:
 
 
 class RunFault(Exception):
-    """A fault of the control file or the model that ends the whole run; the text goes into the log's EXCEPTION line."""
+    """A fault of the control file or the model. It ends the whole run, and the log shows its text as the exception."""
