@@ -1,4 +1,4 @@
-"""Rows on their way out: from stored columns back to the Names of the models that fill a table."""
+"""Exports stored rows: from columns back to the Names of the models that fill a table."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,10 +15,9 @@ Read = Callable[[Mapping[str, object]], object]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One key of an exported row: how to read it, None when it was never set.
+    """One key of an exported row. `read` returns its value, or None if it was never set.
 
-    `column` is where its values are stored (the first, at least), `name` what the model says of it, `refers_to` the
-    table whose ids it holds.
+    `column` stores its (first) value, `name` is the model's Name, `refers_to` the table whose ids it holds.
     """
 
     key: str
@@ -30,7 +29,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """How the rows of one table are written out."""
+    """How the rows of one table are exported."""
 
     fields: tuple[Field, ...]
 
@@ -39,7 +38,7 @@ class Export:
         return ["_id", *(field.key for field in self.fields)]
 
     def row(self, id: int, stored: Mapping[str, object]) -> dict[str, object]:
-        """A row under the Names of its model; a Name that was never set is absent."""
+        """Returns a row by the Names of its model. A Name that was never set is absent."""
         found: dict[str, object] = {"_id": id}
         for field in self.fields:
             value = field.read(stored)
@@ -49,7 +48,7 @@ class Export:
 
 
 def make_export(table: str, columns: Collection[str], models: Iterable[Model]) -> Export:
-    """By every destination that fills this table, of any model; columns that none of them names keep their own name."""
+    """Makes the export of a table from all destinations that fill it. Columns without a Name keep their own name."""
     used: set[str] = set()
     fields: dict[str, Field] = {}
     for model in models:
@@ -105,7 +104,7 @@ def _reader(name: Name, column: str) -> Read:
 
 
 def _or_type(read: Read, name: Name) -> Read:
-    """The row's type, where only the model says it: rows of earlier versions have it nowhere else."""
+    """Reads the object type from `_type` if the Name's column is empty, as it is in rows of earlier versions."""
 
     def read_type(stored: Mapping[str, object]) -> object:
         found, type = read(stored), stored.get(TYPE_COLUMN)
@@ -117,7 +116,7 @@ def _or_type(read: Read, name: Name) -> Read:
 
 
 def _list(stored: object) -> list[object]:
-    """A column that became multivalue after it was filled still holds plain values."""
+    """Reads several values; a column that became multivalue after it was filled still holds plain values."""
     parsed = _parsed(stored)
     return parsed if isinstance(parsed, list) else [stored]
 

@@ -1,8 +1,8 @@
-"""Dates: patterns in the notation of Java's SimpleDateFormat, compiled once to a function from text to ISO 8601 in UTC.
+"""Date patterns of Java's SimpleDateFormat, each compiled once to a function from a text to ISO 8601 in UTC.
 
-As there: text after the date is ignored (unless the whole text is asked for), blanks before a field too, and the count
-of a letter matters only where two numbers touch. A field takes what it can and gives nothing back, so a text is read
-once by every pattern. Unlike there: a month 13 is refused, not rolled over. The pattern `ISO 8601` is ours.
+As in Java, text after the date is ignored (unless `whole`) as are blanks before a field, and the count of a letter
+matters only where two numbers touch. Fields are atomic groups: each takes what it can and never backtracks, so that
+no text is read twice. Unlike Java, month 13 is refused and not rolled over. The pattern `ISO 8601` is ours.
 """
 
 import re
@@ -51,9 +51,9 @@ _TOKEN = re.compile(r"'(?:[^']|'')*'|([A-Za-z])\1*|[^A-Za-z']", re.DOTALL)
 
 
 def date_parser(pattern: str, *, whole: bool = False) -> DateParser:
-    """Raises ValueError with the reason where the pattern cannot be used.
+    """Compiles a pattern. Raises ValueError with the reason if the pattern cannot be used.
 
-    `whole`: a text that goes on behind the date is none, but for blanks and a time of midnight.
+    `whole`: nothing may follow the date but blanks and a time of midnight.
     """
     if len(pattern) > LONGEST_PATTERN:
         raise ValueError(f"it is longer than {LONGEST_PATTERN} characters")
@@ -61,7 +61,7 @@ def date_parser(pattern: str, *, whole: bool = False) -> DateParser:
 
 
 def _remembering(parse: DateParser) -> DateParser:
-    """Feeds repeat the same few days. Long texts are not kept: they could fill the memory."""
+    """Keeps results, as files repeat the same few days. Long texts are not kept, as they could fill the memory."""
     kept = lru_cache(maxsize=_KEPT)(parse)
 
     def remembered(text: str) -> str | None:
@@ -80,7 +80,7 @@ def _compiled(pattern: str, whole: bool) -> DateParser:
 
 
 def _tokens(pattern: str) -> list[tuple[str, int]]:
-    """(letter, count) for a field, (text, 0) for what stands between fields."""
+    """Splits a pattern into (letter, count) for a field and (text, 0) for what is between fields."""
     tokens, end = [], 0
     for found in _TOKEN.finditer(pattern):
         if found.start() != end:
@@ -102,7 +102,7 @@ def _literal(text: str) -> str:
 
 
 def _expression(tokens: list[tuple[str, int]]) -> tuple[str, list[str]]:
-    """A regular expression with one group for each field, and the fields' letters in that order."""
+    """Returns a regular expression with one group for each field, and the letters of the fields in that order."""
     parts: list[str] = []
     letters: list[str] = []
     for index, (letter, count) in enumerate(tokens):
@@ -136,7 +136,7 @@ Match = Callable[[str], "re.Match[str] | None"]
 
 
 def _plain_date(match: Match) -> DateParser:
-    """The common case: nothing but year, month and day, all numbers."""
+    """Reads the common case fast: only year, month and day, all numbers."""
 
     def parse(text: str) -> str | None:
         found = match(text)
@@ -184,7 +184,7 @@ def _fields(pairs: "zip[tuple[str, str]]", first: int) -> dict[str, float]:
 
 
 def _year(text: str, first: int) -> int:
-    """Exactly two digits are a year within the hundred that begin 80 years ago."""
+    """Returns the year. Exactly two digits are a year of the century that begins 80 years ago."""
     year = int(text)
     return year + (first - year + 99) // 100 * 100 if len(text) == 2 else year
 
@@ -198,7 +198,7 @@ def _named(letter: str, text: str) -> float:
 
 
 def _offset(text: str) -> float:
-    """Minutes east of Greenwich."""
+    """Returns the minutes east of Greenwich."""
     if text in _ZONES:
         return _ZONES[text] * 60
     digits = re.sub(r"[^0-9]", "", text)
@@ -227,7 +227,7 @@ def _hour(values: Mapping[str, float]) -> int:
 
 
 def _written(moment: datetime) -> str:
-    """To the second; milliseconds only where there are any."""
+    """Writes a moment to the second, with milliseconds only if there are any."""
     text = moment.isoformat()[:19]
     return f"{text}.{moment.microsecond // 1000:03d}Z" if moment.microsecond >= 1000 else text + "Z"
 

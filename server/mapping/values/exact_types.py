@@ -1,4 +1,4 @@
-"""Types beside the vendor's: days of the calendar, and decimal numbers that keep their digits."""
+"""Types that are ours, not the vendor's: calendar days, and decimal numbers that keep their digits."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1
 
 
 def day_type(action: Mapping[str, object]) -> PlainType:
-    """A day as YYYY-MM-DD. `dateFormat` says how texts are written; without it they are ISO 8601."""
+    """Makes the type of days, stored as YYYY-MM-DD. Texts are in the form of `dateFormat`, or in ISO 8601."""
     pattern = action.get("dateFormat")
     of_text = _iso_day if pattern is None else _day_written(pattern)
 
@@ -45,7 +45,7 @@ def _day_written(pattern: object) -> Callable[[str], str | None]:
 
 
 def _iso_day(text: str) -> str | None:
-    """Of a moment, only where it is the day's first: else its time would be lost."""
+    """Returns the day of a date. One with a time has a day only at 00:00, as other times would be lost."""
     try:
         if _DAY(text):
             return date.fromisoformat(text).isoformat()
@@ -56,9 +56,9 @@ def _iso_day(text: str) -> str | None:
 
 
 def decimal_type(action: Mapping[str, object]) -> PlainType:
-    """A decimal number as plain text, with the digits that it was written with: 1.10 stays 1.10, and 1E3 is 1000.
+    """Makes the type of decimal numbers, stored as text with the same digits: 1.10 stays 1.10, and 1E3 is 1000.
 
-    In a key, zeros at the end of the fraction are left out, so that equal numbers are equal texts.
+    In a key, zeros at the end of the fraction are removed, so that equal numbers are equal texts.
     """
     normal = action.get(IN_KEY) is True
 

@@ -1,4 +1,4 @@
-"""What would have been right in the place of a value that a type cannot store, in words."""
+"""What a type expects instead of a value that it cannot store, in words."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ from server.mapping.values.dates import ISO_8601
 from server.mapping.values.javascript import js_text
 from server.mapping.values.structured import PERSON_NAME, POSTAL_ADDRESS
 
-_RIGHT: Mapping[str, str] = {
+_EXPECTED: Mapping[str, str] = {
     "text": "a text, a number, true or false",
     "ref": "one that leads to a row that is there",
     "object-type": "the code of a type of the model",
@@ -23,15 +23,15 @@ _RIGHT: Mapping[str, str] = {
 }
 
 
-def right_for(type_: str, action: Mapping[str, object]) -> str:
-    """What an instruction takes for a Name of that type."""
+def expected_for(type_: str, action: Mapping[str, object]) -> str:
+    """Returns what an instruction takes for a Name of the type."""
     if type_ == "boolean":
         return f"one of {_words(action, 'trueValue', 'true')} and {_words(action, 'falseValue', 'false')}"
     if type_ in ("integer", "number", "decimal"):
         return _number(type_, action.get("decimal"))
     if type_ in ("date", "datetime"):
         return _date(type_, action.get("dateFormat"))
-    return _RIGHT.get(type_, f"a value of the type {type_}")
+    return _EXPECTED.get(type_, f"a value of the type {type_}")
 
 
 def _words(action: Mapping[str, object], key: str, default: str) -> str:

@@ -1,7 +1,7 @@
-"""Filters: what a value may be put through before its type looks at it.
+"""Filters, which change a value before its type converts it.
 
-`FILTERS` are the built-in ones. A distribution can bring more through the entry point group `penstock.filters`: each
-entry point is a function of the models that returns a filter; its docstring is the description.
+`FILTERS` are built in. A distribution can add more through the entry point group `penstock.filters`: each entry point
+is a function of the models that returns a filter, and its docstring is the description.
 """
 
 import re
@@ -13,7 +13,7 @@ from typing import NamedTuple
 from server.mapping.model.model import Model
 from server.mapping.model.scope import Scope
 from server.mapping.values.javascript import NOTHING, js_text
-from server.mapping.values.refs import Place, Ref, find_ref, parse_ref, places
+from server.mapping.values.refs import LookupColumn, Ref, find_ref, lookup_columns, parse_ref
 from server.mapping.values.setup import Filter
 
 Factory = Callable[[Mapping[str, Model]], Filter]
@@ -33,7 +33,7 @@ def _string_to_ref(models: Mapping[str, Model]) -> Filter:
     return convert
 
 
-def _finder(where: tuple[Place, ...], keys: Callable[[str], tuple[str, ...]]) -> Filter:
+def _finder(where: tuple[LookupColumn, ...], keys: Callable[[str], tuple[str, ...]]) -> Filter:
     def convert(value: object, scope: Scope) -> object:
         if isinstance(value, Ref):
             return value
@@ -45,21 +45,21 @@ def _finder(where: tuple[Place, ...], keys: Callable[[str], tuple[str, ...]]) ->
 
 
 def _code_to_ref(models: Mapping[str, Model]) -> Filter:
-    return _finder(places(models, "behaviour"), lambda code: (code,))
+    return _finder(lookup_columns(models, "behaviour"), lambda code: (code,))
 
 
 def _either_case(text: str) -> tuple[str, ...]:
-    """Lower case is the rule; a table filled by hand may hold the name as typed."""
+    """Returns the spellings to look for: lower case first, then as typed, as a table filled by hand may hold it."""
     lower = text.lower()
     return (lower,) if lower == text else (lower, text)
 
 
 def _username_to_ref(models: Mapping[str, Model]) -> Filter:
-    return _finder(places(models, "username"), _either_case)
+    return _finder(lookup_columns(models, "username"), _either_case)
 
 
 def _email_to_ref(models: Mapping[str, Model]) -> Filter:
-    return _finder(places(models, "email"), _either_case)
+    return _finder(lookup_columns(models, "email"), _either_case)
 
 
 def _fix_up_url(value: object, scope: Scope) -> object:
@@ -104,15 +104,15 @@ def _plugins() -> Mapping[str, EntryPoint]:
 
 
 def available(models: Mapping[str, Model]) -> dict[str, str]:
-    """Names and descriptions of the filters that can be used; a look-up by e-mail address needs one configured."""
+    """Returns the usable filters with their descriptions. Looking up e-mail addresses needs a model with that lookup."""
     found = {name: entry.description for name, entry in FILTERS.items()}
-    if not places(models, "email"):
+    if not lookup_columns(models, "email"):
         del found["haplo:email-to-ref"]
     return {**{name: (entry.load().__doc__ or "") for name, entry in _plugins().items()}, **found}
 
 
 class Filters:
-    """The filters of one batch: each is made once, so that one that keeps state works as expected."""
+    """The filters of one batch. Each is made once, so that it may keep state."""
 
     def __init__(self, models: Mapping[str, Model], more: Mapping[str, Factory] | None = None) -> None:
         self._models = models

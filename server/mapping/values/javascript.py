@@ -1,6 +1,6 @@
-"""Values as the import language sees them: JavaScript's rules for text, truth and sameness.
+"""JavaScript's rules for text, truth and equality of values.
 
-Control files were written for an engine in JavaScript, so `4.0` reads `4`, `[]` is true and `1` is not `true`.
+Control files were written for an engine in JavaScript: `4.0` reads `4`, `[]` is true, and `1` is not `true`.
 """
 
 import math
@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 
 class Marker(Enum):
-    """What stands in a value's place: NOTHING is JavaScript's undefined, INVALID a value to complain about."""
+    """Results without a value: NOTHING is JavaScript's undefined, INVALID is a value that is an error."""
 
     NOTHING = "nothing"
     INVALID = "invalid"
@@ -26,7 +26,7 @@ _SHOWN = 500
 
 
 def js_text(value: object) -> str:
-    """The text JavaScript makes of a JSON value."""
+    """Returns the text that JavaScript makes of a JSON value."""
     if isinstance(value, str):
         return value
     if value is None or isinstance(value, bool | Marker):
@@ -41,13 +41,13 @@ def js_text(value: object) -> str:
 
 
 def shown(value: object) -> str:
-    """The text of a value for a message: long ones are cut."""
+    """Returns the text of a value for a message, cut if it is long."""
     text = js_text(value)
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
 
 
 def is_skipped(value: object) -> bool:
-    """Whether `field` passes a source value over: false, "", null, absent, NaN. Zero is a value."""
+    """Whether `field` skips a value: false, "", null, absent or NaN. Zero is a value."""
     if isinstance(value, float):
         return value != value
     return value is None or value is False or value is NOTHING or (isinstance(value, str) and not value)
@@ -62,7 +62,7 @@ def is_truthy(value: object) -> bool:
 
 
 def identical(a: object, b: object) -> bool:
-    """Same type and value: 1 is 1.0, but neither true nor "1"; lists and objects are never the same."""
+    """Whether two values are equal (`===`): 1 is 1.0, but neither true nor "1"; two lists or objects never are."""
     if isinstance(a, bool) or isinstance(b, bool) or a is None or b is None:
         return a is b
     if isinstance(a, int | float):
@@ -90,7 +90,7 @@ def _float_text(value: float) -> str:
 
 
 def _with_exponent(text: str) -> str:
-    """Python's shortest digits, laid out as JavaScript does: plain between 1e-6 and 1e21."""
+    """Writes Python's shortest digits as JavaScript does: without an exponent between 1e-6 and 1e21."""
     mantissa, _, exponent = text.partition("e")
     sign = "-" if mantissa.startswith("-") else ""
     whole, _, fraction = mantissa.lstrip("-").partition(".")

@@ -1,6 +1,6 @@
-"""What people and programs write round a telephone number, taken off; what cannot be taken off makes it no number.
+"""Removes what people and programs write around a telephone number. Any other character makes the text no number.
 
-A character that is dropped by guess makes another number of it, so each one has to be known.
+A character that is dropped on a guess would make another number of it, so each one has to be known.
 """
 
 import re
@@ -25,7 +25,7 @@ class PhoneText(NamedTuple):
 
 
 def plain_number(text: str) -> PhoneText | None:
-    """Digits, a leading plus and what groups them; None where there is anything else, or more than one number."""
+    """Returns a number as digits with a plus and what groups them, or None for any text that is not one number."""
     if len(text) > LONGEST or len(text.strip().splitlines()) > 1:
         return None
     plain = _without_label(_plain(text).strip())
@@ -43,7 +43,7 @@ def _without_label(text: str) -> str:
 
 
 def _parted(text: str) -> tuple[str, str | None]:
-    """The number and its extension."""
+    """Splits a text into the number and its extension."""
     head = text.rstrip("0123456789")
     extension = text[len(head) :]
     before = head.rstrip(" .:")
@@ -55,7 +55,7 @@ def _parted(text: str) -> tuple[str, str | None]:
 
 
 def _plain(text: str) -> str:
-    """Without invisible marks, in the digits 0 to 9, wide forms as the usual ones."""
+    """Returns a text without invisible marks, in the digits 0 to 9, with wide characters in their usual form."""
     return "".join(map(_character, unicodedata.normalize("NFKC", text).translate(_DASHES)))
 
 

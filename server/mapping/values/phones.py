@@ -1,6 +1,6 @@
-"""Telephone numbers: which country a number belongs to, and the one form in which it is stored.
+"""The country of a telephone number, and the one form in which the number is stored.
 
-Dialling codes and trunk prefixes come from phonenumbers; the grouping of digits is the vendor's.
+Dialling codes and trunk prefixes come from phonenumbers; the vendor fixes how digits are grouped.
 """
 
 import re
@@ -18,12 +18,12 @@ _NORTH_AMERICA = 1
 
 
 def dialling_code(country: str) -> int:
-    """The dialling code of a two-letter country, 0 where there is none."""
+    """Returns the dialling code of a country by its two letters, or 0 if there is none."""
     return int(country_code_for_region(country))
 
 
 def export_form(text: str, default_code: int) -> str | None:
-    """`+CODE NUMBER`, with ` ext N` where there is an extension; None for a text that is not one number."""
+    """Returns `+CODE NUMBER`, with ` ext N` for an extension, or None for a text that is not one number."""
     read = plain_number(text)
     if read is None:
         return None
@@ -50,7 +50,7 @@ def _split(number: str, default_code: int) -> tuple[int, str]:
 
 
 def _longest_code(rest: str) -> tuple[int, str] | None:
-    """The code a number starts with, and what follows it; no code is the start of another."""
+    """Returns the code that a number starts with, and the rest; no code is the start of another code."""
     for length in (3, 2, 1):
         head = rest[:length]
         if len(head) == length and head.isascii() and head.isdigit() and int(head) in COUNTRY_CODE_TO_REGION_CODE:
@@ -59,7 +59,7 @@ def _longest_code(rest: str) -> tuple[int, str] | None:
 
 
 def _without_trunk(code: int, national: str) -> str:
-    """Without the digit dialled only inside the country; where there is none (Italy) a leading zero stays."""
+    """Removes the digit that is dialled only inside the country. Italy has none, so its leading zero stays."""
     trunk = ndd_prefix_for_region(COUNTRY_CODE_TO_REGION_CODE[code][0], True)
     if trunk == "0":
         national = _OPTIONAL_TRUNK.sub("", national, count=1)
@@ -89,7 +89,7 @@ def _british_groups(digits: str) -> tuple[int, ...]:
 
 
 def _grouped(digits: str, sizes: tuple[int, ...], glue: str = " ") -> str:
-    """Groups of the given sizes, the rest in one more."""
+    """Joins groups of the given sizes, and the rest as one more."""
     groups, start = [], 0
     for size in sizes:
         groups.append(digits[start : start + size])

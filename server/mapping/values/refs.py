@@ -1,4 +1,4 @@
-"""Refs: what points from a row to a row, and the ways a value of the input can be turned into one."""
+"""Refs, which point from a row to a row, and the ways to make one from a value of the input."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -14,42 +14,44 @@ _MAX_TITLES = 4096  # rows whose titles are read one by one; plain text titles a
 
 
 class Ref(NamedTuple):
-    """A row. `table` is None until the destination or Name it is used with says which one is meant."""
+    """A reference to a row. `table` is None until the destination or Name that uses the ref says which table it is."""
 
     table: str | None
     id: int
 
 
-class Place(NamedTuple):
-    """A column that rows can be found by."""
+class LookupColumn(NamedTuple):
+    """A column in which rows can be looked up."""
 
     table: str
     column: str
 
 
 def parse_ref(value: object) -> Ref | None:
-    """The text form of a ref is the row's id in plain decimal."""
+    """Reads the text form of a ref, which is the row's id in plain decimal."""
     if not isinstance(value, str) or not 0 < len(value) < 20 or not (value.isascii() and value.isdigit()):
         return None
     return Ref(None, int(value)) if value[0] != "0" and int(value) <= _MAX_ID else None
 
 
-def places(models: Mapping[str, Model], lookup: str, tables: set[str] | None = None) -> tuple[Place, ...]:
-    """Where rows can be looked up by `behaviour`, `username` or `email`."""
+def lookup_columns(
+    models: Mapping[str, Model], lookup: str, tables: set[str] | None = None
+) -> tuple[LookupColumn, ...]:
+    """Returns the columns in which rows are looked up by `behaviour`, `username` or `email`."""
     found = {
-        Place(d.table, d.names[d.lookups[lookup]].column): None
+        LookupColumn(d.table, d.names[d.lookups[lookup]].column): None
         for d in _destinations(models)
         if lookup in d.lookups and (tables is None or d.table in tables)
     }
     return tuple(found)
 
 
-def find_ref(lookup: Lookup, where: Iterable[Place], keys: Sequence[str]) -> Ref | None:
-    """The oldest row of the first place that has one under any of the keys; earlier keys win."""
-    for place in where:
-        for rows in lookup.find(place.table, (place.column,), [(key,) for key in keys], 1):
+def find_ref(lookup: Lookup, where: Iterable[LookupColumn], keys: Sequence[str]) -> Ref | None:
+    """Returns the oldest row of the first column that has one of the keys; earlier keys win."""
+    for at in where:
+        for rows in lookup.find(at.table, (at.column,), [(key,) for key in keys], 1):
             if rows:
-                return Ref(place.table, rows[0].id)
+                return Ref(at.table, rows[0].id)
     return None
 
 
@@ -61,7 +63,7 @@ def known_types(models: Mapping[str, Model]) -> frozenset[str]:
 
 
 def ref_converter(want: Want) -> Converter:
-    """Lets only refs through, and only to rows that are there; with `refMapping` it makes them from the input."""
+    """Makes the converter of refs: to rows that exist only, and with `refMapping` from a table of the control file."""
     if "refMapping" in want.action:
         return _mapped(want)
     return _existing(want.name, want.src)
@@ -109,7 +111,7 @@ def _by_behaviour(want: Want, label: str, mapping: Mapping[str, object], values:
     models, src = want.setup.models, want.src
     types = mapping.get("types")
     tables = None if not isinstance(types, list) else {d.table for d in _typed(models, types)}
-    where = _meant(places(models, "behaviour", tables), want.name)
+    where = _meant(lookup_columns(models, "behaviour", tables), want.name)
 
     def convert(value: object, scope: Scope) -> object:
         if value is NOTHING:
@@ -158,41 +160,41 @@ Search = Callable[[str, Scope], int | None]
 
 
 def _title_searches(want: Want, label: str, types: Sequence[str]) -> list[Search]:
-    """One search for each table that holds rows of the types and whose rows have titles."""
-    searches: dict[Place, Search] = {}
+    """Returns one search for each table that holds rows of the types and whose rows have titles."""
+    searches: dict[LookupColumn, Search] = {}
     for destination in _typed(want.setup.models, types):
         title = destination.names.get(destination.title or "")
         if title is None or want.name.refers_to not in (None, destination.table):
             continue
-        place = Place(destination.table, title.column)
+        at = LookupColumn(destination.table, title.column)
         plain = not title.multivalue and title.type not in ("person-name", "postal-address")
-        searches.setdefault(place, _indexed(place, types) if plain else _scanned(place, types, label))
+        searches.setdefault(at, _indexed(at, types) if plain else _scanned(at, types, label))
     return list(searches.values())
 
 
-def _indexed(place: Place, types: Sequence[str]) -> Search:
-    columns = (place.column, "_type")
+def _indexed(at: LookupColumn, types: Sequence[str]) -> Search:
+    columns = (at.column, "_type")
 
     def search(title: str, scope: Scope) -> int | None:
-        answers = scope.lookup.find(place.table, columns, [(title, code) for code in types], 1)
+        answers = scope.lookup.find(at.table, columns, [(title, code) for code in types], 1)
         return min((rows[0].id for rows in answers if rows), default=None)
 
     return search
 
 
-def _scanned(place: Place, types: Sequence[str], label: str) -> Search:
-    """Titles that are stored as JSON can only be compared as they read, so the rows are gone through."""
+def _scanned(at: LookupColumn, types: Sequence[str], label: str) -> Search:
+    """Searches titles that are stored as JSON: each row is read, as only the displayed texts can be compared."""
     seen: dict[str, int] = {}
 
     def fits(row: StoredRow, title: str) -> bool:
-        stored = row.values.get(place.column)
+        stored = row.values.get(at.column)
         return row.values.get("_type") in types and isinstance(stored, str) and title in _titles(stored)
 
     def search(title: str, scope: Scope) -> int | None:
-        # what was found before is looked at again, as the run itself may have changed or deleted it
-        if title in seen and (row := scope.lookup.get(place.table, seen[title])) and fits(row, title):
+        # an earlier result is checked again, as the run may have changed or deleted its row
+        if title in seen and (row := scope.lookup.get(at.table, seen[title])) and fits(row, title):
             return seen[title]
-        answers = scope.lookup.find(place.table, ("_type",), [(code,) for code in types], _MAX_TITLES + 1)
+        answers = scope.lookup.find(at.table, ("_type",), [(code,) for code in types], _MAX_TITLES + 1)
         rows = sorted((row for found in answers for row in found), key=lambda row: row.id)
         if len(rows) > _MAX_TITLES:
             report_once(scope, f"Mapping {label} uses title mapping, but too many objects in store to use this method.")
@@ -209,8 +211,8 @@ def _titles(stored: str) -> list[str]:
     return display_text(stored).split("\n")
 
 
-def _meant(where: Sequence[Place], name: Name) -> tuple[Place, ...]:
-    return tuple(place for place in where if name.refers_to in (None, place.table))
+def _meant(where: Sequence[LookupColumn], name: Name) -> tuple[LookupColumn, ...]:
+    return tuple(at for at in where if name.refers_to in (None, at.table))
 
 
 def _destinations(models: Mapping[str, Model]) -> Iterable[Destination]:

@@ -1,6 +1,6 @@
-"""What is known before the first record, and what a value converter is.
+"""What a value converter is, and what it is made from before the first record.
 
-A converter is made once for each instruction and then called for every record.
+A converter is made once for each instruction and called for every record.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,30 +14,30 @@ from server.mapping.model.scope import Loss, Scope
 from server.mapping.values.javascript import js_text, shown
 
 Converter = Callable[[object, Scope], object]
-"""From a value of the input to a stored scalar (`str`, `int`, `float`), or NOTHING; faults go to `scope.report`."""
+"""Converts a value of the input to a stored scalar (`str`, `int`, `float`), NOTHING or `Lost`."""
 
 Filter = Callable[[object, Scope], object]
-"""From a value to a value, before the type looks at it; NOTHING is no value."""
+"""Changes a value before its type converts it; NOTHING is no value."""
 
 PlainConverter = Callable[[object], object]
-"""A conversion that needs nothing but the value: a stored scalar, NOTHING (a warning) or INVALID (an error)."""
+"""Converts by the value alone to a stored scalar, NOTHING (a warning) or INVALID (an error)."""
 
 
 class Lost(NamedTuple):
-    """What a converter gives for a value that it cannot store and has a documented message for."""
+    """The result of a converter for a value that it cannot store, with the vendor's message for it."""
 
     error: str
 
 
 class FilterSource(Protocol):
-    """Filters by name; the same one for the whole batch, so that a filter may keep state."""
+    """Filters by name. A filter is made once for a batch, so that it may keep state."""
 
     def get(self, name: str) -> Filter | None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """`models` are all there are (look-ups go over their tables); `mapping` is the control file's."""
+    """What converters are made with: the model, all models (look-ups read their tables), and the control file's mapping."""
 
     model: Model
     models: Mapping[str, Model]
@@ -48,7 +48,7 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """One converter to be made: the instruction, the Name it sets, and how messages name the source."""
+    """The order for one converter: the instruction, the Name it sets, and what messages call the source."""
 
     action: Mapping[str, object]
     name: Name
@@ -57,7 +57,7 @@ class Want:
 
     @property
     def source(self) -> str:
-        """The field or column that the value comes from."""
+        """Returns the field or column that the value comes from."""
         given = self.action.get("source", self.action.get("structured"))
         return brief(self.src if given is None else js_text(given))
 
@@ -67,7 +67,7 @@ class Want:
 
 
 class PlainType(NamedTuple):
-    """A plain conversion and the start of its complaint: `complaint(plain_type.message, src, value)` is the whole."""
+    """A conversion by the value alone, and the start of its error: `complaint(message, src, value)` is the whole."""
 
     convert: PlainConverter
     message: str
@@ -77,7 +77,7 @@ _BRIEF = 120  # characters of a value in a loss
 
 
 def brief(value: object) -> str:
-    """A value as a loss shows it: a text as it is, anything else as JSON, shortened."""
+    """Returns a value as losses show it: a text as it is, any other value as JSON, shortened."""
     text = value if isinstance(value, str) else _as_json(value)
     return str(text) if len(text) <= _BRIEF else text[:_BRIEF] + "…"
 
@@ -90,7 +90,7 @@ def _as_json(value: object) -> str:
 
 
 class SetupProblem(Exception):
-    """The converter cannot be made; the text is the message. `{src}` stands for the source."""
+    """The converter cannot be made, for the reason in the text, in which `{src}` stands for the source."""
 
     def about(self, src: str) -> str:
         return str(self).replace("{src}", src)

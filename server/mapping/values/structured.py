@@ -1,6 +1,6 @@
-"""Values made of parts: a person's name, a postal address. Stored as compact JSON text.
+"""Values with parts, a person's name and a postal address, which are stored as compact JSON text.
 
-The parts are collected in a pseudo destination (`value:person-name`), or come as one JSON object.
+The parts are collected in a pseudo destination (`value:person-name`), or the input has them as one JSON object.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -35,7 +35,7 @@ PSEUDO_DESTINATIONS: Mapping[str, Destination] = {
 
 
 def display_text(stored: str) -> str:
-    """How a stored value reads: the parts of a name or address joined, the values of a list one to a line."""
+    """Returns a stored value as people read it: the parts joined, the values of a list one to a line."""
     if stored[:1] not in ("{", "["):
         return stored
     try:
@@ -56,7 +56,7 @@ def _display(value: object) -> str:
 
 
 def display_or(item: object) -> object:
-    """An element of a list of structured values is JSON text itself."""
+    """Parses an element of a list of structured values, which is JSON text itself."""
     if not isinstance(item, str) or not item.startswith("{"):
         return item
     try:
@@ -70,7 +70,7 @@ def _present(value: Mapping[str, object], parts: Iterable[str]) -> list[str]:
 
 
 def json_text(value: object) -> str | None:
-    """Compact JSON, keys in the order set; None for what cannot be written (too deep, integers beyond 64 bit)."""
+    """Returns compact JSON, or None for what it cannot hold: too deep values, integers beyond 64 bits."""
     try:
         return orjson.dumps(value).decode()
     except (TypeError, ValueError, RecursionError):
@@ -78,7 +78,7 @@ def json_text(value: object) -> str | None:
 
 
 def _only(want: Want, value: Mapping[str, object], parts: tuple[str, ...], scope: Scope) -> object:
-    """The known parts; one that is not known, or no plain value, is lost."""
+    """Returns the known parts as JSON text. A part that is unknown, or is a list or an object, is lost."""
     kept: dict[str, str] = {}
     for key, part in value.items():
         if key in parts and is_truthy(part) and not isinstance(part, dict | list):

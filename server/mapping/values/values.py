@@ -1,7 +1,8 @@
-"""Values: from what the input holds to what a column holds.
+"""Conversions from a value of the input to what a column stores.
 
-A value goes through `mapInputValue`, then the filters in the order listed, then the Name's type. `TYPES` has every
-type; `PLAIN_TYPES` those whose conversion needs the value alone, so that whole columns can be converted.
+A value goes through `mapInputValue`, then through the filters in the order listed, then through the Name's type.
+`TYPES` has every type. `PLAIN_TYPES` has those that need nothing but the value, so that whole columns can be converted
+at once.
 """
 
 import math
@@ -14,7 +15,7 @@ from server.mapping.model.model import Name
 from server.mapping.model.scope import Scope
 from server.mapping.values.dates import ISO_8601, WHOLE_TEXT, date_parser
 from server.mapping.values.exact_types import IN_KEY, day_type, decimal_type
-from server.mapping.values.expected import right_for
+from server.mapping.values.expected import expected_for
 from server.mapping.values.filters import Filters
 from server.mapping.values.javascript import INVALID, NOTHING, identical, is_skipped, is_truthy, js_text
 from server.mapping.values.phones import dialling_code, export_form
@@ -63,9 +64,9 @@ _CONFIGURATION_NAME = re.compile(r"[A-Za-z0-9_-]+:[:A-Za-z0-9_-]+").fullmatch
 def converter(
     action: Mapping[str, object], name: Name, src: str, setup: Setup, *, typed: Converter | None = None
 ) -> Converter | None:
-    """The conversion an instruction asks for; None when it cannot be made (`setup.report` has been told why).
+    """Makes the conversion that an instruction asks for. Returns None, and reports why, if it cannot be made.
 
-    `typed` comes last in place of what the Name's type would do.
+    `typed` is used instead of the conversion of the Name's type.
     """
     want = Want(action, name, src, setup)
     try:
@@ -76,8 +77,8 @@ def converter(
 
 
 def _accounted(want: Want, convert: Converter) -> Converter:
-    """No value is dropped without a word: what does not come through is a loss of its record."""
-    what = f"is not stored as {want.name.type}, should be {right_for(want.name.type, want.action)}"
+    """Reports each value that is not stored as a loss of its record."""
+    what = f"is not stored as {want.name.type}, should be {expected_for(want.name.type, want.action)}"
 
     def accounted(value: object, scope: Scope) -> object:
         stored = convert(value, scope)
@@ -166,7 +167,7 @@ def _integer(value: object) -> object:
 
 
 def _integer_of(text: str) -> object:
-    """Only the plain form: what the number would be written as."""
+    """Reads a whole number, only in the form in which Python writes it: `007` and `+7` are none."""
     try:
         number = int(text)
     except ValueError:
@@ -192,7 +193,7 @@ MakePlainType = Callable[[Mapping[str, object]], PlainType]
 
 
 def _marked(type_: MakePlainType) -> MakePlainType:
-    """A type of numbers; `decimal` of the instruction is the decimal mark of its texts, which may be grouped then."""
+    """Gives a type of numbers the option `decimal`: the decimal mark of texts, whose digits may then be grouped."""
 
     def marked(action: Mapping[str, object]) -> PlainType:
         unmarked, mark = type_(action), action.get("decimal")
@@ -209,7 +210,7 @@ def _marked(type_: MakePlainType) -> MakePlainType:
 
 
 def _of_text(plain: Callable[[str], object]) -> PlainConverter:
-    """For types that are texts: a number or a boolean is taken as its text where that will do, else it is dropped."""
+    """Makes a type of texts accept a number or a boolean as its text. Where that text is invalid, there is no value."""
 
     def of_text(value: object) -> object:
         if isinstance(value, str):
@@ -242,7 +243,7 @@ def _configuration_name(value: object) -> object:
 
 
 def _json(value: object) -> object:
-    """A reader that has the JSON already hands it over as bytes."""
+    """Takes JSON text as bytes, from a reader that has it already, or an object or a list."""
     if type(value) is bytes:
         return value.decode()
     if not isinstance(value, dict | list):
@@ -261,14 +262,14 @@ def _boolean(action: Mapping[str, object]) -> PlainType:
         return 0 if value is False or identical(value, no) else INVALID
 
     def plain(value: object) -> object:
-        # the texts are nearly always texts: then `==` will do
+        # nearly all values are texts, for which `==` gives the same result and is faster
         return (1 if value == yes else 0 if value == no else INVALID) if type(value) is str else compared(value)
 
     return PlainType(plain, "Invalid boolean value for")
 
 
 def _of_words(yes: list[object], no: list[object]) -> PlainConverter:
-    """Several words for each, in any case; a number is taken as its text."""
+    """Reads a boolean that several words may stand for, in any case. A number is taken as its text."""
     words = {js_text(word).casefold(): 1 for word in yes} | {js_text(word).casefold(): 0 for word in no}
 
     def plain(value: object) -> object:
@@ -282,7 +283,7 @@ def _of_words(yes: list[object], no: list[object]) -> PlainConverter:
 
 def _datetime(action: Mapping[str, object]) -> PlainType:
     message = "Invalid date value for"
-    if action.get("action") == "if-has-value":  # looks whether a value is there and converts none
+    if action.get("action") == "if-has-value":  # it only asks whether there is a value
         return PlainType(lambda value: NOTHING, message)
     pattern = action.get("dateFormat")
     if not isinstance(pattern, str):
@@ -294,7 +295,7 @@ def _datetime(action: Mapping[str, object]) -> PlainType:
     of_cell, of_text = date_parser(ISO_8601), _of_text(lambda text: parse(text) or INVALID)
 
     def plain(value: object) -> object:
-        if isinstance(value, DateCell):  # it is known to be a date: `dateFormat` is for texts
+        if isinstance(value, DateCell):  # a date cell needs no `dateFormat`, which is for texts
             return of_cell(value) or INVALID
         return of_text(value)
 
@@ -333,10 +334,28 @@ PLAIN_TYPES: Mapping[str, Callable[[Mapping[str, object]], PlainType]] = {
     "isbn": _always(_truthy_text),
     "configuration-name": _always(_configuration_name, "Invalid configuration name for"),
 }
-"""A function of the instruction for each; it raises SetupProblem where the options cannot be used."""
+"""By type, a function that makes its conversion from the instruction's options. It raises SetupProblem for bad options.
+
+What the input may hold, and what is stored (None and "" are no value, and neither a warning nor an error):
+
+| type | takes | stores | anything else |
+|---|---|---|---|
+| text | text, number, boolean, date cell | its text as JavaScript writes it | a warning |
+| boolean | true, false, `trueValue`, `falseValue` | 1 or 0 | an error |
+| integer | whole number of 64 bits, or its plain text | the number | an error |
+| number | finite number, or its text | a float | an error |
+| decimal | number, or its text, up to 1,000 digits | text with the same digits | an error |
+| date | text in `dateFormat` or ISO 8601, date cell at 00:00 | text, `2024-02-29` | an error |
+| datetime | text or number in `dateFormat`, date cell | text, ISO 8601 in UTC | text: an error; else a warning |
+| json | object, list | compact JSON text | too deep: an error; else a warning |
+| email-address, url | text with `@` after its start; with a scheme | the text | text: an error; else a warning |
+| telephone-number | text or number that is one number of `country` | `+CODE NUMBER` | text: an error; else a warning |
+| text-paragraph, text-multiline, isbn | any true text, number or boolean | its text | a warning |
+| configuration-name | the same, in the form `example:name` | its text | a list or object: a warning; else an error |
+"""
 
 
-# Types that ask for more than the value
+# Types that need more than the value
 
 
 def _reporting(want: Want) -> Converter:

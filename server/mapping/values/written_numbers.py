@@ -1,4 +1,4 @@
-"""Numbers as countries write them: a decimal mark that is named, and what groups the digits before it."""
+"""Numbers as countries write them, with a decimal mark that is named and with groups of digits."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ MARKS_SHOWN = '"." and ","'
 
 
 def localised(mark: str) -> Callable[[str], str]:
-    """From a text such as 1.250,00 to the plain form 1250.00; a text of another form becomes none that is a number."""
+    """Returns a conversion from texts such as 1.250,00 to 1250.00. Other texts become one that is no number."""
     grouped, plain = _GROUPED[mark], _PLAIN[mark]
     dropped = dict.fromkeys(map(ord, _OTHER[mark] + _BLANKS))
 
@@ -28,6 +28,6 @@ def localised(mark: str) -> Callable[[str], str]:
             return text.translate(dropped).replace(mark, ".")
         if plain.fullmatch(text):
             return text.replace(mark, ".")
-        return text if mark == "." else text.replace(".", "?")  # its point is no decimal mark here
+        return text if mark == "." else text.replace(".", "?")  # so that a point is never read as the decimal mark
 
     return convert
