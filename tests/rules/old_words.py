@@ -19,8 +19,6 @@ STILL_TO_REWRITE = {
     "server/engine/operations/storage_metrics.py",
     "server/engine/uploads/multipart.py",
     "server/mapping/language/skeleton.py",
-    "server/mapping/program/bulk.py",
-    "server/mapping/program/identifying.py",
     "server/metrics/README.md",
     "server/metrics/__init__.py",
     "server/metrics/families.py",

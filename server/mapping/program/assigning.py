@@ -1,4 +1,4 @@
-"""How an instruction's values get into a target: which Name, which column, one value or several, and converted how."""
+"""How an instruction sets values: their Name, their column, one value or several, and their conversion."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,9 +20,9 @@ LOAD_BY_REF = "load:by-ref"
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """What instructions are prepared with: the destinations of the model, and how values are to be converted.
+    """What instructions are prepared with: the destinations of the model, and the setup of converters.
 
-    `trail` is the instruction in hand, after those around it; where preparing raises, it stays as it was then.
+    `trail` holds the instruction that is being prepared, after those around it. After an exception it still does.
     """
 
     destinations: Mapping[str, PreparedDestination]
@@ -34,9 +34,9 @@ class Preparation:
 
 
 class Assignment(NamedTuple):
-    """Where an instruction's values go, and how they get there.
+    """Where an instruction's values go, and how they are converted and set.
 
-    `alone`: each value takes the place of the one before.
+    `alone`: a value replaces the one before it.
     """
 
     destination: str
@@ -72,14 +72,14 @@ def assignment(prep: Preparation, instruction: Instruction, source: str) -> Assi
 
 
 def _whole_ref(prepared: PreparedDestination, instruction: Instruction) -> Converter | None:
-    """For loading, a ref keeps its table: the row of that id in another table is not meant."""
+    """Returns a conversion that keeps a ref's table, for loading: a row of another table is not meant."""
     if prepared.name != LOAD_BY_REF or "refMapping" in instruction:
         return None
     return lambda value, scope: value if isinstance(value, Ref) else NOTHING
 
 
 def bound_name_of(prep: Preparation, prepared: PreparedDestination, name: str, action: str) -> BoundName | None:
-    """A Name of the destination; where that is open, one that the model does not list is a new text column."""
+    """Returns a Name of the destination. In an open destination, a Name that the model lacks is a new text column."""
     known = prepared.names.get(name)
     if known is not None or not prepared.destination.open or not name:
         return known
@@ -135,7 +135,7 @@ def _is_free_for(
 
 
 def _spread(prep: Preparation, prepared: PreparedDestination, slot: Slot, where: str) -> bool:
-    """Lets a single-valued Name keep several values, the further ones in a column beside its own."""
+    """Lets a single Name hold several values: the second and later ones go to a column beside its own."""
     if not _is_free(prep, prepared, more_column(slot.column), where):
         return False
     slot.form = "spread"

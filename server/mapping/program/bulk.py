@@ -1,7 +1,7 @@
-"""Bulk load rows: from {action, attributes, pkid, search} to the changes they ask for.
+"""Rows of bulk loads: from {action, attributes, pkid, search} to changes.
 
-Adding a row is the import language's `new` with one `field` for each attribute, so plain rows take its fast path.
-Modify, delete and execute find one row first: by pkid, by search fields, or by the model's key.
+`add` is compiled to `new` with one `field` for each attribute, so that plain rows take the fast path. `modify`,
+`delete` and `execute` first find one stored row: by pkid, by search fields, or by the model's key.
 """
 
 import re
@@ -22,24 +22,27 @@ from server.mapping.values.values import NOTHING, Converter, converter
 _PKID = re.compile(r"[0-9a-f]{24}").fullmatch
 _LARGEST_ID = 2**63 - 1
 
-HIERARCHY = "\0hierarchy"  # no attribute of a sheet can be called so
-COLUMN = "_hierarchy"  # where a row keeps the path of the node it belongs to
-_FEW = 64  # rows that are looked at first, to find those of a tenant
+HIERARCHY = "\0hierarchy"  # no attribute of a sheet can have this name
+COLUMN = "_hierarchy"  # stores the path of the hierarchy node that a row belongs to
+_FEW = 64  # rows to read at first, to find those of a tenant among them
 
 
 class BulkInvalid(Exception):
-    """Rows of this entity cannot be mapped at all; the text says why."""
+    """No row of an entity can be mapped, for the reason in the text."""
 
 
 def is_within(path: str, allowed: Collection[str]) -> bool:
-    """Whether a node is one of those, or below one; no limit where none are given."""
+    """Whether a node is one of the allowed ones or below one. Without allowed nodes there is no limit."""
     return not allowed or any(path == node or path.startswith(node + ".") for node in allowed)
 
 
 @dataclass(frozen=True, slots=True)
 class RowHierarchy:
-    """Where the rows of a block belong: `path`, or what a row names, by `named`. `allowed`: the nodes that the key of
-    the load is limited to; rows elsewhere, and rows that belong nowhere, are not there for it."""
+    """The hierarchy nodes of a block's rows: `path`, or the node that a row names (`named` has paths by name).
+
+    `allowed` are the nodes that the API key of the load is limited to. The load does not see rows of other nodes, nor
+    rows without a node.
+    """
 
     path: str
     named: Mapping[str, str] = field(default_factory=dict)
@@ -55,7 +58,7 @@ class RowHierarchy:
 
 @dataclass(frozen=True, slots=True)
 class BulkProgram:
-    """What the rows of one block are mapped with. `adding` makes a row, `setters` change one."""
+    """Maps the rows of one block. `adding` makes new rows, `setters` convert the attributes of changed ones."""
 
     entity: str
     destination: Destination
@@ -65,7 +68,7 @@ class BulkProgram:
     hierarchy: RowHierarchy
 
     def run(self, record: object, scope: Scope) -> Result:
-        """One row; whatever it has to complain about makes it fail as a whole."""
+        """Maps one row. Any message makes the whole row fail."""
         row: Any = record
         watched = _WatchedScope(scope)
         changes, touched = self._changes(row, watched)
@@ -87,7 +90,7 @@ class BulkProgram:
             return self._delete(found, scope), 0
         values = self._converted(row["attributes"], scope)
         if found.values.get(COLUMN) is None:
-            values[COLUMN] = self.hierarchy.of(row)  # it belongs nowhere yet
+            values[COLUMN] = self.hierarchy.of(row)  # no load with a hierarchy has written it yet
         differing = {column: value for column, value in values.items() if found.values.get(column) != value}
         return ([Change(self.destination, "update", found.id, differing)], 0) if differing else ([], 1)
 
@@ -119,7 +122,7 @@ class BulkProgram:
         return rows[0]
 
     def _matching(self, columns: Mapping[str, Scalar], lookup: Lookup) -> Sequence[StoredRow]:
-        """One row, or two where there are more; only rows that the load may touch."""
+        """Returns the matching rows that the load may change, at most two of them."""
         table, keys = self.destination.table, [tuple(columns.values())]
         if not self.hierarchy.allowed:
             return lookup.find(table, tuple(columns), keys)[0]
@@ -138,7 +141,7 @@ class BulkProgram:
         return [Change(self.destination, "delete", found.id, {})]
 
     def _converted(self, attributes: Mapping[str, object], scope: "_WatchedScope") -> dict[str, Scalar]:
-        """By column, as stored."""
+        """Returns the values by column, as stored."""
         values: dict[str, Scalar] = {}
         for attribute, cell in attributes.items():
             if attribute not in self.setters:
@@ -172,7 +175,7 @@ class _WatchedScope(ScopeWrapper):
 
 @dataclass(frozen=True, slots=True)
 class BulkMapping:
-    """Everything the run needs of one block: `model` describes its table, `declared` is the whole one."""
+    """What a run needs for one block. `model` has only the block's destination, `declared` is the whole model."""
 
     model: Model
     declared: Model
@@ -183,7 +186,7 @@ class BulkMapping:
 def compile_bulk(
     entity: str, attributes: Sequence[str], models: Mapping[str, Model], hierarchy: RowHierarchy
 ) -> BulkMapping:
-    """Raises BulkInvalid where the model does not have these attributes."""
+    """Compiles the mapping of a block. Raises BulkInvalid if the model lacks its attributes."""
     declared, destination = _destination(entity, models)
     destination = _grown(entity, destination, attributes)
     model = replace(declared, destinations={destination.name: destination})
@@ -204,17 +207,17 @@ def compile_bulk(
 
 
 def table_of(entity: str) -> str:
-    """`data/Countries` is kept in the table data_Countries."""
+    """Returns the table of an entity: data_Countries for `data/Countries`."""
     return safe_column(entity)
 
 
 def row_pkid(table: str, id: int) -> str:
-    """The 24 hexadecimal digits by which a row is known: its table's checksum, then its id."""
+    """Returns the 24 hexadecimal digits that clients use for a row: its table's checksum and its id."""
     return f"{zlib.crc32(table.encode()):08x}{id:016x}"
 
 
 def row_id(table: str, pkid: str) -> int | None:
-    """The id of a row of this table; a plain number is the `_id` that an export shows."""
+    """Returns the id of a row by its pkid, or by the plain number that exports show as `_id`."""
     if pkid.isascii() and pkid.isdecimal() and len(pkid) < 19:
         return int(pkid)
     if not _PKID(pkid.lower()) or not pkid.lower().startswith(f"{zlib.crc32(table.encode()):08x}"):
@@ -224,7 +227,7 @@ def row_id(table: str, pkid: str) -> int | None:
 
 
 def _destination(entity: str, models: Mapping[str, Model]) -> tuple[Model, Destination]:
-    """Of the model of that name, of a model that fills the table, or of a new one whose attributes are the sheet's."""
+    """Finds the model of an entity: by name, or by the table that it fills. Otherwise makes an open one."""
     table = table_of(entity)
     named = [models[entity]] if entity in models else []
     for model in (*named, *models.values()):
@@ -241,7 +244,7 @@ def _destination(entity: str, models: Mapping[str, Model]) -> tuple[Model, Desti
 
 
 def _grown(entity: str, destination: Destination, attributes: Sequence[str]) -> Destination:
-    """With the attributes that an open destination does not have yet, as text, and the hierarchy of its rows."""
+    """Returns the destination with its new attributes, which are texts, and with the hierarchy of its rows."""
     new = [name for name in attributes if name not in destination.names]
     if len(destination.names) + len(new) > MOST_OPEN_NAMES:
         raise BulkInvalid(

@@ -1,4 +1,4 @@
-"""A control file and a model, compiled once into a program: from one record to the changes it asks for."""
+"""Compiles a control file and its model, once, to a program that makes changes of one record at a time."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ from server.mapping.values.structured import PSEUDO_DESTINATIONS
 class Program:
     """A compiled control file. It keeps nothing between records that a run would miss after a crash.
 
-    `setup_messages`: faults found before the first record, in order; each faulty instruction was left out.
-    `columns`: by table, every column that the changes may fill, with its kind.
-    `strict`: a record of which a value is lost fails; else it is stored with a warning.
-    `reads`: it takes values of records; one that has none of them makes no row.
-    `links`: by table, the columns that hold the id of a parent's row, with its table; rows are looked up by them.
+    * `setup_messages`: faults found before the first record, in order. Each faulty instruction was left out.
+    * `columns`: by table, every column that the changes may fill, with its kind.
+    * `links`: by table, the columns that hold the id of a parent's row, with the parent's table. Runs look up by them.
+    * `strict`: a record with a lost value fails; otherwise it is stored with a warning.
+    * `reads`: the program reads values of records, and a record with none of them makes no row.
     """
 
     setup_messages: tuple[str, ...]
@@ -35,7 +35,7 @@ class Program:
     reads: bool = False
 
     def run(self, record: object, scope: Scope) -> Result:
-        """What one record asks for. Raises RunFault where the control file itself is at fault."""
+        """Maps one record. Raises RunFault for a fault of the control file itself."""
         evaluation = Evaluation(self.destinations, scope, strict=self.strict)
         if not isinstance(record, dict) and (self.strict or not isinstance(record, list)):
             evaluation.abort(f"The record is no object with names and values: {brief(record)}")
@@ -47,7 +47,7 @@ class Program:
 
 
 def compile_control(control: ControlFile | Mapping[str, object], model: Model, models: Mapping[str, Model]) -> Program:
-    """Prepares every instruction; what is wrong with one is among the program's `setup_messages`."""
+    """Prepares every instruction. The program's `setup_messages` say what is wrong with them."""
     mapping, instructions = _parts(control)
     messages: list[str] = []
     destinations = prepare_destinations(model)
@@ -58,7 +58,7 @@ def compile_control(control: ControlFile | Mapping[str, object], model: Model, m
 
 
 def _reads(instructions: object) -> bool:
-    """Whether an instruction, or one inside it, takes a value of the record."""
+    """Whether an instruction, or one inside it, reads a value of the record."""
     listed = instructions if isinstance(instructions, list | tuple) else ()
     return any(
         action_of(one) == "field" or any(_reads(inner) for inner in one.values())
@@ -68,7 +68,7 @@ def _reads(instructions: object) -> bool:
 
 
 def prepare_destinations(model: Model) -> dict[str, PreparedDestination]:
-    """The destinations of the model in its order, then the pseudo destinations that go with them."""
+    """Prepares the destinations of the model, in its order, and then their pseudo destinations."""
     destinations = {d.name: prepare_destination(d, model.qualifiers) for d in model.destinations.values()}
     for name, prepared in destinations.items():
         prepared.dependents = tuple(other for other in destinations if other != name and _depends(model, other, name))

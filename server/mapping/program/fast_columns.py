@@ -1,6 +1,6 @@
-"""Columns whose values all have one type: what is stored for them, made without a call for each value.
+"""Conversions of whole columns whose values have one type, without a Python call for each value.
 
-Each answer is the same as that of the Name's type in `values.py`, or None where it might not be.
+Each returns the same as the Name's type in `values.py`, or None if the result might differ.
 """
 
 from array import array
@@ -11,10 +11,12 @@ from typing import Any
 
 Values = Sequence[Any]
 ColumnConverter = Callable[[Values], Values | None]
-"""What is stored for some values of one type, none of them empty; None where each is to be converted by itself."""
+"""Converts values of one type, none of them empty. Returns None if each value must be converted by itself."""
 
-_EXACT = 2**53  # whole numbers below are written digit by digit
-_NUMERIC = frozenset("+-.0123456789eE")  # of these alone Python makes the same numbers as we do
+_EXACT = 2**53  # JavaScript and Python write smaller whole numbers alike
+_NUMERIC = frozenset(
+    "+-.0123456789eE"
+)  # Python's float() takes more, such as 1_000 or "inf"; of these characters it takes what `number` takes
 _BOOLEANS = {"true": 1, "false": 0}
 
 
@@ -32,7 +34,7 @@ def _addresses(values: Values) -> Values | None:
 
 def _integers(values: Values) -> Values | None:
     try:
-        array("q", values)  # takes 64 bits, and looks faster than a comparison
+        array("q", values)  # raises for more than 64 bits, and is faster than comparisons
     except OverflowError:
         return None
     return values
@@ -79,4 +81,4 @@ COLUMN_CONVERTERS: Mapping[str, Mapping[type, ColumnConverter]] = {
     "number": {float: _floats, int: _as_floats, str: _written_floats},
     "boolean": {str: _written_booleans, bool: _truths},
 }
-"""By the type of a Name that is set without options, and by the type of the values; no value is false."""
+"""By the type of a Name that is set without options, and by the type of the values. No value is false."""

@@ -1,9 +1,14 @@
-"""Plain flat control files as a plan by columns: what turns a block of records into rows without the evaluator.
+"""The fast path: a plain control file as a plan of columns, which makes rows of a block without the evaluation.
 
-A control file is flat when it makes one fresh row a record (`new` or `upsert`) and then only sets Names of it. The plan
-knows only the happy case. A record with anything else in it - a value that does not convert, or converts with a remark,
-a missing title, a column that `only-columns` does not list or that is one of `identify` - is left to the general
-evaluator, which knows every rule and every message; so both give the same answers.
+A control file is plain if it makes one new row of each record (`new` or `upsert`) and then only sets Names of it. The
+plan covers records in which every value converts without a message. All other records take the slow path, the
+compiled program, which has every rule and message: a value that does not convert, a missing title, a column that
+`only-columns` does not list or that `identify` reads. So both paths store the same, and
+`tests/properties/test_fast_path.py` compares them with random control files and records.
+
+Measured with records of five columns (CPU time a record): 0.3 µs here where all values have the stored type, 0.4 µs
+with absent values, 0.6 µs with empty values and texts among numbers; 9 µs on the slow path. `scripts/bench import`
+measures whole imports.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,7 +43,7 @@ _EMPTY = ("", '[""]')
 
 
 class RowMaker(Protocol):
-    """Appends to `rows` a tuple for every plain record (columns, then number), to `slow` the index of each other."""
+    """Appends a tuple (columns, then number) to `rows` for each plain record, and to `slow` the indexes of others."""
 
     def __call__(
         self, records: Sequence[object], number: int, rows: list[tuple[Scalar, ...]], slow: list[int]
@@ -47,7 +52,10 @@ class RowMaker(Protocol):
 
 @dataclass(frozen=True)
 class FastPath:
-    """`key` is None for `new`. `of_dicts` takes records as they are; `of_lists` makes the function for a name row."""
+    """How records become rows of one destination; `key` is None for `new`.
+
+    `of_dicts` takes records as objects. `of_lists` takes a name row and returns the function for lists under it.
+    """
 
     destination: Destination
     columns: tuple[str, ...]
@@ -56,35 +64,35 @@ class FastPath:
     of_lists: Callable[[Sequence[str]], RowMaker]
 
 
-class _Ears:
-    """A scope for values that convert by themselves. What they have to say is said again by the evaluator."""
+class _NotingScope:
+    """A scope that only notes that there was a message. The slow path converts the value again and reports it."""
 
     def __init__(self) -> None:
-        self.heard = False
+        self.noted = False
 
     @property
     def hints(self) -> list[str]:
-        return []  # of this job nothing has been said
+        return []  # empty, so that each message is noted
 
     @property
     def lookup(self) -> Lookup:
-        raise LookupError("a flat value does not look up rows")
+        raise LookupError("a plain value does not look up rows")
 
     def report(self, message: str) -> None:
-        self.heard = True
+        self.noted = True
 
     def lose(self, loss: Loss, error: str | None = None) -> None:
-        self.heard = True
+        self.noted = True
 
 
 def _silently(convert: Converter) -> Callable[[object], object]:
-    """The conversion of what converts without a word; NOTHING of everything else."""
-    ears = _Ears()
+    """Returns a conversion with NOTHING for each value that does not convert or has a message."""
+    scope = _NotingScope()
 
     def converted(value: object) -> object:
-        stored = convert(value, ears)
-        if ears.heard:
-            ears.heard = False
+        stored = convert(value, scope)
+        if scope.noted:
+            scope.noted = False
             return NOTHING
         return stored
 
@@ -92,7 +100,7 @@ def _silently(convert: Converter) -> Callable[[object], object]:
 
 
 def fast_path(control: ControlFile, model: Model, models: Mapping[str, Model]) -> FastPath | None:
-    """The plan of a flat control file, or None where the evaluator must do it."""
+    """Returns the plan of a plain control file, or None if all records must take the slow path."""
     allowed, instructions = _unguarded(control.instructions)
     head, *sets = instructions or ({},)
     action, target = head.get("action"), str(head.get("destination"))
@@ -116,7 +124,7 @@ Instructions = Sequence[Mapping[str, object]]
 
 
 def _unguarded(instructions: Instructions) -> tuple[frozenset[str] | None, Instructions]:
-    """The columns that plain records may have (None: any), and what is done with such records."""
+    """Returns the columns that plain records may have (None: any), and the instructions for such records."""
     if not instructions or instructions[0].get("action") != "only-columns":
         return None, instructions
     listed, rest = instructions[0].get("columns"), instructions[1:]
@@ -159,7 +167,7 @@ def _plan(instruction: Mapping[str, object], destination: Destination, upsert: b
 
 
 def _with_false(plan: ColumnPlan, instruction: Mapping[str, object], name: Name) -> ColumnPlan:
-    """What a JSON false is where it counts; where a boolean passes over it, the evaluator has to say so."""
+    """Sets what a JSON false is stored as. If a boolean skips false, the slow path has to report it."""
     if not instruction.get("keepFalse"):
         return replace(plan, slow_false=name.type == "boolean")
     stored = plan.convert(False)
@@ -169,17 +177,17 @@ def _with_false(plan: ColumnPlan, instruction: Mapping[str, object], name: Name)
 
 
 def _by_type(instruction: Mapping[str, object], name: Name) -> Mapping[type, ColumnConverter]:
-    """Only where no option changes what the type of the Name does."""
+    """Returns the conversions of whole columns, if no option changes what the type of the Name does."""
     plain = not name.multivalue and instruction.keys() <= _WITHOUT_EFFECT
     if name.type == "boolean" and instruction.keys() <= _WITHOUT_EFFECT | {"trueValue", "falseValue"} and not plain:
-        return {} if name.multivalue else {bool: COLUMN_CONVERTERS["boolean"][bool]}  # its words are for texts
+        return {} if name.multivalue else {bool: COLUMN_CONVERTERS["boolean"][bool]}  # the option's words are for texts
     return COLUMN_CONVERTERS.get(name.type, {}) if plain else {}
 
 
 def _boolean_plan(
     instruction: Mapping[str, object], destination: Destination, upsert: bool, setup: Setup
 ) -> ColumnPlan | None:
-    """How a shorthand process says that a JSON false counts: set it where it is false, else take the field."""
+    """Reads the instruction by which a false counts: `if-value-one-of` sets a constant for false, else a `field`."""
     source, values = instruction.get("source"), instruction.get("values")
     branches = instruction.get("then"), instruction.get("else")
     if not isinstance(values, list) or len(values) != 1 or values[0] is not False:
@@ -244,7 +252,7 @@ def _assemble(
 
 
 def _type_plans(destination: Destination) -> Iterator[ColumnPlan]:
-    """The default type, which the first Name for types holds too."""
+    """Yields the columns of the default type: `_type`, and the first Name for types."""
     default = destination.types.default if destination.types else None
     if default is None:
         return

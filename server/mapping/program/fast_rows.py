@@ -1,8 +1,8 @@
-"""RowMaker of plain records, made a column at a time.
+"""Rows of plain records, made column by column.
 
-The values of a column in a block are looked at together: where all have the type that is stored, they are stored as
-they are, and no value costs a call. Other columns are converted value by value. What a client wrote (sources, names of
-columns, constants, plans) is only ever compared, looked up and stored.
+The values of a column in a block are converted together: `set(map(type, values))` finds their types in C, and values
+of the type that is stored need no Python call each. Only unusual columns are converted value by value. Client text
+(sources, values, constants) is only compared, looked up and stored.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -26,11 +26,13 @@ _TEXTS = {str, NoneType}
 
 @dataclass(frozen=True, slots=True)
 class ColumnPlan:
-    """One column: a source to read or a constant, and what must hold of it.
+    """How one column is filled: from a source, or with a constant.
 
-    `convert` gives NOTHING for a value that is left to the evaluator. `by_type` stores the values of a type together.
-    `false` is what a JSON false counts as; by default it is no value. `slow_false`: it is left to the evaluator.
-    `of_type`: it holds the default type, which makes no row by itself.
+    * `convert` returns NOTHING for a value whose record must take the slow path.
+    * `by_type` converts all values of a type together.
+    * `wrap` stores a value as a JSON array, for a Name with several values.
+    * `false` is what a JSON false is stored as; by default it is no value. `slow_false` sends it to the slow path.
+    * `of_type` marks the default type, which makes no row by itself.
     """
 
     column: str
@@ -46,7 +48,7 @@ class ColumnPlan:
 
     @property
     def gap(self) -> Scalar | Nothing:
-        """What stands where there is no value."""
+        """Returns what is stored for an absent value."""
         return NOTHING if self.required else None
 
     @property
@@ -57,7 +59,7 @@ class ColumnPlan:
 
 
 class _MadeColumn(NamedTuple):
-    """What is stored for each record, and the places of those that are left to the evaluator."""
+    """The values to store, one for each plain record, and the indexes of the records that must take the slow path."""
 
     values: Iterable[object]
     slow: Collection[int] = ()
@@ -65,7 +67,7 @@ class _MadeColumn(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RowsOfDicts:
-    """Appends to `rows` a tuple for every plain record (columns, then number), to `slow` the index of each other."""
+    """Makes rows of records that are objects."""
 
     plans: Sequence[ColumnPlan]
     allowed: frozenset[str] | None = None
@@ -81,7 +83,7 @@ class RowsOfDicts:
 
 @dataclass(frozen=True, slots=True)
 class RowsOfLists:
-    """The same for records that are lists under one header. Of columns with one name the last counts, as in a dict."""
+    """Makes rows of records that are lists under a name row. Of equal names the last one counts, as in an object."""
 
     plans: Sequence[ColumnPlan]
     header: Sequence[str]
@@ -123,12 +125,12 @@ def _of_key(plan: ColumnPlan, records: Values) -> _MadeColumn:
         return _MadeColumn(repeat(plan.constant))
     try:
         return _read(plan, list(map(itemgetter(plan.source), records)))
-    except KeyError:  # of a record that lacks it
+    except KeyError:  # a record lacks the source
         return _read(plan, [record.get(plan.source) for record in records])
 
 
 class _PlainRecords(NamedTuple):
-    """Where in a block its plain records stand, how many records it has, and the number of its first."""
+    """The indexes of the plain records in a block, the length of the block, and the number of its first record."""
 
     places: Sequence[int]
     total: int
@@ -141,7 +143,7 @@ class _PlainRecords(NamedTuple):
 
 
 def _blank(plans: Sequence[ColumnPlan], columns: Sequence[_MadeColumn]) -> Collection[int]:
-    """The places of records that have no value at all: they make no row, which the evaluator has to say."""
+    """Returns the indexes of records without any value. They make no row, and the slow path has to report it."""
     read = [column for plan, column in zip(plans, columns, strict=True) if plan.source is not None]
     if not read or any(plan.source is None and not plan.of_type for plan in plans):
         return ()
@@ -157,8 +159,10 @@ def _blank(plans: Sequence[ColumnPlan], columns: Sequence[_MadeColumn]) -> Colle
 def _append(
     plans: Sequence[ColumnPlan], columns: Sequence[_MadeColumn], found: _PlainRecords, rows: list[Row], slow: list[int]
 ) -> None:
-    """`columns` are of the plain records alone."""
-    made = zip(*(column.values for column in columns), found.numbers(), strict=False)  # a constant has no end
+    """Joins the columns of the plain records to rows, and leaves out the records that must take the slow path."""
+    made = zip(
+        *(column.values for column in columns), found.numbers(), strict=False
+    )  # `repeat` of a constant never ends
     left = set(_blank(plans, columns)).union(*(column.slow for column in columns))
     kept = [index not in left for index in range(len(found.places))] if left else repeat(True)
     rows.extend(compress(made, kept) if left else made)
@@ -200,7 +204,7 @@ def _read_truths(plan: ColumnPlan, values: Values) -> _MadeColumn:
 
 
 def _read_any(plan: ColumnPlan, values: Values) -> _MadeColumn:
-    """Of values of which false and "" may be none, while zero is one."""
+    """Reads values of which false and "" may be no value, while zero is a value."""
     is_filled = [value is not None and value is not False and value != "" for value in values]
     filled = list(compress(values, is_filled))
     made = _converted(plan, filled, set(map(type, filled)))
@@ -216,7 +220,7 @@ def _read_any(plan: ColumnPlan, values: Values) -> _MadeColumn:
 
 
 def _spread(plan: ColumnPlan, made: _MadeColumn, filled: Iterable[object]) -> _MadeColumn:
-    """What was made of the filled values, each in its place."""
+    """Puts the converted values back between the absent ones."""
     rest, gap = iter(made.values), plan.gap
     stored = [next(rest) if is_filled else gap for is_filled in filled]
     return _with_slow(stored) if made.slow or plan.required else _MadeColumn(stored)
@@ -227,7 +231,7 @@ def _with_slow(stored: Sequence[object]) -> _MadeColumn:
 
 
 def _converted(plan: ColumnPlan, filled: Values, types: set[type]) -> _MadeColumn:
-    """What is stored for the values, type by type."""
+    """Converts values of several types, type by type."""
     if len(types) < 2:
         return _of_type(plan, types, filled)
     parts = {one: _of_type(plan, {one}, [value for value in filled if type(value) is one]) for one in types}
@@ -245,7 +249,7 @@ def _of_type(plan: ColumnPlan, types: set[type], values: Values) -> _MadeColumn:
 
 
 def _one_by_one(plan: ColumnPlan, values: Values) -> _MadeColumn:
-    """Of values of one type."""
+    """Converts values of one type by a call for each."""
     stored = _each(plan, values)
     if plan.required:
         stored = [NOTHING if value == "" else value for value in stored]
@@ -255,7 +259,7 @@ def _one_by_one(plan: ColumnPlan, values: Values) -> _MadeColumn:
 
 
 def _each(plan: ColumnPlan, values: Values) -> list[object]:
-    """Texts that come again (dates, codes) are converted once. What is not a number is not for us to say."""
+    """Converts repeated texts (dates, codes) once. NaN goes to the slow path, as `field` skips it."""
     kind = type(values[0])
     if kind is float:
         return [plan.convert(value) if value == value else NOTHING for value in values]

@@ -1,4 +1,4 @@
-"""Columns of a record that say which stored row it means, and the check that a record has no unknown ones."""
+"""Finds the stored row that a record means by its columns, and the columns of a record that are unknown."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Known = tuple[Assignment, Scalar]
 
 @dataclass(frozen=True, slots=True)
 class Identifiers:
-    """The columns that may identify a row of one destination. Faults abort the record; then the answer is None."""
+    """The columns that may identify a row of one destination. `read` returns None after it aborted the record."""
 
     prepared: PreparedDestination
     columns: Mapping[str, Assignment]
@@ -40,16 +40,16 @@ class Identifiers:
         return known
 
     def find(self, evaluation: Evaluation, known: Sequence[Known]) -> Sequence[StoredRow]:
-        """At most two rows: more than one is as bad as many."""
+        """Returns the matching rows, at most two: a second one shows already that the match is not unique."""
         columns = tuple(to.bound.main.column for to, _ in known)
         return evaluation.scope.lookup.find(self.prepared.table, columns, [tuple(value for _, value in known)], 2)[0]
 
-    def told(self, known: Sequence[Known]) -> str:
+    def shown(self, known: Sequence[Known]) -> str:
         return f"{self.prepared.name} with " + ", ".join(f"{to.bound.name.name} = {value}" for to, value in known)
 
 
 def identifiers_of(prep: Preparation, instruction: Instruction) -> Identifiers | None:
-    """None where the instruction is at fault; then it has been reported."""
+    """Prepares the columns of `identify`. Returns None, and reports why, if the instruction is faulty."""
     destination, columns = text_of(instruction, "destination"), instruction.get("columns")
     prepared = prep.destinations.get(destination)
     if prepared is None or prepared.pseudo:
@@ -68,7 +68,7 @@ def _assignment(prep: Preparation, destination: str, column: str, options: objec
 
 
 def unknown_columns(record: Iterable[str], known: Mapping[str, None]) -> str | None:
-    """The message about columns that nobody asked for, or None."""
+    """Returns the message about columns of a record that the import does not take, or None."""
     strange = [column for column in record if column not in known]
     if not strange:
         return None

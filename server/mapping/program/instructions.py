@@ -1,7 +1,7 @@
-"""Instructions of a control file, each turned once into a closure that does it for a record.
+"""The instructions of a control file, each compiled once to a closure that runs for every record.
 
-A builder takes the instruction as it stands in the control file and gives its step, or None where the instruction is at
-fault: then it has said so through `Preparation.report`, and the instruction is left out while its siblings go on.
+A builder takes an instruction of the control file and returns its step. For a faulty instruction it reports the fault
+through `Preparation.report` and returns None; the instruction is left out, and the others run.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ Step = Callable[[Evaluation, Context], None]
 
 
 def steps(prep: Preparation, instructions: object) -> tuple[Step, ...]:
-    """The steps of a list, faulty instructions left out."""
+    """Compiles a list of instructions, without the faulty ones."""
     if not isinstance(instructions, list | tuple):
         return ()
     built = (_step(prep, instruction) for instruction in instructions if isinstance(instruction, Mapping))
@@ -41,7 +41,7 @@ def _step(prep: Preparation, instruction: Instruction) -> Step | None:
 
 
 def as_context(value: object) -> Context:
-    """What instructions may read in a value: an object's properties, a list's elements by number, else nothing."""
+    """Returns what instructions can read in a value: an object's properties or a list's elements by number."""
     if isinstance(value, dict):
         return value
     if isinstance(value, list):
@@ -83,7 +83,7 @@ _FALSE_PASSED_OVER = (
 
 
 def _note(evaluation: Evaluation, target: Target, made: Assignment, value: object, stored: object) -> None:
-    """A second value of the input in one place: the first is lost, unless both are the same."""
+    """Notes a value that was set. An earlier value of the input for the same column is lost, unless both are equal."""
     key = made.bound.main.column, made.want.action.get("qualifier")
     earlier = target.given.get(key)
     target.given[key] = Given(made.want, value, stored)
@@ -139,7 +139,7 @@ def _set_value(prep: Preparation, instruction: Instruction) -> Step | None:
     if made is None:
         return None
     destination, bound, convert, put = made[:4]
-    # a reference must be looked up each time: the row may come and go while the job runs
+    # a ref is looked up for every record, as the run may make or delete its row
     constant = _each_time(convert, value) if bound.name.type == "ref" else _once(convert, value)
 
     def step(evaluation: Evaluation, context: Context) -> None:
@@ -265,7 +265,7 @@ def _for_each(prep: Preparation, instruction: Instruction) -> Step:
 
 
 def _elements(evaluation: Evaluation, source: str, value: object, single: bool) -> Iterable[object]:
-    """`orSingle`: what is no list is the only element."""
+    """Returns the elements to loop over. With `orSingle` a value that is no list is the only element."""
     if single and not isinstance(value, list):
         return () if value is None or value == "" else (value,)
     if not is_skipped(value) and not isinstance(value, dict | list):
@@ -303,7 +303,7 @@ Finder = Callable[[Evaluation, PreparedDestination], StoredRow | None]
 
 
 def _finder(using: str) -> Finder:
-    """Finds the row that the values in a pseudo destination speak of, and clears them."""
+    """Returns a function that finds a row by the values in a pseudo destination, and clears them."""
 
     def find(evaluation: Evaluation, prepared: PreparedDestination) -> StoredRow | None:
         info = evaluation.target(using)
@@ -370,15 +370,15 @@ def _identify(prep: Preparation, instruction: Instruction) -> Step | None:
         known = identifiers.read(evaluation, context, given)
         rows = identifiers.find(evaluation, known) if known is not None else ()
         if known is None:
-            evaluation.new(prepared)  # so that what is set next finds a target; the record has failed
+            evaluation.new(prepared)  # later instructions need a target, although the record was aborted
         elif len(rows) > 1:
-            evaluation.abort(f"There is more than one {identifiers.told(known)}")
+            evaluation.abort(f"There is more than one {identifiers.shown(known)}")
             evaluation.new(prepared)
         elif rows and evaluation.load(prepared, rows[0]):
             for each in then:
                 each(evaluation, context)
         elif rows or missing is None:
-            evaluation.abort(f"There is no {identifiers.told(known)}")
+            evaluation.abort(f"There is no {identifiers.shown(known)}")
             evaluation.new(prepared)
         else:
             for each in missing:

@@ -1,4 +1,4 @@
-"""What a control file's instructions would say before the first record, each message with its place."""
+"""The messages that a run of a control file would log before the first record, each with its path."""
 
 from collections.abc import Container, Iterator, Mapping
 

@@ -13,8 +13,6 @@ def changes_of(targets: Iterable[Target], resolution: Resolution, scope: Scope) 
     """Returns one change for each row. A row that is equal to what is stored counts as touched and needs none."""
     result = Result([])
     for target in _merged(targets, scope):
-        if not target.deleted:
-            _set_link(target, resolution)
         change = _change(target, resolution)
         if change is None:
             result.touched += 1
@@ -49,13 +47,14 @@ def _set_link(target: Target, resolution: Resolution) -> None:
 
 
 def _change(target: Target, resolution: Resolution) -> Change | None:
-    destination, id = target.prepared.destination, resolution.id_of(target)
+    destination = target.prepared.destination
     if target.deleted:
-        return Change(destination, "delete", id, {})
+        return Change(destination, "delete", resolution.id_of(target), {})
+    _set_link(target, resolution)
     if target.row is None:
-        return Change(destination, "insert", id, target.inserted())
+        return Change(destination, "insert", resolution.id_of(target), target.inserted())
     differences = target.differences(target.row)
-    return Change(destination, "update", id, differences) if differences else None
+    return Change(destination, "update", target.row.id, differences) if differences else None
 
 
 def holds_values(changes: Sequence[Change]) -> bool:

@@ -15,7 +15,7 @@ that was current until then is queued. At the end of the record every target, qu
 `Target` holds the state, `Resolution` moves overlays on to a row, and `changes_of` makes the changes.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from server.mapping.model.model import Destination
 from server.mapping.model.scope import Result, RunFault, Scalar, Scope, StoredRow, report_once
@@ -45,10 +45,6 @@ class Evaluation:
         self._resolution = Resolution(self.scope)
         self._queue: list[Target] = []
         self._removed: set[str] = set()  # destinations from which this record deletes
-
-    @property
-    def aborted(self) -> bool:
-        return self.scope.aborted
 
     def abort(self, message: str) -> None:
         self.scope.abort(message)
@@ -153,9 +149,9 @@ class Evaluation:
             self._check(target)
             self._queue.append(target)
 
-    def _targets(self) -> Iterator[Target]:
-        """All targets in the order of commit. A row that was loaded twice is there twice."""
-        yield from [*self._queue, *self.current.values()]
+    def _targets(self) -> list[Target]:
+        """Returns all targets in the order of commit. A row that was loaded twice may be there twice."""
+        return [*self._queue, *self.current.values()]
 
     def _bind_children(self, name: str, parent: Target) -> None:
         for target in self._targets():
@@ -169,16 +165,16 @@ class Evaluation:
 
     def finish(self) -> Result:
         """Checks all targets and returns the record's changes."""
-        for check in (self._find_parents, self._check_all):
-            if not self.aborted:
-                check()
-        if not self.aborted:
+        result = Result([])
+        if not self.scope.aborted:
+            self._find_parents()
+        if not self.scope.aborted:
+            self._check_all()
+        if not self.scope.aborted:
             result = changes_of(self._targets(), self._resolution, self.scope)
             if not self.tried and not holds_values(result.changes):
                 self.abort(NOTHING_READ)
-            if not self.aborted:
-                return result
-        return Result([], aborted=True)
+        return Result([], aborted=True) if self.scope.aborted else result
 
     def _find_parents(self) -> None:
         for target in self._targets():

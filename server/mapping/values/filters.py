@@ -104,7 +104,7 @@ def _plugins() -> Mapping[str, EntryPoint]:
 
 
 def available(models: Mapping[str, Model]) -> dict[str, str]:
-    """Returns the usable filters with their descriptions. Looking up e-mail addresses needs a model with that lookup."""
+    """Returns the usable filters with their descriptions. E-mail look-ups need a model with one."""
     found = {name: entry.description for name, entry in FILTERS.items()}
     if not lookup_columns(models, "email"):
         del found["haplo:email-to-ref"]

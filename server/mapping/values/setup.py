@@ -37,7 +37,7 @@ class FilterSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What converters are made with: the model, all models (look-ups read their tables), and the control file's mapping."""
+    """What converters are made with: its model, all models (for look-ups), and the mapping of the control file."""
 
     model: Model
     models: Mapping[str, Model]

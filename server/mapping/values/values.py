@@ -145,7 +145,7 @@ def _mapped(want: Want, convert: Converter) -> Converter:
     return mapped
 
 
-# PlainType types: a function of the value alone
+# Plain types: a function of the value alone
 
 
 def _text(value: object) -> object:
