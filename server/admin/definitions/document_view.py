@@ -12,7 +12,7 @@ from server.engine.uploads.uploads import SmallForm
 MOST_LINES = 2000
 AROUND = 10  # lines shown on either side of one that something is said of, beyond the first MOST_LINES
 LONGEST_LINE = 2000
-MOST_REMARKS = 200  # of each sort; whoever has put those right sees the next
+MOST_REMARKS = 200  # of each sort; the next are shown once these are corrected
 READABLE = 300  # a line longer than this was not laid out for people
 BOM = b"\xef\xbb\xbf"
 

@@ -1,6 +1,6 @@
-"""Control files, models and processes as people write them: checked by the line, saved in the imports folder.
+"""Checks control files, models and processes while people write them, and saves them in the imports folder.
 
-A file that is replaced is kept, in `replaced/` of the imports folder, under its name and the time.
+A file that is replaced is kept in `replaced/` of the imports folder, under its name and the time.
 """
 
 import asyncio
@@ -29,12 +29,12 @@ Kind = Literal["models", "processes"]
 
 _NAMES: Mapping[Kind, str] = {"models": "name", "processes": "id"}
 _NOUNS: Mapping[Kind, str] = {"models": "model", "processes": "process"}
-_MOST_PLACED = 1 << 20  # bytes of a control file whose mistakes are given lines, and which is rehearsed
+_MOST_PLACED = 1 << 20  # bytes of a control file: a larger one is not rehearsed, and its faults have no lines
 _LONGEST = 100  # of a file name, before its ending
 
 
 class Remark(NamedTuple):
-    """A message and the line it is about; None where it is about no line of this document."""
+    """A message and its line; None if it is about no line of this document."""
 
     message: str
     line: int | None = None
@@ -42,9 +42,10 @@ class Remark(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """What there is to say of a document. With `faults` it cannot be used; `doubts` are what a run would log.
+    """The review of a document. With `faults` it cannot be used; `doubts` are what a run would log.
 
-    `name` is what it defines, `path` the file that has it or would have it, `replaces` the version that is there now.
+    `name` is the name that the document defines, `path` its file or the file it would get, `replaces` the version of
+    that file now.
     """
 
     faults: Sequence[Remark] = ()
@@ -56,34 +57,37 @@ class Review:
 
 
 class Source(NamedTuple):
-    """A definition's own file: its text, and which version that is."""
+    """The text of a definition's file, and its version."""
 
     text: str
     version: str
 
 
 class Authoring:
+    """Reviews and saves documents."""
+
     def __init__(self, definitions: Definitions, clock: Clock) -> None:
         self._definitions = definitions
         self._clock = clock
 
     async def review_control(self, content: bytes) -> Review:
+        """Reviews a control file."""
         return await asyncio.to_thread(self._review_control, content)
 
     async def review(self, kind: Kind, content: bytes) -> Review:
-        """Whether the imports folder would do with this document in it."""
+        """Reviews a model or process as if it were saved in the imports folder."""
         return await asyncio.to_thread(lambda: self._review(kind, content)[0])
 
     async def save(self, kind: Kind, content: bytes, *, replaces: str | None, anyway: bool = False) -> Review:
-        """Saves it and puts it in force, unless it has faults, would replace another version than is there, or leaves
-        doubts and is not to be saved `anyway`.
+        """Saves the document and puts it in force.
 
-        Raises NotSaved where the folder cannot be written.
+        Saves nothing if it has faults, if `replaces` is not the version that is there now, or if it leaves doubts and
+        `anyway` is false. Raises NotSaved if the folder cannot be written.
         """
         return await asyncio.to_thread(self._save, kind, content, replaces, anyway)
 
     async def source(self, kind: Kind, name: str) -> Source | None:
-        """None for what is built in, or whose file is gone."""
+        """Returns the text of a definition; None if it is built in or its file is missing."""
         return await asyncio.to_thread(self._source, kind, name)
 
     def model(self, name: str) -> Model:
@@ -165,7 +169,7 @@ class Authoring:
 
 
 def _can_be_an_address(name: str) -> bool:
-    """Whether a browser can open the page of it: `/admin/models/NAME`."""
+    """Whether a browser can open the definition's page, `/admin/models/NAME`."""
     steps = name.split("/")
     dots = {"", ".", ".."} & set(steps) or steps[0] == "-"
     return len(name) <= 200 and name.isprintable() and name == name.strip() and not dots
@@ -192,14 +196,14 @@ def _remarks(found: Iterable[Diagnostic], at: Positions) -> list[Remark]:
 
 
 def _placed(problem: Diagnostic, path: Path, about: str, at: Positions) -> Remark:
-    """A problem of the document at hand, which has lines, or one of another file, which keeps the file's name."""
+    """Gives a problem of this document its line; a problem of another file keeps the name of that file."""
     if problem.source == str(path) or problem.about == about:
         return Remark(problem.sentence, at.line(problem.path or ()))
     return Remark(str(replace(problem, source=problem.source.removeprefix(f"{path.parent.parent}/"))))
 
 
 def _new_doubts(before: Reading, after: Reading) -> list[Remark]:
-    """What runs would log from now on and did not before: that a Name is gone is no mistake in a process."""
+    """Returns what runs would log from now on and did not before, such as that a process uses a Name that is gone."""
     old = {(process.id, said.message) for process, said in _doubts(before)} if not before.problems else set()
     return [
         Remark(f"process {process.id}: {said.message}")
@@ -215,7 +219,7 @@ def _doubts(reading: Reading) -> Iterable[tuple[Process, Diagnostic]]:
 
 
 def _path(folder: Path, name: str, files: Mapping[str, Path]) -> Path:
-    """The file that has it, or a new one that is called after it."""
+    """Returns the definition's file, or a new file named after it."""
     if name in files:
         return files[name]
     stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-.")[:_LONGEST] or "unnamed"
@@ -233,7 +237,7 @@ def _version(content: bytes) -> str:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all, and durable."""
+    """Writes a file durably: it has the whole content, or is unchanged."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.new")
     try:

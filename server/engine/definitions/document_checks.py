@@ -1,4 +1,4 @@
-"""Files that people write, checked where they lie: every mistake at once, each with file, line and place."""
+"""Checks the files that people write, for the command line: all faults at once, each with file, line and place."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -14,17 +14,18 @@ from server.mapping.model.model import Model, check_tables, parse_model
 from server.mapping.model.positions import Positions, positions
 from server.mapping.program.rehearsal import rehearse
 
-RUNS = "when it runs: "  # the API accepts the document, but its import would log this before the first record
+RUNS = "when it runs: "  # APIs accept the document, but its import would log this before the first record
 
 
 class Checked(NamedTuple):
-    """`good` says of each file what it defines; `problems` are lines such as FILE:3: destinations[0].name: …"""
+    """`good` has a line for each usable file, `problems` lines such as `FILE:3: destinations[0].name: …`."""
 
     good: Sequence[str] = ()
     problems: Sequence[str] = ()
 
 
 def check_control_file(path: Path, models: Mapping[str, Model]) -> Checked:
+    """Checks one control file, and what its instructions would log before the first record."""
     document = _read(path)
     if isinstance(document, Checked):
         return document
@@ -35,6 +36,7 @@ def check_control_file(path: Path, models: Mapping[str, Model]) -> Checked:
 
 
 def check_model_files(paths: Iterable[Path]) -> Checked:
+    """Checks model files, each alone and all together."""
     models: dict[str, Model] = {}
 
     def check(path: Path, document: object) -> tuple[str, list[Diagnostic]]:
@@ -47,6 +49,8 @@ def check_model_files(paths: Iterable[Path]) -> Checked:
 
 
 def check_process_files(paths: Iterable[Path], models: Mapping[str, Model]) -> Checked:
+    """Checks process files against these models."""
+
     def check(path: Path, document: object) -> tuple[str, list[Diagnostic]]:
         process = check_process(path, document, models)
         return _named(path, process), _doubts(path, process, models)
@@ -55,7 +59,7 @@ def check_process_files(paths: Iterable[Path], models: Mapping[str, Model]) -> C
 
 
 def check_folder(definitions: Definitions) -> Checked:
-    """The models and processes of the imports folder together, as the server would read them."""
+    """Checks the models and processes of the imports folder together, as a server would read them."""
     reading = definitions.read()
     files = reading.process_files
     good = [_named(files[process.id], process) for process in reading.processes.values()]
@@ -66,7 +70,7 @@ def check_folder(definitions: Definitions) -> Checked:
 
 
 def _check_each(paths: Iterable[Path], check: Callable[[Path, object], tuple[str, list[Diagnostic]]]) -> Checked:
-    """Reads and checks each file. `check` says what a file defines and what is doubtful in it."""
+    """Reads and checks each file. `check` returns the line for a usable file, and what is doubtful in it."""
     good: list[str] = []
     problems: list[str] = []
     for path in paths:
@@ -89,13 +93,13 @@ def _named(path: Path, process: Process) -> str:
 
 
 def _doubts(path: Path, process: Process, models: Mapping[str, Model]) -> list[Diagnostic]:
-    """What a run of the process would log; its place is in a control file that may be another document."""
+    """Returns what a run of the process would log. Its place is left out: the control file may be another file."""
     found = rehearse(process.control, models[process.model], models)
     return [replace(each, path=None, source=str(path)) for each in found]
 
 
 def _read(path: Path) -> object | Checked:
-    """The document, or what is wrong with the file."""
+    """Returns the document of a file, or why it cannot be read."""
     try:
         document: object = orjson.loads(path.read_bytes())
         return document
@@ -108,7 +112,7 @@ def _read(path: Path) -> object | Checked:
 
 
 def _lines(found: Sequence[Diagnostic]) -> list[str]:
-    """Each with the line of its place, where it has a file and a place in it."""
+    """Returns a line for each diagnostic, with the line number of its place if it has one."""
     placed = {each.source for each in found if each.source and each.path is not None}
     at = {source: positions(Path(source).read_text("utf-8")) for source in placed}
     return [_line(each, at.get(each.source)) for each in found]

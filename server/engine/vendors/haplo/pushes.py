@@ -1,4 +1,4 @@
-"""Push: one file, one process, and the answer is what became of it (Haplo: push-data REST API)."""
+"""Imports one pushed file through one process, and waits for the result (Haplo: push-data REST API)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _PRIORITY = 10  # a client waits for the answer
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A row that a record wrote; `ref` is its id."""
+    """A row that a record changed; `ref` is its id."""
 
     kind: str
     destination: str
@@ -29,7 +29,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class PushResult:
-    """`applied` and `failures` count records; `actions` are the changes of each record that made any."""
+    """The result of a push.
+
+    `applied` and `failures` count records, `errors` are lines of the log, `actions` has the changes of each record that
+    made any.
+    """
 
     result: Literal["success", "failure", "error"]
     applied: int
@@ -40,12 +44,14 @@ class PushResult:
 
 
 class Pushes:
+    """Runs pushes."""
+
     def __init__(self, batches: Batches, jobs: Jobs) -> None:
         self._batches = batches
         self._jobs = jobs
 
     async def push(self, process: Process, upload: Upload, *, key: Key | None = None) -> PushResult:
-        """Runs the upload through the process and waits for the end."""
+        """Imports the upload through the process, waits for the end and returns the result."""
         async with upload:
             batch = await self._batches.create(API, process=process.id, comment=f"Push to {process.id}", key=key)
             await self._batches.add_file(API, batch.identifier, FILE_NAME, upload)
