@@ -1,4 +1,4 @@
-"""The columns of a file against a control file: where each goes, what is not used, and what nothing fills."""
+"""Compares the columns of files with a control file: where each goes, which are not used, which Names stay empty."""
 
 from bisect import bisect_left, insort
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from server.mapping.model.model import Model
 
 
 class ColumnUse(NamedTuple):
-    """`finds`: the row is found by it; `asked`: it only decides what is done. With none of the three it is not used."""
+    """What a column is used for: it fills Names (`flows`), finds the row (`finds`), or is only tested (`asked`)."""
 
     flows: Sequence[Flow]
     finds: Sequence[Flow]
@@ -22,7 +22,7 @@ class ColumnUse(NamedTuple):
 
 
 class Unfilled(NamedTuple):
-    """A Name that no column fills. `required`: a new row cannot be without it."""
+    """A Name that no column fills. `required`: a new row needs a value for it."""
 
     destination: str
     name: str
@@ -31,7 +31,7 @@ class Unfilled(NamedTuple):
 
 
 class Matched(NamedTuple):
-    """`missing`: what the control file reads, and no file has."""
+    """The uses of all columns, what the control file reads and no file has, and the Names that no column fills."""
 
     uses: Mapping[str, ColumnUse]
     missing: Sequence[Flow]
@@ -39,7 +39,7 @@ class Matched(NamedTuple):
 
 
 def match_columns(control: Mapping[str, object], model: Model, columns: Collection[str]) -> Matched:
-    """`columns` of all files, each as a flow says its source: `books[].title`."""
+    """Matches the columns of all files, which are written like the sources of flows: `books[].title`."""
     flowing = [*flows(control, model), *_identifying(control.get("instructions"), model)]
     asked = set(_asked(control.get("instructions"), ""))
     uses = {column: _use(column, flowing, asked) for column in columns}
@@ -61,7 +61,7 @@ def _use(column: str, flowing: Sequence[Flow], asked: Collection[str]) -> Column
 
 
 def _is_of(column: str, source: str) -> bool:
-    """A source takes the whole of what lies there; `value` is what a wrapped element is called."""
+    """Whether a source reads a column, which may be inside it. `value` is the name of a wrapped element."""
     return column == source or column + ".value" == source or column.startswith((source + ".", source + "[]"))
 
 
@@ -78,7 +78,7 @@ def _unfilled(model: Model, flowing: Sequence[Flow], here: Sequence[Flow]) -> It
 
 
 def _asked(instructions: object, within: str) -> Iterator[str]:
-    """Sources that only decide what is done."""
+    """Yields the sources that are only tested."""
     for instruction in _listed(instructions):
         action, source = action_of(instruction), text_of(instruction, "source")
         if action in ("if-exists", "if-value-one-of"):
@@ -89,7 +89,7 @@ def _asked(instructions: object, within: str) -> Iterator[str]:
 
 
 def _identifying(instructions: object, model: Model) -> Iterator[Flow]:
-    """The columns of `identify`, by which a row is found."""
+    """Yields the columns of `identify`, by which a row is found."""
     for instruction in _listed(instructions):
         columns = instruction.get("columns")
         destination = model.destinations.get(text_of(instruction, "destination"))
@@ -107,7 +107,7 @@ def _listed(instructions: object) -> list[Instruction]:
 
 
 def sources_of(control: Mapping[str, object], model: Model) -> dict[str, str]:
-    """Every source that a control file reads, with the type of where it goes."""
+    """Returns every source that a control file reads, with the type of the Name that it fills."""
     flowing = [*flows(control, model), *_identifying(control.get("instructions"), model)]
     found: dict[str, str] = {}
     for flow in flowing:

@@ -1,6 +1,6 @@
-"""The control file: how records of some files become values of a model. Checked when it is sent and again when it runs.
+"""Checks control files, which say how records become values of a model, when they are sent and when a job starts.
 
-`validate` answers with the vendor's exact texts, one message at most from each of five checks, in their order.
+`validate` returns the vendor's exact texts: at most one message of each check, in the order of the checks.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -17,38 +17,38 @@ from server.mapping.values.javascript import is_truthy, js_text
 Instruction = Mapping[str, object]
 
 ReaderCheck = Callable[[Mapping[str, object]], str | None]
-"""What is wrong with the options of a file's entry, or None."""
+"""Returns what is wrong with the options of a file's entry, or None."""
 
 
-class Action(NamedTuple):
-    """Properties that must be there, and those that hold instructions."""
+class ActionRule(NamedTuple):
+    """The properties that an action requires, and those that hold instructions."""
 
     required: tuple[str, ...]
     nested: tuple[str, ...] = ()
 
 
-ACTIONS: Mapping[str, Action] = {
-    "field": Action(("source", "destination", "name")),
-    "field-structured": Action(("structured", "destination", "name")),
-    "set-value": Action(("destination", "name", "value")),
-    "remove-values": Action(("destination", "name")),
-    "if-exists": Action(("source",), ("then", "else")),
-    "if-value-one-of": Action(("source",), ("then", "else")),
-    "if-has-value": Action(("destination", "name"), ("then", "else")),
-    "within": Action(("source",), ("instructions",)),
-    "for-each": Action(("source",), ("instructions",)),
-    "new": Action(("destination",)),
-    "load": Action(("destination", "using"), ("otherwise",)),
-    "upsert": Action(("destination",)),
-    "delete": Action(("destination", "using")),
-    "identify": Action(("destination", "columns"), ("then", "else", "missing")),
-    "only-columns": Action(("columns",)),
-    "assert-destination": Action(("destination", "exists")),
-    "abort-record": Action(("message",)),
-    "log-error": Action(("message",)),
+ACTIONS: Mapping[str, ActionRule] = {
+    "field": ActionRule(("source", "destination", "name")),
+    "field-structured": ActionRule(("structured", "destination", "name")),
+    "set-value": ActionRule(("destination", "name", "value")),
+    "remove-values": ActionRule(("destination", "name")),
+    "if-exists": ActionRule(("source",), ("then", "else")),
+    "if-value-one-of": ActionRule(("source",), ("then", "else")),
+    "if-has-value": ActionRule(("destination", "name"), ("then", "else")),
+    "within": ActionRule(("source",), ("instructions",)),
+    "for-each": ActionRule(("source",), ("instructions",)),
+    "new": ActionRule(("destination",)),
+    "load": ActionRule(("destination", "using"), ("otherwise",)),
+    "upsert": ActionRule(("destination",)),
+    "delete": ActionRule(("destination", "using")),
+    "identify": ActionRule(("destination", "columns"), ("then", "else", "missing")),
+    "only-columns": ActionRule(("columns",)),
+    "assert-destination": ActionRule(("destination", "exists")),
+    "abort-record": ActionRule(("message",)),
+    "log-error": ActionRule(("message",)),
 }
 
-ON_BAD_VALUE = "onBadValue"  # of ours: "fail" makes a record fail of which a value cannot be stored
+ON_BAD_VALUE = "onBadValue"  # our option: "fail" makes a record with a lost value fail
 
 _ASSIGNS = ("field", "field-structured", "set-value")
 _READIES = ("new", "load", "upsert", "identify")
@@ -77,7 +77,7 @@ class ControlFile:
     on_bad_value: str | None = None
 
     def entry(self, name: str) -> Mapping[str, object]:
-        """How to read a file: its own entry, or DEFAULT."""
+        """Returns how to read a file: its own entry, or the entry DEFAULT."""
         found = self.files.get(name, self.files.get("DEFAULT"))
         if found is None:
             raise RunFault(
@@ -88,7 +88,7 @@ class ControlFile:
 
 
 def parse_control(document: Mapping[str, object]) -> ControlFile:
-    """Of a document in which `validate` found nothing."""
+    """Reads a document in which `validate` found no mistake."""
     files, mapping = document.get("files"), document.get("mapping")
     processor = document.get("recordProcessor")
     return ControlFile(
@@ -238,7 +238,7 @@ def _check_instructions(control: Mapping[str, object], filters: Collection[str])
 
 
 def _check_list(instructions: object, path: Path, filters: Collection[str], ready: set[str] | None) -> Found:
-    """`ready`: in a for-each, the destinations that were made ready in its body so far; None outside."""
+    """Checks a list of instructions. `ready`: the destinations that a for-each made ready so far, else None."""
     if not is_truthy(instructions):
         return
     if not isinstance(instructions, list):
@@ -271,7 +271,7 @@ def _check_one(instruction: object, path: Path, filters: Collection[str], ready:
 
 
 def _check_open(control: Mapping[str, object], models: Mapping[str, Model]) -> Found:
-    """Ours, as open destinations are: Names that become columns must fit into a table, and differ in more than case."""
+    """Checks new Names of open destinations, which are ours: they must fit into a table, and need a column each."""
     model = models.get(str(control.get("model")))
     opened = {} if model is None else {name: each for name, each in model.destinations.items() if each.open}
     names: dict[str, dict[str, str]] = {name: {} for name in opened}
@@ -294,7 +294,7 @@ def _check_open(control: Mapping[str, object], models: Mapping[str, Model]) -> F
 
 
 def _each(instructions: object, path: Path) -> Iterator[tuple[Mapping[str, object], Path]]:
-    """Every instruction that could be one, at any depth that is allowed."""
+    """Yields all instructions with their paths, to the depth that is allowed."""
     if not isinstance(instructions, list) or len(path) // 2 > _DEEPEST:
         return
     for index, instruction in enumerate(instructions):
@@ -306,7 +306,7 @@ def _each(instructions: object, path: Path) -> Iterator[tuple[Mapping[str, objec
 
 
 def _overwrites(instruction: Mapping[str, object], action: str, ready: set[str]) -> bool:
-    """Whether a for-each would set the same single value again and again."""
+    """Whether each round of a for-each would overwrite the single value of the round before."""
     destination = js_text(instruction.get("destination"))
     if action in _READIES:
         ready.add(destination)
@@ -328,7 +328,7 @@ def _check_filters(instruction: Mapping[str, object], path: Path, filters: Colle
 
 
 def text_of(instruction: Instruction, key: str) -> str:
-    """A property of an instruction as text: names, sources and destinations are compared as text."""
+    """Returns a property of an instruction as text, as names, sources and destinations are compared as text."""
     return js_text(instruction.get(key))
 
 

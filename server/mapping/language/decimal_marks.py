@@ -1,4 +1,4 @@
-"""The decimal mark of one import: named once, it holds for all numbers that the instructions of a control file read."""
+"""The decimal mark that one import chooses, for all numbers that its control file reads."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -12,12 +12,12 @@ Change = Callable[[Instruction], Instruction]
 
 
 def reads_numbers(control: Mapping[str, object], model: Model) -> bool:
-    """Whether a decimal mark would matter."""
+    """Whether the control file reads numbers, so that a decimal mark matters."""
     return with_mark(control, ".", model) is not None
 
 
 def with_mark(control: Mapping[str, object], mark: str, model: Model) -> Mapping[str, object] | None:
-    """The control file with this mark at all that reads a number; None where nothing does."""
+    """Returns the control file with the mark at each instruction that reads a number, or None if there is none."""
     found = False
 
     def marked(instruction: Instruction) -> Instruction:
@@ -31,12 +31,12 @@ def with_mark(control: Mapping[str, object], mark: str, model: Model) -> Mapping
 
 
 def without_marks(control: Mapping[str, object]) -> Mapping[str, object]:
-    """To compare control files by everything else."""
+    """Returns the control file without its marks, to compare the rest."""
     return _changed(control, _unmarked)
 
 
 def marks_of(control: Mapping[str, object]) -> set[object]:
-    """The marks that its instructions name."""
+    """Returns the marks that the instructions of a control file name."""
     found: set[object] = set()
 
     def look(instruction: Instruction) -> Instruction:
@@ -65,7 +65,7 @@ def _one(instruction: Instruction, change: Change) -> Instruction:
 
 
 def _marked(instruction: Instruction, mark: str, model: Model) -> Instruction:
-    """The same instruction where it reads no number."""
+    """Returns an instruction with the mark. One that reads no number is returned as it is."""
     names = _types(model, text_of(instruction, "destination").removeprefix("load:"))
     action, columns = action_of(instruction), instruction.get("columns")
     if action == "field" and names.get(text_of(instruction, "name")) in NUMBERS:
@@ -96,7 +96,7 @@ def _columns(instruction: Instruction) -> Iterator[Mapping[str, object]]:
 
 
 def _given(options: object) -> Mapping[str, object]:
-    """A column of `identify`: a Name, or an object with its options too."""
+    """Returns the options of a column of `identify`, which may be a Name alone."""
     return options if isinstance(options, Mapping) else {"name": options}
 
 

@@ -1,4 +1,4 @@
-"""Where a control file sends what it reads: each source, and the Name and column that it ends in."""
+"""The flows of a control file: from each source that it reads to a Name and its column."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from server.mapping.model.model import Destination, Model, Name
 
 
 class Flow(NamedTuple):
-    """`source` as it stands in the file, behind those that it lies within; `when`: what it takes for it to flow."""
+    """One source and the Name that it fills. `source` begins with the sources around it; `when` are its conditions."""
 
     source: str
     destination: str
@@ -21,13 +21,13 @@ class Flow(NamedTuple):
 
 
 class _At(NamedTuple):
-    """Where in the control file we are: inside which values, and under which conditions."""
+    """A place in the control file: the values around it, and its conditions."""
 
     within: str = ""
     when: tuple[str, ...] = ()
 
 
-_WHOLE = "\0"  # in front of the source of what is collected first: no column is called so
+_WHOLE = "\0"  # begins the source of a structured value; no column has this name
 _PLAIN = ("action", "source", "structured", "destination", "name", "value", "then", "else", "instructions")
 
 
@@ -41,8 +41,8 @@ _CONDITIONS: Mapping[tuple[str, str], str] = {
 
 
 def flows(control: Mapping[str, object], model: Model) -> list[Flow]:
-    """In the order of the instructions. Parts of a structured value flow into the Name that the whole is set to."""
-    wholes: dict[str, Flow] = {}  # the next one of each, seen from the end
+    """Returns the flows in the order of the instructions. Parts of a structured value flow to the Name of the whole."""
+    wholes: dict[str, Flow] = {}  # the nearest later one of each, as the loop starts from the end
     found: list[Flow] = []
     for flow in reversed(list(_listed(control.get("instructions"), model, _At()))):
         if flow.source.startswith(_WHOLE):

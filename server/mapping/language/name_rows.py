@@ -1,4 +1,4 @@
-"""The names that a file gives its columns, against those that a control file reads."""
+"""Compares the column names of a file with the names that a control file reads."""
 
 import re
 import unicodedata
@@ -20,10 +20,13 @@ _INSIDE = ("for-each", "within")  # their own instructions read what lies inside
 
 @dataclass(frozen=True, slots=True)
 class NameRow:
-    """`names`: the file's, each as the control file calls it. `missed`: what is read, and is not there.
+    """The names of a file, matched.
 
-    `close`: of those, the ones that a column would be but for its case, with that column. `repeated`: what is read and
-    is there more than once. `found`: whether any column is read; True where the control file reads none.
+    * `names`: the column names, each as the control file spells it.
+    * `missed`: the names that are read and that no column has.
+    * `close`: those missed names that differ from a column only in case or letter form, with that column.
+    * `repeated`: the names that are read and that several columns have.
+    * `found`: whether any column is read. True if the control file reads none.
     """
 
     names: tuple[str, ...]
@@ -35,17 +38,17 @@ class NameRow:
 
 @dataclass(frozen=True, slots=True)
 class ReadNames:
-    """What a control file reads of a record. `needed`: what it takes for granted, in the order of its instructions."""
+    """The names that a control file reads. `needed` are read without a condition, in the order of the instructions."""
 
     all: frozenset[str]
     needed: tuple[str, ...]
 
     def is_read(self, column: str) -> bool:
-        """Whether a column of this name may be one that is read, also where it only looks the same."""
+        """Whether a column name is read, or looks the same as one that is read."""
         return column in self.all or _folded(column) in {_folded(name) for name in self.all}
 
     def match(self, columns: Sequence[str]) -> NameRow:
-        """An exact name is taken first; else one that looks the same."""
+        """Matches columns to names: by the exact name first, else by one that looks the same."""
         there = set(columns)
         names = self._renamed(columns, there)
         read = Counter(name for name in names if name in self.all)
@@ -69,15 +72,16 @@ class ReadNames:
 
 
 def _repeated(read: Mapping[str, int], unread: Sequence[str]) -> list[str]:
-    """A column that only looks like one that is read counts, too."""
+    """Returns the names that several columns have. A column that looks the same counts, too."""
     twins = {plain_name(name) for name in unread}
     return [name for name, times in read.items() if times > 1 or plain_name(name) in twins]
 
 
 def read_names(control: Mapping[str, object]) -> ReadNames:
-    """The names at the top of a record; what is asked about only, or under a condition on it, is not needed.
+    """Returns the names that are read at the top of a record. A name that is tested for, or under its own test, is not
+    needed.
 
-    With `only-columns` each record says for itself which of its columns are unknown, so nothing is asked of the file.
+    With `only-columns` each record is checked for unknown columns, so the file is not.
     """
     instructions = control.get("instructions")
     if _judges_records(instructions):
@@ -113,7 +117,7 @@ def _read_by(instruction: Instruction, asked: frozenset[str]) -> Iterator[tuple[
 
 
 def plain_name(name: str) -> str:
-    """A name without what cannot be seen: accents composed, one kind of blank, none around it, no invisible marks."""
+    """Returns a name without invisible differences: accents composed, one kind of blank, no invisible marks."""
     if name.isascii() and name.isprintable() and "  " not in name:
         return name.strip()
     visible = "".join(one for one in unicodedata.normalize("NFC", name) if _is_visible(one))
@@ -130,7 +134,7 @@ def _folded(name: str) -> str:
 
 
 def nothing_read(read: ReadNames, columns: Sequence[str], place: str) -> str:
-    """Why a file is refused of which no column is read. `place`: where its names come from."""
+    """Returns why a file without any known column is refused. `place` says where its names come from."""
     message = f"no column of it is read. The import reads {shown(read.needed or sorted(read.all))}; {place}"
     message += f" {shown(columns)}" if columns else " none"
     separator = _separator(read, columns[0]) if len(columns) == 1 else None
@@ -140,20 +144,20 @@ def nothing_read(read: ReadNames, columns: Sequence[str], place: str) -> str:
 
 
 def _separator(read: ReadNames, text: str) -> str | None:
-    """What stands between names that are read."""
+    """Returns the character that seems to separate several known names in one."""
     head, wanted = text[:_LOOKED_AT], {_folded(name) for name in read.all}
     found = dict.fromkeys(_SEPARATORS.findall(head))
     return next((one for one in found if any(_folded(name.strip(_AROUND)) in wanted for name in head.split(one))), None)
 
 
 def close_names(close: Mapping[str, str]) -> str:
-    """Why a file is refused whose names differ in case. `close`: names that are read, with those that are there."""
+    """Returns why a file is refused whose names differ in case. `close` are names that are read, with the file's."""
     pairs = ", ".join(f"{_shown(name)} is read, and {_shown(column)} is there" for name, column in close.items())
     return f"a name differs in case or in the form of its letters: {pairs}. Use the same name in both"
 
 
 def remarks_on(row: NameRow, columns: Sequence[str]) -> Iterator[str]:
-    """What the log says of a file that is read all the same."""
+    """Yields warnings for the log about the names of a file that is imported."""
     if row.repeated:
         yield (
             f"more than one column is called {shown(row.repeated)}: only one of them is read, "
@@ -164,7 +168,7 @@ def remarks_on(row: NameRow, columns: Sequence[str]) -> Iterator[str]:
 
 
 def remarks_on_documents(read: ReadNames, row: NameRow, records: int) -> Iterator[str]:
-    """What the log says of records without a name row: a missed name, where another may stand for it."""
+    """Yields warnings about records without a name row: a missed name, if an unread one may be meant for it."""
     unread = [name for name in row.names if name not in read.all]
     if row.missed and unread:
         yield (
@@ -174,13 +178,13 @@ def remarks_on_documents(read: ReadNames, row: NameRow, records: int) -> Iterato
 
 
 def shown(names: Sequence[str]) -> str:
-    """Names in quotes, the first few of many."""
+    """Returns names in quotes, only the first of many."""
     more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
     return ", ".join(map(_shown, islice(names, _SHOWN))) + more
 
 
 def _shown(name: str) -> str:
-    """A name in quotes, with what cannot be seen made visible."""
+    """Returns a name in quotes, with invisible characters escaped."""
     return ascii_marks(name if len(name) <= _LONGEST else name[:_LONGEST] + "…")
 
 

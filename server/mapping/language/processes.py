@@ -1,6 +1,6 @@
-"""Import processes: control files that have a name, an id and perhaps an address of their own.
+"""Import processes: control files with a name, an id and, for pushes, an address.
 
-The long form names a control file or holds one; the short form names one destination and is made into a control file.
+The long form names or holds a control file. The short form names one destination, and its control file is written here.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ _PUSH_URL = re.compile(r"[a-z0-9-]+").fullmatch
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """The push-data API of a process: one file in a request, imported before the answer."""
+    """The push-data API of a process: a request has one file, which is imported before the response."""
 
     url: str
     enabled: bool = True
@@ -42,13 +42,13 @@ class Process:
 
     @property
     def files(self) -> Mapping[str, object]:
-        """The entries of the control file for its files, by their names."""
+        """Returns the control file's entries for files, by name."""
         files = self.control.get("files")
         return files if isinstance(files, Mapping) else {}
 
     @cached_property
     def content(self) -> bytes:
-        """The control file as bytes: the same for the same document, however it was laid out."""
+        """Returns the control file as bytes, which are the same for any layout of the same document."""
         return orjson.dumps(self.control, option=orjson.OPT_SORT_KEYS)
 
     @cached_property
@@ -61,13 +61,13 @@ class ProcessInvalid(DocumentInvalid):
 
 
 LoadControl = Callable[[str], object]
-"""The document of a control file beside the process file; raises OSError or ValueError with the reason."""
+"""Reads a control file beside the process file. Raises OSError or ValueError with the reason."""
 
 
 def parse_process(
     document: object, source: str, models: Mapping[str, Model], *, formats: InputFormats, load_control: LoadControl
 ) -> Process:
-    """Raises ProcessInvalid with all problems at once. The control file itself is not validated here."""
+    """Reads a process. Raises ProcessInvalid with all problems at once; it does not validate the control file."""
     problems = Problems(source)
     long = isinstance(document, dict) and "control" in document
     fields = Fields(document, (), problems, (*_COMMON_KEYS, *(("control",) if long else SHORT_KEYS)))
@@ -121,7 +121,7 @@ def _push(fields: Fields) -> Push | None:
 
 
 def check_processes(processes: Iterable[Process]) -> list[Diagnostic]:
-    """No two processes with one push address."""
+    """Reports processes that share a push address."""
     owners: dict[str, str] = {}
     problems: list[Diagnostic] = []
     for process in processes:

@@ -1,4 +1,4 @@
-"""How files are read: the options that a short process or a single import may choose."""
+"""The options for reading files that a process of short form or a single import may choose."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
@@ -17,8 +17,8 @@ _MARKS = {"comma": ",", "point": "."}
 class InputFormat(Protocol):
     """What the import language knows of a file format.
 
-    * `options` are those of OF_READERS that its reader takes.
-    * `values`: every value of a record is a text, or a cell of a workbook, or may be an object or list.
+    * `options`: those of OF_READERS that its reader takes.
+    * `values`: whether values of records are texts, cells of a workbook, or may be objects and lists ("nested").
     """
 
     @property
@@ -32,11 +32,11 @@ InputFormats = Mapping[str, InputFormat]
 
 
 class ReadingWrong(ValueError):
-    """Nothing in the control file takes an option, or not this value of it; the message names it."""
+    """No file of the control file takes an option, or not with this value. The message names the option."""
 
 
 def chosen(texts: Mapping[str, str | None]) -> dict[str, object]:
-    """Options as people type them: what is left empty is not chosen, `tab` is a tab, a number is a sheet's number."""
+    """Reads options as people type them: empty ones are not chosen, `tab` is a tab, a number is a sheet's number."""
     options: dict[str, object] = {key: text for key, text in texts.items() if key in CHOICES and text}
     separator, sheet, decimal = options.get("separator"), options.get("sheet"), options.get(DECIMAL)
     if isinstance(decimal, str):
@@ -55,7 +55,7 @@ def read_as(
     formats: InputFormats,
     model: Model | None = None,
 ) -> Mapping[str, object]:
-    """The control file with other options for all files that take them; raises ReadingWrong where none does."""
+    """Returns the control file with options for all files that take them. Raises ReadingWrong if none does."""
     files = control.get("files")
     if not options or not isinstance(files, Mapping):
         return control
@@ -78,7 +78,7 @@ def _marked(control: Mapping[str, object], mark: object, model: Model | None) ->
 
 
 def choices_of(control: Mapping[str, object], model: Model, formats: InputFormats) -> list[str]:
-    """The options that may be chosen for one import by this control file."""
+    """Returns the options that an import by this control file may choose."""
     files = control.get("files")
     entries = list(files.values()) if isinstance(files, Mapping) else []
     found = [key for key in OF_READERS if any(takes(entry, key, formats) for entry in entries)]
@@ -86,12 +86,12 @@ def choices_of(control: Mapping[str, object], model: Model, formats: InputFormat
 
 
 def takers(key: str, formats: InputFormats) -> list[str]:
-    """The formats whose readers have this option."""
+    """Returns the formats whose readers have an option."""
     return [name for name, format in formats.items() if key in format.options]
 
 
 def takes(entry: object, key: str, formats: InputFormats) -> bool:
-    """Says whether a file's entry in a control file names a reader with this option."""
+    """Whether a file's entry in a control file names a reader that has an option."""
     return isinstance(entry, Mapping) and entry.get("read") in takers(key, formats)
 
 
@@ -102,7 +102,7 @@ def _with(entry: object, options: Mapping[str, object], formats: InputFormats) -
 
 
 def differences(control: Mapping[str, object], other: Mapping[str, object]) -> dict[str, object] | None:
-    """The options in which a control file differs from another that is otherwise the same; None where more differs."""
+    """Returns the options in which two control files differ, or None if more than options differs."""
     files, others = control.get("files"), other.get("files")
     if not isinstance(files, Mapping) or not isinstance(others, Mapping) or files.keys() != others.keys():
         return None

@@ -1,8 +1,8 @@
-"""A control file for rows that come without one: every column is accounted for, and `:Name` columns find a stored row.
+"""Makes the control file for queued rows: unknown columns fail, and columns `:Name` find a stored row.
 
 The control file of an import process says where columns go. For rows that are queued one by one (vendor's
 documentation: LearningBuilder, Workflow Import Queue) it is wrapped: an unknown column fails its row, and a row with
-columns such as `:email` updates the one row that has those values, instead of what the process does with other rows.
+columns such as `:email` updates the one stored row that has those values. Other rows go through the process as it is.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,12 +16,12 @@ PREFIX = ":"
 Instruction = Mapping[str, object]
 
 _READY = ("new", "upsert", "load")
-_NO_IDENTIFIER = {*PARTS, "json", "ref", "datetime"}  # unless the control file says how they are written
+_NO_IDENTIFIER = {*PARTS, "json", "ref", "datetime"}  # unless the process has a `field` that says how to read them
 _FIELD_KEYS = ("action", "source", "destination", "multivalue", "qualifier")
 
 
 def row_control(control: Instruction, model: Model, read: str) -> dict[str, object]:
-    """Wraps a valid control file; `read` is the format of the rows. The same process gives the same control file."""
+    """Wraps a valid control file; `read` is the format of the rows. The result depends on nothing else."""
     instructions = parse_control(control).instructions
     fields = list(_fields(instructions))
     columns = dict.fromkeys(_sources(instructions))
@@ -39,7 +39,10 @@ def _is_ready(instruction: Instruction, model: Model) -> bool:
 
 
 def _identify(ready: Instruction, model: Model, fields: Sequence[tuple[str, Instruction]]) -> dict[str, object]:
-    """What the process does is done with rows that name no stored one; `upsert` also makes those not there yet."""
+    """Wraps the instruction that makes a row ready, which then runs only for rows that name no stored row.
+
+    `upsert` also runs for rows whose stored row is missing.
+    """
     destination = model.destinations[str(ready["destination"])]
     wrapped: dict[str, object] = {
         "action": "identify",
@@ -54,7 +57,7 @@ def _identify(ready: Instruction, model: Model, fields: Sequence[tuple[str, Inst
 def _identifiers(
     destination: Destination, fields: Sequence[tuple[str, Instruction]], targets: Sequence[object]
 ) -> dict[str, object]:
-    """By column: the columns of the process read the way it reads them, every other plain Name as it is."""
+    """Returns the identifying columns: those of the process, read in its way, and all other plain Names."""
     found: dict[str, object] = {}
     for source, field in fields:
         name = destination.names.get(str(field.get("name")))
@@ -75,7 +78,7 @@ def _is_single(name: Name) -> bool:
 def _replaced(
     ready: Instruction, destination: Destination, fields: Sequence[tuple[str, Instruction]]
 ) -> Iterator[Instruction]:
-    """A fresh row has no values to add to; a stored one gets the row's values in the place of its own."""
+    """Yields instructions that empty several-valued Names of a stored row, so that new values replace the old."""
     if ready["action"] != "new":
         return
     several = {
@@ -91,7 +94,7 @@ def _replaced(
 def _kept(
     ready: Instruction, destination: Destination, fields: Sequence[tuple[str, Instruction]]
 ) -> Iterator[Instruction]:
-    """Columns that would have found the row are values like others once it has been found."""
+    """Yields instructions that set the columns of `load`: they are plain values once another column found the row."""
     if ready["action"] == "load":
         for _, field in fields:
             if field.get("destination") == ready.get("using") and field.get("name") in destination.names:
@@ -99,7 +102,7 @@ def _kept(
 
 
 def _sources(instructions: Sequence[Instruction]) -> Iterator[str]:
-    """The columns of a record that instructions read."""
+    """Yields the columns of a record that instructions read."""
     for one in instructions:
         if "source" in one:
             yield str(one["source"])
@@ -107,7 +110,7 @@ def _sources(instructions: Sequence[Instruction]) -> Iterator[str]:
 
 
 def _fields(instructions: Sequence[Instruction], column: str | None = None) -> Iterator[tuple[str, Instruction]]:
-    """Every `field` with the column of the record that its value comes from."""
+    """Yields every `field` with the column of the record that it reads."""
     for one in instructions:
         source = column or str(one.get("source"))
         if one["action"] == "field":
@@ -119,6 +122,6 @@ def _fields(instructions: Sequence[Instruction], column: str | None = None) -> I
 
 
 def _branches(instruction: Instruction) -> list[list[Instruction]]:
-    """Instructions that read the same record; those of `within` and `for-each` read a part of it."""
+    """Returns the nested instructions that read the same record. Those of `within` and `for-each` read a part of it."""
     found = (instruction.get(key) for key in ("then", "else", "otherwise"))
     return [branch for branch in found if isinstance(branch, list)]

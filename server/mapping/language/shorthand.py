@@ -1,4 +1,4 @@
-"""The short form of an import process: one destination, one reader, columns to Names; made into a control file."""
+"""Makes the control file of a process in short form: one destination, one reader, and columns to Names."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,8 +24,8 @@ _OPTIONS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
-    """Where one column of the input goes: a Name, or one part of a structured one."""
+class ShortColumn:
+    """One column of the input and the Name that it fills, or the part of a structured Name."""
 
     source: str
     name: Name
@@ -34,17 +34,17 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ShortForm:
     destination: Destination
     write: str
     flat: bool  # no value of the input is an object or a list
-    columns: Sequence[Column]
+    columns: Sequence[ShortColumn]
     keeps_false: bool  # the input may hold false, and means it
     decimal: str | None = None  # the decimal mark of numbers, where a column names none
 
 
 def short_control(fields: Fields, models: Mapping[str, Model], formats: InputFormats) -> dict[str, object]:
-    """The control file; empty where there are problems with the model or the destination."""
+    """Returns the control file, which is empty after problems with the model or the destination."""
     label = fields.choice("model", tuple(models))
     destination = _destination(fields, models[label]) if label else None
     read = _read(fields, formats)
@@ -58,13 +58,13 @@ def short_control(fields: Fields, models: Mapping[str, Model], formats: InputFor
     flat = values != "nested"
     bad = fields.choice("on_bad_value", ("fail", "drop"), "fail")
     columns = _columns(fields, destination, flat)
-    plan = Plan(destination, write, flat, columns, keeps_false=values != "texts", decimal=_decimal(fields))
-    _check_key(fields, plan)
+    form = ShortForm(destination, write, flat, columns, keeps_false=values != "texts", decimal=_decimal(fields))
+    _check_key(fields, form)
     return {
         "dataImportControlFileVersion": 0,
         "model": label,
         "files": {"DEFAULT": read},
-        "instructions": _instructions(plan),
+        "instructions": _instructions(form),
         **({ON_BAD_VALUE: "fail"} if bad == "fail" else {}),
     }
 
@@ -88,7 +88,7 @@ def _destination(fields: Fields, model: Model) -> Destination | None:
 
 
 def _read(fields: Fields, formats: InputFormats) -> dict[str, object]:
-    """The reader with its options, those that stand beside it too."""
+    """Returns the reader with its options, including those beside `read`."""
     read = _reader(fields)
     beside = {key: fields.values[key] for key in OF_READERS if key in fields.values}
     for key in beside:
@@ -98,7 +98,7 @@ def _read(fields: Fields, formats: InputFormats) -> dict[str, object]:
 
 
 def _reader(fields: Fields) -> dict[str, object]:
-    """The name of a reader, or an object with the reader's options too."""
+    """Returns the entry of a reader, which may be written as its name alone."""
     read = fields.values.get("read")
     if isinstance(read, str) and read:
         return {"read": read}
@@ -108,7 +108,7 @@ def _reader(fields: Fields) -> dict[str, object]:
     return {}
 
 
-def _columns(fields: Fields, destination: Destination, flat: bool) -> list[Column]:
+def _columns(fields: Fields, destination: Destination, flat: bool) -> list[ShortColumn]:
     if "columns" not in fields.values:
         return list(_same_named(destination, flat))
     found = (
@@ -123,16 +123,16 @@ def _columns(fields: Fields, destination: Destination, flat: bool) -> list[Colum
     return columns
 
 
-def _same_named(destination: Destination, flat: bool) -> Iterator[Column]:
-    """Every Name from the column of that name; the parts of a structured one from NAME.PART where values are text."""
+def _same_named(destination: Destination, flat: bool) -> Iterator[ShortColumn]:
+    """Yields a column for every Name, called like it. In flat files the parts of a Name are columns NAME.PART."""
     for name in destination.names.values():
         if flat and name.type in PARTS:
-            yield from (Column(f"{name.name}.{part}", name, part, {}) for part in PARTS[name.type])
+            yield from (ShortColumn(f"{name.name}.{part}", name, part, {}) for part in PARTS[name.type])
         else:
-            yield Column(name.name, name, None, {})
+            yield ShortColumn(name.name, name, None, {})
 
 
-def _column(fields: Fields, source: str, target: object, destination: Destination) -> Column | None:
+def _column(fields: Fields, source: str, target: object, destination: Destination) -> ShortColumn | None:
     path = fields.at("columns", source)
     options: Mapping[str, object] = {}
     if isinstance(target, dict):
@@ -147,7 +147,7 @@ def _column(fields: Fields, source: str, target: object, destination: Destinatio
     if name is None:
         fields.problems.wrong(path, target, choices(destination.names))
         return None
-    return Column(source, name, part, options)
+    return ShortColumn(source, name, part, options)
 
 
 def _named(target: object, destination: Destination) -> tuple[Name | None, str | None]:
@@ -164,38 +164,38 @@ def _named(target: object, destination: Destination) -> tuple[Name | None, str |
     return None, None
 
 
-def _check_key(fields: Fields, plan: Plan) -> None:
-    given = {column.name.name for column in plan.columns}
-    missing = [name for name in plan.destination.key if name not in given]
-    if plan.write != "create" and missing:
+def _check_key(fields: Fields, form: ShortForm) -> None:
+    given = {column.name.name for column in form.columns}
+    missing = [name for name in form.destination.key if name not in given]
+    if form.write != "create" and missing:
         fields.problems.add(
             fields.at("columns"), f"no column goes to {', '.join(missing)}, should be one, as the key needs it"
         )
 
 
-def _instructions(plan: Plan) -> list[Instruction]:
-    name, key = plan.destination.name, plan.destination.key
-    columns = list(plan.columns)
+def _instructions(form: ShortForm) -> list[Instruction]:
+    name, key = form.destination.name, form.destination.key
+    columns = list(form.columns)
     instructions: list[Instruction] = []
-    if plan.write == "update":
+    if form.write == "update":
         keyed = [column for column in columns if column.name.name in key]
         columns = [column for column in columns if column.name.name not in key]
-        instructions += [_field(column, f"load:{name}", plan) for column in keyed]
+        instructions += [_field(column, f"load:{name}", form) for column in keyed]
         instructions.append({"action": "load", "destination": name, "using": f"load:{name}"})
     else:
-        instructions.append({"action": "new" if plan.write == "create" else "upsert", "destination": name})
+        instructions.append({"action": "new" if form.write == "create" else "upsert", "destination": name})
     whole = [column for column in columns if column.part is None]
-    instructions += [step for column in whole for step in _set(column, plan)]
-    return [*instructions, *_structured(columns, plan)]
+    instructions += [step for column in whole for step in _set(column, form)]
+    return [*instructions, *_structured(columns, form)]
 
 
-def _set(column: Column, plan: Plan) -> list[Instruction]:
-    if column.name.multivalue and not plan.flat:
-        return _many(column, plan)
-    return [_field(column, plan.destination.name, plan)]
+def _set(column: ShortColumn, form: ShortForm) -> list[Instruction]:
+    if column.name.multivalue and not form.flat:
+        return _many(column, form)
+    return [_field(column, form.destination.name, form)]
 
 
-def _field(column: Column, destination: str, plan: Plan, source: str | None = None) -> Instruction:
+def _field(column: ShortColumn, destination: str, form: ShortForm, source: str | None = None) -> Instruction:
     instruction: Instruction = {"source": source or column.source, "destination": destination, "name": column.name.name}
     if column.name.type == "datetime":
         instruction |= {WHOLE_TEXT: True} if "dateFormat" in column.options else {"dateFormat": ISO_8601}
@@ -203,39 +203,39 @@ def _field(column: Column, destination: str, plan: Plan, source: str | None = No
         instruction["filters"] = ["haplo:to-string", "haplo:string-to-ref"]
     if column.name.type == "boolean":
         instruction |= {"trueValue": list(YES), "falseValue": list(NO)}
-    if column.name.type in NUMBERS and plan.decimal is not None:
-        instruction["decimal"] = plan.decimal
-    return {**instruction, **_words(column.options), **_false(plan)}
+    if column.name.type in NUMBERS and form.decimal is not None:
+        instruction["decimal"] = form.decimal
+    return {**instruction, **_words(column.options), **_false(form)}
 
 
-def _false(plan: Plan) -> Instruction:
-    """`field` passes over false, but here it is a value."""
-    return {"keepFalse": True} if plan.keeps_false else {}
+def _false(form: ShortForm) -> Instruction:
+    """Returns the option that makes false a value, which `field` skips otherwise."""
+    return {"keepFalse": True} if form.keeps_false else {}
 
 
 def _words(options: Mapping[str, object]) -> Mapping[str, object]:
-    """The words of a boolean as lists: so they hold in any case, and for the numbers of a workbook too."""
+    """Returns the words of a boolean as lists, which match in any case and also numbers of a workbook."""
     if not options.keys() & {"trueValue", "falseValue"}:
         return options
     words = {"trueValue": options.get("trueValue", "true"), "falseValue": options.get("falseValue", "false")}
     return {**options, **{key: word if isinstance(word, list) else [word] for key, word in words.items()}}
 
 
-def _many(column: Column, plan: Plan) -> list[Instruction]:
-    """A list sets all values, in the place of those that are stored; a value that is no list is the only one."""
-    destination, name, source = plan.destination.name, column.name.name, column.source
-    each = {**_field(column, destination, plan, "value"), "multivalue": True}
+def _many(column: ShortColumn, form: ShortForm) -> list[Instruction]:
+    """Returns instructions by which a list replaces all stored values. A value that is no list is the only one."""
+    destination, name, source = form.destination.name, column.name.name, column.source
+    each = {**_field(column, destination, form, "value"), "multivalue": True}
     one_by_one: Instruction = {"action": "for-each", "source": source, "wrapValues": True, "orSingle": True}
     one_by_one["instructions"] = [each]
-    if plan.write == "create":
+    if form.write == "create":
         return [one_by_one]
     remove = {"action": "remove-values", "destination": destination, "name": name}
     return [{"action": "if-exists", "source": source, "then": [remove]}, one_by_one]
 
 
-def _structured(columns: Sequence[Column], plan: Plan) -> Iterator[Instruction]:
-    """Parts are collected, then set together, where there is at least one."""
-    destination = plan.destination.name
+def _structured(columns: Sequence[ShortColumn], form: ShortForm) -> Iterator[Instruction]:
+    """Yields instructions that collect the parts of each structured Name, and set it if there is at least one."""
+    destination = form.destination.name
     names = {column.name.name: column.name for column in columns if column.part}
     for name in names.values():
         parts = [column for column in columns if column.part and column.name.name == name.name]
@@ -246,7 +246,7 @@ def _structured(columns: Sequence[Column], plan: Plan) -> Iterator[Instruction]:
                 "destination": pseudo,
                 "name": column.part,
                 **column.options,
-                **_false(plan),
+                **_false(form),
             }
         put: Instruction = {
             "action": "field-structured",

@@ -1,4 +1,4 @@
-"""A control file to start from: every Name of a model once, with sources for somebody to fill in."""
+"""Writes a control file to start from: every Name of a model once, with sources for its author to fill in."""
 
 from collections.abc import Collection, Iterator, Mapping
 
@@ -16,7 +16,7 @@ _OPTIONS: Mapping[str, Mapping[str, object]] = {
 def generate_skeleton(
     model: Model, chosen: Collection[tuple[str, str]] | None = None, read: str = "json"
 ) -> dict[str, object]:
-    """A valid control file for these (destination, Name) pairs, or for all of them, and this reader."""
+    """Returns a valid control file for chosen pairs of destination and Name, or for all of them."""
     instructions: list[dict[str, object]] = []
     for destination in model.destinations.values():
         names = [n for n in destination.names.values() if chosen is None or (destination.name, n.name) in chosen]

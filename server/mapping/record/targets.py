@@ -173,7 +173,7 @@ class Target:
 
     @property
     def root(self) -> "Target":
-        """The target that will be written for this one's row."""
+        """Returns the target that is written for the row, which is this one unless an earlier one is the same."""
         return self if self.same_as is None else self.same_as.root
 
     def read(self, slot: Slot) -> list[Scalar]:
