@@ -30,6 +30,7 @@ TRANSACTION = "/api/tool/Transaction/"
 BULK_LOAD = "/api/data/BulkLoad/"
 SCHEDULE = "/api/data/Schedule/"
 METHOD = "bulkload_spreadsheet"
+KEY_LENGTH = 44  # characters; no user and password in so few can hold a key
 USUAL_LIMIT = 250
 MOST = 2000  # of a page
 MOST_POLLED = 500
@@ -50,9 +51,9 @@ def to_json(document: object) -> bytes:
 
 def key_in_headers(headers: Mapping[str, str]) -> str | None:
     """Returns the password of HTTP Basic, the user if the password is empty, or else the bare key after `Basic`."""
-    basic = basic_credentials(headers)
-    if basic is None:
-        return scheme_key(headers, "basic")
+    bare, basic = scheme_key(headers, "basic"), basic_credentials(headers)
+    if basic is None or (bare is not None and len(bare) == KEY_LENGTH):  # some keys happen to decode as user:password
+        return bare
     return basic.password or basic.user or None
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from server.dialects.voss.errors import TABLE
+from server.dialects.voss.wire import key_in_headers
 from server.engine import errors
 from server.engine.vendors.voss import transaction_states
 from server.web.errors import answer_to
@@ -124,6 +125,11 @@ async def test_the_key_is_the_password_of_http_basic(bulk: BulkHouse, form: str)
 async def test_the_bare_key_after_basic(bulk: BulkHouse) -> None:
     headers = {"Authorization": f"Basic {bulk.key}"}
     assert (await bulk.ask("GET", "/api/tool/Transaction/", headers=headers)).status == 200
+
+
+async def test_a_bare_key_that_decodes_as_user_and_password_is_a_key() -> None:
+    key = base64.b64encode(b"user:" + b"x" * 28).decode()
+    assert key_in_headers({"Authorization": f"Basic {key}"}) == key
 
 
 async def test_keys_that_do_not_open(bulk: BulkHouse) -> None:
