@@ -17,6 +17,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import orjson
@@ -51,7 +52,7 @@ MODEL = {
 console = Console()
 
 
-def process(form: str) -> dict[str, object]:
+def process(form: str) -> dict[str, Any]:
     return {
         "id": form,
         "label": form,
@@ -138,7 +139,7 @@ def peak_memory(pid: int) -> float:
 
 def peer(name: str, form: str, source: Path, folder: Path) -> dict[str, float]:
     command = [sys.executable, "-m", "scripts.benchmarks.import_peers", name, form, source, folder / f"{name}.db"]
-    done = subprocess.run(command, check=True, capture_output=True)
+    done = subprocess.run(command, check=True, capture_output=True)  # type: ignore[arg-type]
     found: dict[str, float] = orjson.loads(done.stdout.splitlines()[-1])
     return found
 
@@ -202,10 +203,17 @@ async def latency(records: int, work: Path) -> None:
     source = folder / "input.jsonl"
     write_input(source, "jsonl", records)
     penstock = Path(sys.executable).with_name("penstock")
-    options = ["--data-dir", folder / "data", "--config", folder / "penstock.toml"]
+    options: list[str | Path] = ["--data-dir", folder / "data", "--config", folder / "penstock.toml"]
     (folder / "penstock.toml").write_text('[imports]\ndir = "imports"\n')
     server = await asyncio.create_subprocess_exec(
-        penstock, "serve", "--port", "0", "--no-auth", *options, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        penstock,
+        "serve",
+        "--port",
+        "0",
+        "--no-auth",
+        *options,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
     )
     assert server.stdout is not None
     address = (await server.stdout.readline()).decode().rpartition(" ")[2].strip()
@@ -222,7 +230,7 @@ async def _measure_latency(address: str, source: Path) -> None:
         headers={"Authorization": aiohttp.encode_basic_auth("haplo", "x" * 44)}
     ) as session:
 
-        async def post(path: str, data: object) -> str:
+        async def post(path: str, data: Any) -> str:
             async with session.post(f"{base}/{path}", data=data) as answer:
                 text = await answer.text()
                 assert answer.status == 200, text

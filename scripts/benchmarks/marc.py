@@ -31,7 +31,7 @@ from scripts.benchmarks.imports import peak_memory, workers
 from server.engine.access.callers import Caller
 from server.engine.engine import Engine, EngineConfig, open_engine
 from server.engine.execution.dispatcher import JobLimits
-from server.engine.vendors.folio.upload_definitions import JobProfile, NewFile
+from server.engine.vendors.folio.upload_definitions import JobProfile, NewFile  # type: ignore[attr-defined]
 
 CALLER = Caller("bench")
 COLUMNS = ("job", "tenant", "order", "format", "leader", "control_number", "title", "parsed", "raw")
@@ -157,7 +157,7 @@ def plain_rows(source: Path, job: str, now: str) -> Iterator[tuple[object, ...]]
 
 def plain_elsewhere(source: Path, folder: Path) -> dict[str, float]:
     command = [sys.executable, "-m", "scripts.benchmarks.marc", "--plain", source, folder / "plain.db"]
-    done = subprocess.run(command, check=True, capture_output=True)
+    done = subprocess.run(command, check=True, capture_output=True)  # type: ignore[arg-type]
     found: dict[str, float] = json.loads(done.stdout)
     return found
 

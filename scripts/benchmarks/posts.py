@@ -64,7 +64,7 @@ async def serve_peer(folder: Path) -> None:
 
 def start_peer(folder: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "scripts.benchmarks.posts", "--serve-peer", folder]
-    return subprocess.Popen(command, stdout=subprocess.PIPE)
+    return subprocess.Popen(command, stdout=subprocess.PIPE)  # type: ignore[arg-type]
 
 
 def start_ours(folder: Path) -> subprocess.Popen[bytes]:
@@ -73,10 +73,10 @@ def start_ours(folder: Path) -> subprocess.Popen[bytes]:
     config.write_text('[imports]\ndir = "imports"\n')
     penstock = Path(sys.executable).with_name("penstock")
     command = [penstock, "keys", "create", "bench", "--scope", "haplo-standard", "--config", config]
-    key = subprocess.run([*command, "--data-dir", folder / "data"], check=True, capture_output=True, text=True)
+    key = subprocess.run([*command, "--data-dir", folder / "data"], check=True, capture_output=True, text=True)  # type: ignore[list-item]
     (folder / "key").write_text(key.stdout.strip())
     serve = [penstock, "serve", "--port", "0", "--config", config, "--data-dir", folder / "data"]
-    return subprocess.Popen(serve, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(serve, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)  # type: ignore[arg-type]
 
 
 def load(url: str, key: str, seconds: int) -> tuple[float, float]:

@@ -78,7 +78,7 @@ def starlette(folder: Path) -> object:
     from starlette.responses import PlainTextResponse
     from starlette.routing import Route
 
-    def store(file) -> str:
+    def store(file) -> str:  # type: ignore[no-untyped-def]
         digest = hashlib.sha256()
         temporary = folder / secrets.token_hex(8)
         with open(temporary, "wb") as out:

@@ -51,7 +51,7 @@ class Front:
                 sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
             connection.request(method, path, body or None, sent)
             answer = connection.getresponse()
-            return answer.status, answer.read().decode(), answer.headers
+            return answer.status, answer.read().decode(), answer.headers  # type: ignore[return-value]
 
     def clients(self) -> set[object]:
         return {line["client"] for line in self.server.events("request")}

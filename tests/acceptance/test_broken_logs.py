@@ -28,7 +28,7 @@ def broken_log(how: str) -> Iterator[int]:
 
 def ready(server: Server) -> str:
     with urllib.request.urlopen(f"http://{server.address}/readyz", timeout=10) as answer:
-        return answer.read().decode()
+        return answer.read().decode()  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize("how", ["full disk", "reader that died"])
@@ -53,7 +53,7 @@ def test_imports_and_errands_go_on_without_a_log(site: Site, how: str) -> None:
 def test_stdout_that_nobody_reads_ends_no_server(site: Site) -> None:
     command = [PENSTOCK, "serve", "--port", "0", "--log-format", "json", "--data-dir", str(site.data_dir)]
     with open("/dev/full", "w") as full:
-        server = subprocess.Popen(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=site.folder)
+        server = subprocess.Popen(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=site.folder)  # type: ignore[arg-type]
     assert server.stderr is not None
     try:
         line = next(line for line in server.stderr if "stdout does not take" in line)

@@ -89,7 +89,7 @@ def test_what_is_described_is_what_is_answered(
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    def ask(case: Case, exists: bool) -> None:
+    def ask(case: Case[Any], exists: bool) -> None:
         if exists:
             name_what_there_is(case, real)
         with_right_password(case, furnished.key)
@@ -105,14 +105,14 @@ def test_what_is_described_is_what_is_answered(
     ask()
 
 
-def name_what_there_is(case: Case, real: Mapping[str, str]) -> None:
+def name_what_there_is(case: Case[Any], real: Mapping[str, str]) -> None:
     """Wherever the request has one of these names."""
     for place in (case.path_parameters, case.query, case.body):
         if isinstance(place, dict):
             place.update({name: value for name, value in real.items() if name in place})
 
 
-def with_right_password(case: Case, key: str) -> None:
+def with_right_password(case: Case[Any], key: str) -> None:
     """Wrong ones would soon have this address suspended."""
     if isinstance(case.body, dict) and "password" in case.body:
         case.body["password"] = key

@@ -121,7 +121,7 @@ def test_a_cancelled_import_stops_at_the_edge_of_a_chunk(site: Site) -> None:
     upload(server, batch, entries(0, MANY))
     with Turns(site.data_dir) as turns:
         schedule(server, batch)
-        wait_for("some rows", lambda: turns.give() or site.rows("entries") >= 10)
+        wait_for("some rows", lambda: turns.give() or site.rows("entries") >= 10)  # type: ignore[func-returns-value]
         site.run("jobs", "cancel", site.job(batch)["id"])
     job = site.ended(batch)
     assert job["batch_state"] == "cancelled"

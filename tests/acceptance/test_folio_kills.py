@@ -71,9 +71,9 @@ def test_killed_after_the_upload_and_while_records_are_read(site: Site) -> None:
             and found
         ),
     )
-    assert (job["status"], job["progress"]) == (
+    assert (job["status"], job["progress"]) == (  # type: ignore[index]
         "ERROR",
-        {**job["progress"], "current": RECORDS, "total": RECORDS},
+        {**job["progress"], "current": RECORDS, "total": RECORDS},  # type: ignore[index]
     )
     rows = site.export("source_records")
     assert [row["order"] for row in rows] == list(range(RECORDS))

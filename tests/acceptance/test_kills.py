@@ -122,7 +122,7 @@ def test_killed_three_times_in_one_import(site: Site) -> None:
     upload(server, batch, entries(MANY // 2, MANY // 2), "second")
     schedule(server, batch)
     for share in (MANY // 10, MANY // 3, MANY * 6 // 10):
-        wait_for(f"{share} rows", lambda share=share: site.rows("entries") >= share)
+        wait_for(f"{share} rows", lambda share=share: site.rows("entries") >= share)  # type: ignore[misc]
         assert site.job(batch)["state"] == "running"
         server = killed(site, server)
     job = site.ended(batch)

@@ -60,13 +60,13 @@ def test_killed_before_and_within_a_load(site: Site) -> None:
         lambda: (found := transaction(server, id))["status"] in ("Success", "Fail") and found,
     )
     good = [number for number in range(ROWS) if number % 100 != 7]
-    assert ended["status"] == "Success"
-    assert ended["detail"] == f"[ {len(good)}/{ROWS} ] succeeded from [ 2 ] sheet in N.xlsx."
+    assert ended["status"] == "Success"  # type: ignore[index]
+    assert ended["detail"] == f"[ {len(good)}/{ROWS} ] succeeded from [ 2 ] sheet in N.xlsx."  # type: ignore[index]
     assert [int(row["number"]) for row in site.export("data_Numbers")] == good
-    assert [line["message"] for line in ended["log"] if line["severity"] == "info"] == [
+    assert [line["message"] for line in ended["log"] if line["severity"] == "info"] == [  # type: ignore[index]
         "N.xlsx is a valid bulk load workbook."
     ]
-    rows = ask(server, "GET", ended["rows"]["href"] + "?skip=100&limit=10")["data"]["sub_transactions"]
+    rows = ask(server, "GET", ended["rows"]["href"] + "?skip=100&limit=10")["data"]["sub_transactions"]  # type: ignore[index]
     assert [row["status"] for row in rows] == ["Success"] * 7 + ["Fail"] + ["Success"] * 2
     server.stop()
     site.check()

@@ -23,7 +23,7 @@ def main(arguments: list[str]) -> int:
     if any(argument.startswith("-") for argument in arguments) or len(arguments) > 1:
         print("usage: scripts/screenshots [DIR]", file=sys.stderr)
         return 2
-    folder = Path(*arguments or [USUAL])
+    folder = Path(*arguments or [USUAL])  # type: ignore[list-item]
     folder.mkdir(parents=True, exist_ok=True)
     wrong = asyncio.run(_all(folder))
     print(*wrong, f"{len(list(folder.glob('*.png')))} pictures in {folder}", sep="\n")

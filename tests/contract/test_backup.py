@@ -4,6 +4,7 @@ import tarfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ def storage(tmp_path: Path) -> Iterator[Storage]:
     storage = open_storage(tmp_path / "data")
     stored = [keep(storage.blobs, content) for content in BLOBS]
 
-    def fill(connection):
+    def fill(connection: Any) -> None:
         keys.add(
             connection, name="k", prefix="p" * 16, hash="h", scopes=["admin"], tenants=(), created=NOW, expires=None
         )
@@ -47,7 +48,7 @@ def storage(tmp_path: Path) -> Iterator[Storage]:
     storage.close_now()
 
 
-def keep(blobs: BlobStore, content: bytes):
+def keep(blobs: BlobStore, content: bytes) -> Any:
     writer = blobs.writer()
     writer.write(content)
     stored = writer.publish()

@@ -6,11 +6,14 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from storage.blobs.local import LOOK_AT_SPACE_EVERY, WRITEBACK_EVERY
+from storage.blobs.base import Stored
+from storage.blobs.local import LOOK_AT_SPACE_EVERY, WRITEBACK_EVERY, LocalBlobs
 from storage.digest import digest_of
 from storage.errors import BlobDamaged, BlobMissing, StorageFull
 from tests.support.backends import BLOBS
@@ -19,18 +22,18 @@ NOBODY = digest_of(b"never stored")
 
 
 @pytest.fixture(params=BLOBS)
-def open_store(request, tmp_path):
+def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Any]]:
     """Makes one more store on the same data; checks at the end that nothing is left in flight."""
     yield lambda **options: BLOBS[request.param](tmp_path, **options)
     assert [name for name in os.listdir(tmp_path / "incoming") if name != ".lock"] == []
 
 
 @pytest.fixture
-def store(open_store):
-    return open_store()
+def store(open_store: Callable[..., Any]) -> LocalBlobs:
+    return open_store()  # type: ignore[no-any-return]
 
 
-def put(store, data):
+def put(store: LocalBlobs, data: bytes) -> Stored:
     writer = store.writer()
     writer.write(data)
     writer.seal()
@@ -39,7 +42,7 @@ def put(store, data):
     return stored
 
 
-def abandoned(data_dir, data, *, publish):
+def abandoned(data_dir: Path, data: bytes, *, publish: bool) -> str:
     """A body whose process dies before it is settled."""
     lines = [
         "import os, sys",
@@ -55,14 +58,14 @@ def abandoned(data_dir, data, *, publish):
     return digest_of(data)
 
 
-def never(digest):
+def never(digest: str) -> bool:
     return False
 
 
 # writer
 
 
-def test_write_appends_bytes_and_hashes_them(store):
+def test_write_appends_bytes_and_hashes_them(store: LocalBlobs) -> None:
     writer = store.writer()
     writer.write(b"one ")
     writer.write(bytearray(b"two "), memoryview(b"th"), b"ree")
@@ -72,7 +75,9 @@ def test_write_appends_bytes_and_hashes_them(store):
     assert store.path(digest_of(b"one two three")).read_bytes() == b"one two three"
 
 
-def test_write_raises_storage_full_when_free_space_falls_below_the_floor(open_store, monkeypatch):
+def test_write_raises_storage_full_when_free_space_falls_below_the_floor(
+    open_store: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = open_store(min_free_bytes=1000)
     writer = store.writer()
     real = os.statvfs(".")
@@ -83,10 +88,10 @@ def test_write_raises_storage_full_when_free_space_falls_below_the_floor(open_st
     writer.discard()
 
 
-def test_write_raises_storage_full_when_the_disk_is(store, monkeypatch):
+def test_write_raises_storage_full_when_the_disk_is(store: LocalBlobs, monkeypatch: pytest.MonkeyPatch) -> None:
     writer = store.writer()
 
-    def no_space(fd, data):
+    def no_space(fd: int, data: tuple[bytes, ...]) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
@@ -96,7 +101,7 @@ def test_write_raises_storage_full_when_the_disk_is(store, monkeypatch):
     writer.discard()
 
 
-def test_write_goes_on_after_a_short_write(store, monkeypatch):
+def test_write_goes_on_after_a_short_write(store: LocalBlobs, monkeypatch: pytest.MonkeyPatch) -> None:
     write, writev = os.write, os.writev
     monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[:3]))
     monkeypatch.setattr(os, "writev", lambda fd, pieces: writev(fd, [pieces[0][:3]]))
@@ -105,7 +110,7 @@ def test_write_goes_on_after_a_short_write(store, monkeypatch):
     assert store.size(stored.digest) == 21
 
 
-def test_seal_knows_digest_and_size_and_nothing_is_visible(store):
+def test_seal_knows_digest_and_size_and_nothing_is_visible(store: LocalBlobs) -> None:
     writer = store.writer()
     writer.write(b"abc")
     assert writer.seal() == (digest_of(b"abc"), 3)
@@ -113,12 +118,12 @@ def test_seal_knows_digest_and_size_and_nothing_is_visible(store):
     writer.discard()
 
 
-def test_an_empty_body_is_a_body(store):
+def test_an_empty_body_is_a_body(store: LocalBlobs) -> None:
     assert put(store, b"") == (digest_of(b""), 0)
     assert store.path(digest_of(b"")).read_bytes() == b""
 
 
-def test_publish_makes_the_blob_visible(store):
+def test_publish_makes_the_blob_visible(store: LocalBlobs) -> None:
     writer = store.writer()
     writer.write(b"abc")
     writer.seal()
@@ -128,15 +133,17 @@ def test_publish_makes_the_blob_visible(store):
     writer.settle()
 
 
-def test_publish_syncs_the_bytes_before_the_name_and_the_folder_after(store, monkeypatch, tmp_path):
+def test_publish_syncs_the_bytes_before_the_name_and_the_folder_after(
+    store: LocalBlobs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     steps = []
     real = {name: getattr(os, name) for name in ("fsync", "link")}
 
-    def fsync(fd):
+    def fsync(fd: int) -> None:
         steps.append(f"fsync {'folder' if stat.S_ISDIR(os.fstat(fd).st_mode) else 'file'}")
         real["fsync"](fd)
 
-    def link(source, target):
+    def link(source: Path, target: Path) -> None:
         steps.append("link")
         real["link"](source, target)
 
@@ -146,19 +153,19 @@ def test_publish_syncs_the_bytes_before_the_name_and_the_folder_after(store, mon
     assert steps == ["fsync file", "fsync folder", "fsync folder", "link", "fsync folder"]
 
 
-def test_a_published_blob_is_read_only(store):
+def test_a_published_blob_is_read_only(store: LocalBlobs) -> None:
     stored = put(store, b"abc")
     assert stat.S_IMODE(store.path(stored.digest).stat().st_mode) == 0o400
 
 
-def test_the_same_bytes_published_twice_are_kept_once(store):
+def test_the_same_bytes_published_twice_are_kept_once(store: LocalBlobs) -> None:
     first = put(store, b"abc")
     assert put(store, b"abc") == first
     assert list(store.digests()) == [first.digest]
     assert store.path(first.digest).stat().st_nlink == 1
 
 
-def test_publishing_over_a_blob_of_the_wrong_size_repairs_it(store):
+def test_publishing_over_a_blob_of_the_wrong_size_repairs_it(store: LocalBlobs) -> None:
     stored = put(store, b"abc" * 100)
     path = store.path(stored.digest)
     path.chmod(0o644)
@@ -168,7 +175,7 @@ def test_publishing_over_a_blob_of_the_wrong_size_repairs_it(store):
     assert store.size(stored.digest) == 300
 
 
-def test_the_later_bytes_mend_what_the_disk_has_damaged(store):
+def test_the_later_bytes_mend_what_the_disk_has_damaged(store: LocalBlobs) -> None:
     """Of the same size too; while somebody reads the damaged file, and whether the new upload is kept or dropped."""
     stored = put(store, b"abc" * 100)
     damage(store, stored.digest, b"abd" * 100)
@@ -185,11 +192,11 @@ def test_the_later_bytes_mend_what_the_disk_has_damaged(store):
     store.verify(stored.digest)
 
 
-def test_verify_can_be_ended_between_two_pieces(store):
+def test_verify_can_be_ended_between_two_pieces(store: LocalBlobs) -> None:
     stored = put(store, b"x" * (9 * 1024 * 1024))
     asked = []
 
-    def enough():
+    def enough() -> None:
         asked.append(1)
         raise InterruptedError
 
@@ -198,13 +205,15 @@ def test_verify_can_be_ended_between_two_pieces(store):
     assert asked == [1]
 
 
-def damage(store, digest, content):
+def damage(store: LocalBlobs, digest: str, content: bytes) -> None:
     path = store.path(digest)
     path.chmod(0o600)
     path.write_bytes(content)
 
 
-def test_until_settle_a_crash_makes_the_next_sweep_remove_a_blob_that_nothing_refers_to(open_store, tmp_path):
+def test_until_settle_a_crash_makes_the_next_sweep_remove_a_blob_that_nothing_refers_to(
+    open_store: Callable[..., Any], tmp_path: Path
+) -> None:
     store = open_store()
     digest = abandoned(tmp_path, b"published", publish=True)
     assert store.has(digest)
@@ -212,20 +221,20 @@ def test_until_settle_a_crash_makes_the_next_sweep_remove_a_blob_that_nothing_re
     assert not store.has(digest)
 
 
-def test_settle_says_that_the_blob_stays_for_good(store):
+def test_settle_says_that_the_blob_stays_for_good(store: LocalBlobs) -> None:
     stored = put(store, b"abc")
     assert store.sweep(never) == 0
     assert store.has(stored.digest)
 
 
-def test_discard_drops_the_body(store):
+def test_discard_drops_the_body(store: LocalBlobs) -> None:
     writer = store.writer()
     writer.write(b"abc")
     writer.discard()
     assert list(store.digests()) == []
 
 
-def test_discard_drops_a_blob_that_this_writer_made(store):
+def test_discard_drops_a_blob_that_this_writer_made(store: LocalBlobs) -> None:
     writer = store.writer()
     writer.write(b"abc")
     writer.publish()
@@ -233,7 +242,7 @@ def test_discard_drops_a_blob_that_this_writer_made(store):
     assert not store.has(digest_of(b"abc"))
 
 
-def test_discard_leaves_a_blob_that_was_there_before(store):
+def test_discard_leaves_a_blob_that_was_there_before(store: LocalBlobs) -> None:
     stored = put(store, b"abc")
     writer = store.writer()
     writer.write(b"abc")
@@ -243,7 +252,9 @@ def test_discard_leaves_a_blob_that_was_there_before(store):
 
 
 @pytest.mark.parametrize("settled_first", [True, False])
-def test_discard_leaves_a_blob_that_another_writer_has_published(open_store, settled_first):
+def test_discard_leaves_a_blob_that_another_writer_has_published(
+    open_store: Callable[..., Any], settled_first: bool
+) -> None:
     first, second = open_store().writer(), open_store().writer()
     for writer in (first, second):
         writer.write(b"abc")
@@ -257,7 +268,7 @@ def test_discard_leaves_a_blob_that_another_writer_has_published(open_store, set
 
 
 @pytest.mark.parametrize("step", ["write", "seal", "publish"])
-def test_discard_is_safe_in_any_state_and_twice(store, step):
+def test_discard_is_safe_in_any_state_and_twice(store: LocalBlobs, step: str) -> None:
     writer = store.writer()
     writer.write(b"abc")
     if step != "write":
@@ -269,7 +280,7 @@ def test_discard_is_safe_in_any_state_and_twice(store, step):
     assert list(store.digests()) == []
 
 
-def test_discard_does_nothing_after_settle(store):
+def test_discard_does_nothing_after_settle(store: LocalBlobs) -> None:
     writer = store.writer()
     writer.write(b"abc")
     writer.publish()
@@ -281,26 +292,26 @@ def test_discard_does_nothing_after_settle(store):
 # store
 
 
-def test_writer_raises_storage_full_below_the_free_space_floor(open_store):
+def test_writer_raises_storage_full_below_the_free_space_floor(open_store: Callable[..., Any]) -> None:
     with pytest.raises(StorageFull, match="lower \\[limits\\] min_free_bytes"):
         open_store(min_free_bytes=1 << 62).writer()
 
 
 @pytest.mark.parametrize("digest", [NOBODY, "", "..", "../../etc/passwd", "A" * 64, NOBODY + "/"])
-def test_what_is_not_there_is_missing(store, digest):
+def test_what_is_not_there_is_missing(store: LocalBlobs, digest: str) -> None:
     assert not store.has(digest)
     for ask in (store.path, store.open, store.size, store.verify):
         with pytest.raises(BlobMissing):
             ask(digest)
 
 
-def test_path_is_the_file_of_a_blob(open_store, tmp_path):
+def test_path_is_the_file_of_a_blob(open_store: Callable[..., Any], tmp_path: Path) -> None:
     stored = put(open_store(), b"abc")
     folder = tmp_path / "blobs" / "sha256" / stored.digest[:2] / stored.digest[2:4]
     assert open_store().path(stored.digest) == folder / stored.digest
 
 
-def test_has_and_size_answer_without_reading_the_bytes(store):
+def test_has_and_size_answer_without_reading_the_bytes(store: LocalBlobs) -> None:
     stored = put(store, b"abc")
     path = store.path(stored.digest)
     path.chmod(0o644)
@@ -309,7 +320,7 @@ def test_has_and_size_answer_without_reading_the_bytes(store):
     assert store.size(stored.digest) == 3
 
 
-def test_verify_raises_blob_damaged_when_the_digest_differs(store):
+def test_verify_raises_blob_damaged_when_the_digest_differs(store: LocalBlobs) -> None:
     stored = put(store, b"abc")
     store.verify(stored.digest)
     path = store.path(stored.digest)
@@ -319,24 +330,24 @@ def test_verify_raises_blob_damaged_when_the_digest_differs(store):
         store.verify(stored.digest)
 
 
-def test_digests_yields_every_blob_and_nothing_else(store):
+def test_digests_yields_every_blob_and_nothing_else(store: LocalBlobs) -> None:
     stored = {put(store, f"body {n}".encode()).digest for n in range(5)}
     (store.path(next(iter(stored))).parent / "README").write_text("not a blob")
     assert sorted(store.digests()) == sorted(stored)
 
 
-def test_remove_deletes_a_blob(store):
+def test_remove_deletes_a_blob(store: LocalBlobs) -> None:
     stored = put(store, b"abc")
     store.remove(stored.digest)
     assert not store.has(stored.digest)
 
 
 @pytest.mark.parametrize("digest", [NOBODY, "../../catalog.db"])
-def test_remove_of_none_does_nothing(store, digest):
+def test_remove_of_none_does_nothing(store: LocalBlobs, digest: str) -> None:
     store.remove(digest)
 
 
-def test_remove_leaves_a_blob_that_a_living_writer_has_published(store):
+def test_remove_leaves_a_blob_that_a_living_writer_has_published(store: LocalBlobs) -> None:
     stored = put(store, b"abc")
     writer = store.writer()
     writer.write(b"abc")
@@ -346,14 +357,14 @@ def test_remove_leaves_a_blob_that_a_living_writer_has_published(store):
     writer.settle()
 
 
-def test_sweep_removes_bodies_never_published(open_store, tmp_path):
+def test_sweep_removes_bodies_never_published(open_store: Callable[..., Any], tmp_path: Path) -> None:
     abandoned(tmp_path, b"half a body", publish=False)
     store = open_store()
     assert store.sweep(never) == 1
     assert list(store.digests()) == []
 
 
-def test_sweep_keeps_a_published_blob_that_is_referenced(open_store, tmp_path):
+def test_sweep_keeps_a_published_blob_that_is_referenced(open_store: Callable[..., Any], tmp_path: Path) -> None:
     digest = abandoned(tmp_path, b"promised", publish=True)
     store = open_store()
     assert store.sweep(lambda asked: asked == digest) == 1
@@ -361,7 +372,7 @@ def test_sweep_keeps_a_published_blob_that_is_referenced(open_store, tmp_path):
     assert stat.S_IMODE(store.path(digest).stat().st_mode) == 0o400
 
 
-def test_sweep_leaves_bodies_of_living_writers(open_store):
+def test_sweep_leaves_bodies_of_living_writers(open_store: Callable[..., Any]) -> None:
     writing, published = open_store().writer(), open_store().writer()
     writing.write(b"still coming")
     published.write(b"about to be promised")
@@ -374,7 +385,9 @@ def test_sweep_leaves_bodies_of_living_writers(open_store):
     published.settle()
 
 
-def test_sweep_leaves_a_dead_writers_blob_that_a_living_one_relies_on(open_store, tmp_path):
+def test_sweep_leaves_a_dead_writers_blob_that_a_living_one_relies_on(
+    open_store: Callable[..., Any], tmp_path: Path
+) -> None:
     digest = abandoned(tmp_path, b"the same bytes", publish=True)
     writer = open_store().writer()
     writer.write(b"the same bytes")
@@ -386,19 +399,19 @@ def test_sweep_leaves_a_dead_writers_blob_that_a_living_one_relies_on(open_store
     open_store().verify(digest)
 
 
-def test_a_body_begun_during_a_sweep_waits_for_it(open_store, tmp_path):
+def test_a_body_begun_during_a_sweep_waits_for_it(open_store: Callable[..., Any], tmp_path: Path) -> None:
     abandoned(tmp_path, b"x", publish=True)
     with pytest.raises(BlockingIOError):
         open_store().sweep(lambda digest: lock_now(tmp_path / "incoming" / ".lock"))
     open_store().sweep(never)
 
 
-def lock_now(path):
+def lock_now(path: Path) -> None:
     with path.open() as file:
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
-def test_in_flight_counts_bodies_being_written_now(open_store, tmp_path):
+def test_in_flight_counts_bodies_being_written_now(open_store: Callable[..., Any], tmp_path: Path) -> None:
     abandoned(tmp_path, b"dead ones do not count", publish=False)
     first, second = open_store().writer(), open_store().writer()
     assert open_store().in_flight() == 2
@@ -409,7 +422,7 @@ def test_in_flight_counts_bodies_being_written_now(open_store, tmp_path):
     assert open_store().in_flight() == 0
 
 
-def test_a_large_body_is_written_back_early_and_whole(store):
+def test_a_large_body_is_written_back_early_and_whole(store: LocalBlobs) -> None:
     block = bytes(range(256)) * 4096
     writer = store.writer()
     for _ in range(2 * WRITEBACK_EVERY // len(block) + 1):

@@ -5,9 +5,10 @@ import multiprocessing
 import os
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection
@@ -62,7 +63,7 @@ def notes(connection: Connection) -> list[str]:
 
 
 @contextmanager
-def writer_held(catalog: Catalog):
+def writer_held(catalog: Catalog) -> Iterator[tuple[Any, ...]]:
     """Keeps the writer busy, so that what is asked for meanwhile waits together."""
     started, go = threading.Event(), threading.Event()
 
@@ -226,7 +227,7 @@ async def test_an_action_that_fails_after_the_commit_does_not_undo_it(
     catalog: Catalog, caplog: pytest.LogCaptureFixture
 ) -> None:
     def operation(connection: Connection) -> str:
-        catalog.after_commit(connection, lambda: 1 // 0)
+        catalog.after_commit(connection, lambda: 1 // 0)  # type: ignore[arg-type]
         return add("a")(connection)
 
     assert await catalog.write(operation) == "a"

@@ -85,7 +85,7 @@ def test_ends_come_in_their_order_page_by_page(catalog: Database) -> None:
     late = [(seconds, job.id) for seconds, job in zip(ends, made, strict=True) if seconds]
     found: list[str] = []
     since, last = NOW + SECOND, None
-    while page := catalog.read_now(lambda c, s=since, a=last: news.ended_since(c, MODES, s, a, limit=2)):
+    while page := catalog.read_now(lambda c, s=since, a=last: news.ended_since(c, MODES, s, a, limit=2)):  # type: ignore[misc]
         found += [job.id for job in page]
         assert page[-1].finished is not None
         since, last = page[-1].finished, page[-1].id

@@ -30,7 +30,7 @@ async def store(open_queue: Callable[[], OpenQueue]) -> AsyncIterator[OpenQueue]
 
 
 async def put(store: OpenQueue, now: datetime = NOW, **values: object) -> Job:
-    job = NewJob(**{"kind": "import", "mode": "import"} | values)
+    job = NewJob(**{"kind": "import", "mode": "import"} | values)  # type: ignore[arg-type]
     return await store.catalog.write(store.queue.put, job, now)
 
 
@@ -41,7 +41,7 @@ async def get(store: OpenQueue, job: Job) -> Job:
 
 
 async def claim(store: OpenQueue, owner: str = "a", now: datetime = NOW, **values: object) -> str | None:
-    job = await store.queue.claim(owner, now, LEASE, **values)
+    job = await store.queue.claim(owner, now, LEASE, **values)  # type: ignore[arg-type]
     return None if job is None else job.id
 
 
@@ -55,12 +55,12 @@ async def time_passes(store: OpenQueue, seconds: float = LEASE) -> None:
 
 
 async def finish(store: OpenQueue, job: Job, owner: str, state: str = "done", **values: object) -> bool:
-    return await store.catalog.write(store.queue.finish, job.id, owner, state, NOW, **values)
+    return await store.catalog.write(store.queue.finish, job.id, owner, state, NOW, **values)  # type: ignore[arg-type]
 
 
 async def test_put_returns_the_job_as_it_is_stored(store: OpenQueue) -> None:
     batch = {"process": "12", "control": "0" * 64, "payload": {"é": [1, None]}, "priority": 2, "lane": "x"}
-    job = await put(store, **batch)
+    job = await put(store, **batch)  # type: ignore[arg-type]
     assert await get(store, job) == job
     assert (job.state, job.due, job.attempts, job.counts) == ("queued", NOW, 0, Counts())
 
@@ -327,12 +327,12 @@ async def test_cancel_ends_a_queued_job_and_asks_the_owner_of_a_running_one(stor
     await store.queue.release(queued.id, queued.id, NOW)
     await finish(store, done, done.id)
     cancelled = [await store.catalog.write(store.queue.cancel, j.id, NOW) for j in (queued, running, done)]
-    assert [(j.state, j.cancel_requested) for j in cancelled] == [
+    assert [(j.state, j.cancel_requested) for j in cancelled] == [  # type: ignore[union-attr]
         ("cancelled", True),
         ("running", True),
         ("done", False),
     ]
-    assert cancelled[0].finished == NOW
+    assert cancelled[0].finished == NOW  # type: ignore[union-attr]
     assert await store.catalog.write(store.queue.cancel, "nobody", NOW) is None
 
 
@@ -428,7 +428,7 @@ async def ended(store: OpenQueue, seconds: float, state: str = "done", failed: i
     assert await claim(store, now=NOW + timedelta(seconds=seconds)) == job.id
     counts = Counts(read=failed, failed=failed)
     at = NOW + timedelta(seconds=seconds)
-    assert await store.catalog.write(store.queue.finish, job.id, "a", state, at, counts=counts)
+    assert await store.catalog.write(store.queue.finish, job.id, "a", state, at, counts=counts)  # type: ignore[arg-type]
     return job
 
 

@@ -139,7 +139,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     await storage.close()
 
 
-def reading(content: bytes):
+def reading(content: bytes) -> Any:
     pieces = [content, b""]
 
     async def read() -> bytes:
@@ -217,7 +217,7 @@ def _dies_early(connection: Connection, config: WorkerConfig) -> None:
 
 
 def _begins(connection: Connection, config: WorkerConfig) -> None:
-    serve_orders(connection, config, lambda order, signals: os.kill(os.getpid(), signal.SIGKILL))  # type: ignore[func-returns-value,arg-type,return-value]
+    serve_orders(connection, config, lambda order, signals: os.kill(os.getpid(), signal.SIGKILL))  # type: ignore[arg-type, return-value]
 
 
 async def test_a_start_forgets_the_checkpoints_of_ended_jobs_and_of_no_others(house: House) -> None:
@@ -233,10 +233,10 @@ async def test_a_start_forgets_the_checkpoints_of_ended_jobs_and_of_no_others(ho
 async def test_a_full_disk_at_the_start_leaves_checkpoints_where_they_are(house: House) -> None:
     await asyncio.to_thread(leave_a_checkpoint, house.storage.records, house.job)
     await house.engine.jobs.cancel(house.job)
-    full = replace(house.storage, records=FullRecords(house.storage.records))  # type: ignore[arg-type]
+    full = replace(house.storage, records=FullRecords(house.storage.records))
     starting = build_engine(full, EngineConfig(imports=house.storage.data_dir))
     with structlog.testing.capture_logs() as logged:
-        await starting.sweep()
+        await starting.operations.recovery.run()
     await starting.close()
     assert [line["reason"] for line in logged] == ["the disk is full"]
     assert await asyncio.to_thread(house.storage.records.begun) == [house.job]

@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ LONG = 280.0  # seconds: a slow machine is not a fault
 
 pytestmark = pytest.mark.timeout(300)
 
-MODEL = {
+MODEL: dict[str, Any] = {
     "name": "example:crash",
     "label": "People and books",
     "destinations": [
@@ -57,18 +58,18 @@ MODEL = {
     ],
 }
 
-PLAIN = [
+PLAIN: list[dict[str, Any]] = [
     {"action": "new", "destination": "note"},
     {"source": "text", "destination": "note", "name": "text"},
 ]
 
-FEED = [
+FEED: list[dict[str, Any]] = [
     {"action": "upsert", "destination": "profile"},
     {"source": "name", "destination": "profile", "name": "title"},
     {"source": "email", "destination": "profile", "name": "email"},
 ]
 
-LINKED = [
+LINKED: list[dict[str, Any]] = [
     *FEED,
     {"source": "boss", "destination": "profile", "name": "manager"},
     {
@@ -119,7 +120,7 @@ class Case:
     """One import: what is read with what instructions."""
 
     read: str
-    instructions: list[dict[str, object]]
+    instructions: list[dict[str, Any]]
     files: tuple[bytes, ...]
     mode: str = "import"
     created: int = 0
@@ -160,13 +161,13 @@ async def prepare(folder: Path, case: Case) -> Path:
         for number, content in enumerate(case.files):
             upload = await engine.uploads.receive_octets(reading(content))
             await engine.batches.add_file("test", batch.identifier, f"data{number}", upload)
-        plan = Plan(mode=case.mode, attempts=case.attempts)
-        await engine.batches.schedule("test", batch.identifier, case.mode, plan=plan)
+        plan = Plan(mode=case.mode, attempts=case.attempts)  # type: ignore[arg-type]
+        await engine.batches.schedule("test", batch.identifier, case.mode, plan=plan)  # type: ignore[arg-type]
     (data_dir / "model.json").write_text(json.dumps(MODEL))
     return data_dir
 
 
-def reading(content: bytes):
+def reading(content: bytes) -> Any:
     pieces = [content, b""]
 
     async def read() -> bytes:
@@ -177,7 +178,7 @@ def reading(content: bytes):
 
 @pytest.fixture(params=CASES)
 async def case(request: pytest.FixtureRequest) -> AsyncIterator[Case]:
-    return CASES[request.param]
+    return CASES[request.param]  # type: ignore[return-value]
 
 
 def crash(prepared: Path, *how: str) -> list[dict[str, str]]:
@@ -186,10 +187,10 @@ def crash(prepared: Path, *how: str) -> list[dict[str, str]]:
     command = [sys.executable, "-m", "tests.support.crash_points", str(prepared), str(work), *how]
     ended = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=LONG, check=False)
     assert ended.returncode == 0, ended.stderr
-    return json.loads(ended.stdout)
+    return json.loads(ended.stdout)  # type: ignore[no-any-return]
 
 
-def undisturbed(prepared: Path, case: Case) -> dict[str, list[tuple]]:
+def undisturbed(prepared: Path, case: Case) -> dict[str, list[tuple[Any, ...]]]:
     """What the job leaves when nothing dies."""
     assert crash(prepared, "every", "0") == []
     folder = prepared.parent / "every-0" / "every"
@@ -198,7 +199,7 @@ def undisturbed(prepared: Path, case: Case) -> dict[str, list[tuple]]:
     return picture(folder)
 
 
-def picture(data_dir: Path) -> dict[str, list[tuple]]:
+def picture(data_dir: Path) -> dict[str, list[tuple[Any, ...]]]:
     """Everything that a job leaves, but for times of rows and how often it was tried."""
     shown = {}
     for database in ("catalog", "records"):
@@ -211,14 +212,14 @@ def picture(data_dir: Path) -> dict[str, list[tuple]]:
     return shown
 
 
-def rows(connection: sqlite3.Connection, table: str) -> list[tuple]:
+def rows(connection: sqlite3.Connection, table: str) -> list[tuple[Any, ...]]:
     unlike = {"attempts", "_created_at", "_updated_at", "owner", "lease_until"}
     cursor = connection.execute(f"SELECT * FROM {table}")
     kept = [place for place, column in enumerate(cursor.description) if column[0] not in unlike]
     return sorted((tuple(row[place] for place in kept) for row in cursor), key=repr)
 
 
-def job_of(data_dir: Path) -> dict[str, object]:
+def job_of(data_dir: Path) -> dict[str, Any]:
     connection = sqlite3.connect(data_dir / "catalog.db")
     connection.row_factory = sqlite3.Row
     job = dict(connection.execute("SELECT jobs.*, batches.state AS batch_state FROM jobs, batches").fetchone())

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,19 +50,19 @@ else:
 """
 
 
-def run(data_dir, dies_at, ending="keep"):
+def run(data_dir: Any, dies_at: Any, ending: Any = "keep") -> Any:
     command = [sys.executable, "-c", CHILD, str(data_dir), str(dies_at), BODY.decode(), ending, *STEPS]
     return subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
 
 
-def files_of(data_dir):
+def files_of(data_dir: Any) -> list[Any]:
     found = [path for folder in ("blobs", "incoming") for path in (data_dir / folder).rglob("*") if path.is_file()]
     return [path.name for path in found if path.name != ".lock"]
 
 
-def steps_until_the_end(tmp_path, ending):
+def steps_until_the_end(tmp_path: Path, ending: Any) -> Any:
     """Kills a new process at each step in turn, until one lives to its end."""
-    names = []
+    names: list[Any] = []
     while True:
         folder = tmp_path / str(len(names))
         folder.mkdir()
@@ -73,7 +74,7 @@ def steps_until_the_end(tmp_path, ending):
         check_what_is_left(folder, ending)
 
 
-def check_what_is_left(folder, ending):
+def check_what_is_left(folder: Any, ending: Any) -> None:
     promised = (folder / "promised").exists()
     blobs = LocalBlobs(folder)
     if promised:
@@ -86,7 +87,7 @@ def check_what_is_left(folder, ending):
 
 
 @pytest.mark.parametrize("ending", ["keep", "discard"])
-def test_killed_before_each_step(tmp_path, ending):
+def test_killed_before_each_step(tmp_path: Path, ending: str) -> None:
     names = steps_until_the_end(tmp_path, ending)
     wanted = {"open", "writev", "rename", "fsync", "mkdir", "link", "unlink"} | (
         {"chmod"} if ending == "keep" else set()
@@ -95,7 +96,7 @@ def test_killed_before_each_step(tmp_path, ending):
 
 
 @pytest.mark.parametrize("ending", ["keep", "discard"])
-def test_killed_before_each_step_over_a_blob_that_is_promised_already(tmp_path, ending):
+def test_killed_before_each_step_over_a_blob_that_is_promised_already(tmp_path: Path, ending: str) -> None:
     for dies_at in range(1, 30):
         folder = tmp_path / str(dies_at)
         blobs = LocalBlobs(folder)
@@ -109,14 +110,14 @@ def test_killed_before_each_step_over_a_blob_that_is_promised_already(tmp_path, 
     assert ended.returncode == 0, ended.stderr
 
 
-def put(blobs):
+def put(blobs: Any) -> None:
     writer = blobs.writer()
     writer.write(BODY)
     writer.publish()
     writer.settle()
 
 
-def test_a_killed_process_does_not_take_the_blob_of_a_living_one(tmp_path):
+def test_a_killed_process_does_not_take_the_blob_of_a_living_one(tmp_path: Path) -> None:
     blobs = LocalBlobs(tmp_path)
     writer = blobs.writer()
     writer.write(BODY)

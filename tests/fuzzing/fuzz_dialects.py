@@ -257,7 +257,7 @@ def run(fuzzed: Fuzzed, random: Random, seconds: float, keep: Path, most: int = 
         else:
             request = random.choice(good_requests(fuzzed.known, random))
             data = request.raw(fuzzed.furnished.key, random)
-            name, look = "request", lambda data=data: fuzzed.ask(data)
+            name, look = "request", lambda data=data: fuzzed.ask(data)  # type: ignore[assignment, misc]
         for fault in _faults(look):
             kind = name + re.sub(r"\d+|'[^']*'|[0-9a-f]{8,}|[\w-]{20,}", "#", fault)[:120]
             if kind not in seen:

@@ -1,6 +1,7 @@
 """The plan by columns gives the rows of the general evaluator, whatever the control file and the records hold."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -65,11 +66,11 @@ class Case:
 
     model: object
     control: object
-    sources: dict
+    sources: dict[str, Any]
 
 
 @st.composite
-def cases(draw):
+def cases(draw: Any) -> "Case":
     names = [name("title"), name("key"), *(name(f"n{i}", draw(st.sampled_from(KINDS)), multivalue=draw(st.booleans()))
              for i in range(draw(st.integers(0, 4))))]  # fmt: skip
     flags = {"kind": "dictionary"} if draw(st.booleans()) else {"title": "title"}
@@ -83,7 +84,7 @@ def cases(draw):
 
 
 @st.composite
-def instructions(draw, names, sources, flags):
+def instructions(draw: Any, names: Any, sources: Any, flags: Any) -> list[Any]:
     head = {"action": draw(st.sampled_from(["new", "upsert"])), "destination": "d"}
     steps = [draw(step(one.name, source)) for one, source in zip(names, sources, strict=True)]
     kept = draw(st.integers(0 if flags.get("kind") else 2, len(steps)))
@@ -92,7 +93,7 @@ def instructions(draw, names, sources, flags):
 
 
 @st.composite
-def step(draw, column, source):
+def step(draw: Any, column: Any, source: Any) -> Any:
     target = {"destination": "d", "name": column}
     options = {"dateFormat": "yyyy-MM-dd"} if draw(st.integers(0, 3)) else draw(OPTIONS)
     field = {**options, "action": "field", "source": source, **target}
@@ -104,18 +105,18 @@ def step(draw, column, source):
     return field if kind == "field" else constant
 
 
-def usual_of(kind):
+def usual_of(kind: Any) -> Any:
     return USUAL.get(kind, HOSTILE)
 
 
-def records(sources):
+def records(sources: Any) -> Any:
     usual = {source: usual_of(kind) for source, kind in sources.items()}
     full = st.fixed_dictionaries(usual) | st.fixed_dictionaries({s: v | SCALARS for s, v in usual.items()})
     sparse = st.dictionaries(st.sampled_from([*sources, "more", "other"]), VALUES, max_size=6)
     return st.lists(full | full | full | sparse | VALUES, max_size=5)
 
 
-def check(case, fast, rows, slow, documents):
+def check(case: Any, fast: Any, rows: Any, slow: Any, documents: Any) -> None:
     """Every record is a row as the evaluator makes it, without a word, or is left to it."""
     assert slow == sorted(slow)
     assert sorted([*slow, *(row[-1] for row in rows)]) == list(range(len(documents)))
@@ -130,19 +131,19 @@ def check(case, fast, rows, slow, documents):
         assert list(map(type, stored.values())) == [type(result.changes[0].values[c]) for c in stored]
 
 
-def planned(case):
+def planned(case: Any) -> Any:
     return fast_path(case.control, case.model, {case.model.name: case.model})
 
 
 @settings(max_examples=300)
 @given(data=st.data(), case=cases())
-def test_records_of_a_hostile_control_file_are_stored_as_the_evaluator_stores_them(data, case):
+def test_records_of_a_hostile_control_file_are_stored_as_the_evaluator_stores_them(data: Any, case: Any) -> None:
     fast = planned(case)
     if fast is None:
         return
-    documents, rows, slow = [], [], []
+    documents, rows, slow = [], [], []  # type: ignore[var-annotated]
     for block in data.draw(st.lists(records(case.sources), max_size=3)):
-        missed = []
+        missed: list[Any] = []
         fast.of_dicts(block, len(documents), rows, missed)
         slow += [len(documents) + index for index in missed]
         documents += block
@@ -151,7 +152,7 @@ def test_records_of_a_hostile_control_file_are_stored_as_the_evaluator_stores_th
 
 @settings(max_examples=200)
 @given(data=st.data(), case=cases())
-def test_cells_under_a_hostile_header_are_stored_as_the_evaluator_stores_them(data, case):
+def test_cells_under_a_hostile_header_are_stored_as_the_evaluator_stores_them(data: Any, case: Any) -> None:
     fast = planned(case)
     if fast is None:
         return
@@ -160,7 +161,7 @@ def test_cells_under_a_hostile_header_are_stored_as_the_evaluator_stores_them(da
     lines = data.draw(st.lists(st.lists(SCALARS, max_size=8) | st.just(object()), max_size=8))
     usual = [usual_of(case.sources.get(source)) for source in header]
     lines += data.draw(st.lists(st.tuples(*usual).map(list), max_size=4))
-    rows, slow = [], []
+    rows, slow = [], []  # type: ignore[var-annotated]
     fast.of_lists(header)(lines, 0, rows, slow)
     whole = [i for i, line in enumerate(lines) if type(line) is list and len(line) == len(header)]
     assert {row[-1] for row in rows} <= set(whole)
@@ -171,7 +172,7 @@ def test_cells_under_a_hostile_header_are_stored_as_the_evaluator_stores_them(da
 @pytest.mark.parametrize("kind", sorted(set(NAMES.values())))
 @settings(max_examples=60)
 @given(column=st.lists(SCALARS, min_size=1, max_size=8), boolean=st.booleans())
-def test_a_column_of_any_mixture_is_stored_as_the_evaluator_stores_it(kind, column, boolean):
+def test_a_column_of_any_mixture_is_stored_as_the_evaluator_stores_it(kind: Any, column: Any, boolean: Any) -> None:
     owner = destination("d", name("n", kind), kind="dictionary")
     field = {"action": "field", "source": "s", "destination": "d", "name": "n", "dateFormat": "yyyy-MM-dd"}
     if kind != "datetime":
@@ -184,6 +185,6 @@ def test_a_column_of_any_mixture_is_stored_as_the_evaluator_stores_it(kind, colu
     if fast is None:
         assert boolean
         return
-    rows, slow, documents = [], [], [{"s": value} for value in column]
+    rows, slow, documents = [], [], [{"s": value} for value in column]  # type: ignore[var-annotated]
     fast.of_dicts(documents, 0, rows, slow)
     check(case, fast, rows, slow, documents)

@@ -1,5 +1,7 @@
 """Every value of a record that is read is stored, or its record failed, or a loss names it. On both ways to a row."""
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,13 +31,13 @@ RECORDS = st.dictionaries(SOURCES | st.just("unread"), VALUES, max_size=6)
 
 
 @st.composite
-def fields(draw):
+def fields(draw: Any) -> list[Any]:
     """A field for each of some sources; several may go to one Name."""
     sources = draw(st.lists(SOURCES, min_size=1, max_size=5, unique=True))
     return [field(draw, source) for source in sources]
 
 
-def field(draw, source):
+def field(draw: Any, source: Any) -> Any:
     key = draw(st.sampled_from([*TYPES, "m"]))
     made = {"action": "field", "source": source, "destination": "thing", "name": key, "dateFormat": "yyyy-MM-dd"}
     if draw(st.booleans()):
@@ -51,18 +53,18 @@ def field(draw, source):
     return made
 
 
-def control(instructions, **more):
+def control(instructions: Any, **more: Any) -> Any:
     steps = [{"action": "new", "destination": "thing"}, *instructions]
     return parse_control({"model": MODEL.name, "files": {}, "instructions": steps, **more})
 
 
-def run(instructions, record, **more):
+def run(instructions: Any, record: Any, **more: Any) -> tuple[Any, ...]:
     scope = RecordScope(World())
     program = compile_control(control(instructions, **more), MODEL, {MODEL.name: MODEL})
     return program.run(record, scope), scope
 
 
-def is_there(instruction, record):
+def is_there(instruction: Any, record: Any) -> Any:
     value = record.get(instruction["source"])
     if value is False:
         return "keepFalse" in instruction or instruction["name"] == "b"
@@ -70,7 +72,7 @@ def is_there(instruction, record):
 
 
 @given(fields(), RECORDS)
-def test_no_value_that_is_read_vanishes(instructions, record):
+def test_no_value_that_is_read_vanishes(instructions: Any, record: Any) -> None:
     result, scope = run(instructions, record)
     lost = [loss.source for loss in scope.losses]
     if result.aborted:
@@ -87,7 +89,9 @@ def test_no_value_that_is_read_vanishes(instructions, record):
 
 
 @given(fields(), RECORDS)
-def test_a_record_of_which_a_value_is_lost_fails_in_short_form_and_no_other_does(instructions, record):
+def test_a_record_of_which_a_value_is_lost_fails_in_short_form_and_no_other_does(
+    instructions: Any, record: Any
+) -> None:
     dropping, scope = run(instructions, record)
     failing, said = run(instructions, record, onBadValue="fail")
     assert failing.aborted is (dropping.aborted or bool(scope.losses))
@@ -96,11 +100,11 @@ def test_a_record_of_which_a_value_is_lost_fails_in_short_form_and_no_other_does
 
 
 @given(fields(), st.lists(RECORDS, max_size=4))
-def test_a_record_that_takes_the_fast_way_has_lost_nothing(instructions, records):
+def test_a_record_that_takes_the_fast_way_has_lost_nothing(instructions: Any, records: Any) -> None:
     fast = fast_path(control(instructions), MODEL, {MODEL.name: MODEL})
     if fast is None:
         return
-    rows, slow = [], []
+    rows, slow = [], []  # type: ignore[var-annotated]
     fast.of_dicts(records, 0, rows, slow)
     for place in set(range(len(records))) - set(slow):
         result, scope = run(instructions, records[place])

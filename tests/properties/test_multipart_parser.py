@@ -1,5 +1,7 @@
 """Any form, cut anywhere, gives the same parts as python-multipart finds in it."""
 
+from typing import Any
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -14,25 +16,25 @@ BOUNDARY = b"X-bound"
 class Parts:
     """Collects names and bytes."""
 
-    def __init__(self):
-        self.found = []
+    def __init__(self) -> None:
+        self.found = []  # type: ignore[var-annotated]
         self.open = False
 
-    def begin(self, part):
+    def begin(self, part: Any) -> None:
         assert not self.open
         self.open = True
         self.found.append((part.name, bytearray()))
 
-    def data(self, data):
+    def data(self, data: Any) -> None:
         assert self.open
         self.found[-1][1].extend(data)
 
-    def end(self):
+    def end(self) -> None:
         assert self.open
         self.open = False
 
 
-def ours(body, cuts):
+def ours(body: Any, cuts: Any) -> list[Any]:
     parts = Parts()
     parser = FormParser(BOUNDARY, parts, max_parts=1000)
     last = 0
@@ -44,35 +46,35 @@ def ours(body, cuts):
     return [(name, bytes(data)) for name, data in parts.found]
 
 
-def theirs(body):
+def theirs(body: Any) -> list[Any]:
     found = []
     header = bytearray()
 
-    def begin():
+    def begin() -> None:
         header.clear()
         found.append(["", bytearray()])
 
-    def value(data, start, end):
+    def value(data: Any, start: Any, end: Any) -> None:
         header.extend(data[start:end])
 
-    def end_of_headers():
+    def end_of_headers() -> None:
         found[-1][0] = header.decode().partition('name="')[2].rstrip('"')
 
     parser = MultipartParser(
         BOUNDARY,
-        {
+        {  # type: ignore[arg-type]
             "on_part_begin": begin,
             "on_header_value": value,
             "on_headers_finished": end_of_headers,
-            "on_part_data": lambda data, start, end: found[-1][1].extend(data[start:end]),
+            "on_part_data": lambda data, start, end: found[-1][1].extend(data[start:end]),  # type: ignore[attr-defined]
         },
     )
     parser.write(body)
     parser.finalize()
-    return [(name, bytes(data)) for name, data in found]
+    return [(name, bytes(data)) for name, data in found]  # type: ignore[arg-type]
 
 
-def form(parts):
+def form(parts: Any) -> bytes:
     pieces = []
     for name, data in parts:
         pieces.append(b"--" + BOUNDARY + b'\r\nContent-Disposition: form-data; name="' + name.encode() + b'"\r\n\r\n')
@@ -91,13 +93,13 @@ forms = st.lists(st.tuples(st.from_regex(r"[a-z]{1,8}", fullmatch=True), content
 
 @given(forms, st.lists(st.integers(0, 1500), max_size=30))
 @example([("a", b"\r\n--X-boun"), ("b", b"\r")], list(range(1500)))
-def test_any_cut_of_any_form_gives_the_same_parts(parts, cuts):
+def test_any_cut_of_any_form_gives_the_same_parts(parts: Any, cuts: Any) -> None:
     body = form(parts)
     assert ours(body, cuts) == theirs(body) == parts
 
 
 @given(forms, st.data())
-def test_a_form_cut_short_is_never_whole(parts, data):
+def test_a_form_cut_short_is_never_whole(parts: Any, data: Any) -> None:
     body = form(parts)
     short = body[: data.draw(st.integers(0, len(body) - len(b"--\r\n")))]
     with pytest.raises(UploadFailed):
@@ -105,7 +107,7 @@ def test_a_form_cut_short_is_never_whole(parts, data):
 
 
 @given(st.binary(max_size=300), st.lists(st.integers(0, 300), max_size=5))
-def test_any_bytes_are_parsed_or_refused(noise, cuts):
+def test_any_bytes_are_parsed_or_refused(noise: Any, cuts: Any) -> None:
     body = b"--" + BOUNDARY + noise
     try:
         whole = ours(body, [])
@@ -121,7 +123,7 @@ def test_any_bytes_are_parsed_or_refused(noise, cuts):
 @example("C:\\Users\\x\\data.csv")
 @example("a\x00b\ud800.csv")
 @example("..")
-def test_a_file_name_is_text_never_a_path(name):
+def test_a_file_name_is_text_never_a_path(name: Any) -> None:
     plain = plain_name(name)
     assert not set(plain) & set("/\\\x00\r\n")
     assert plain not in (".", "..")

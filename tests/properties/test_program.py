@@ -1,6 +1,7 @@
 """Random small control files on random records: nothing breaks, and an aborted record changes nothing."""
 
 from collections import Counter
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -52,11 +53,11 @@ OPTIONS = st.fixed_dictionaries(
 )
 
 
-def instruction(action, **properties):
+def instruction(action: Any, **properties: Any) -> Any:
     return st.fixed_dictionaries({"action": st.just(action), **properties})
 
 
-def on_name(action, **properties):
+def on_name(action: str, **properties: Any) -> Any:
     made = instruction(action, **properties)
     return st.builds(
         lambda base, slot, options: {**options, **base, "destination": slot[0], "name": slot[1]}, made, SLOTS, OPTIONS
@@ -78,7 +79,7 @@ SIMPLE = st.one_of(
 )
 
 
-def nested(inner):
+def nested(inner: Any) -> Any:
     body = st.lists(inner, max_size=4)
     branches = {"then": body, "else": body}
     return st.one_of(
@@ -112,7 +113,7 @@ RESTS = st.lists(st.one_of(SIMPLE, SIMPLE, st.recursive(SIMPLE, nested, max_leav
 PROGRAMS = st.builds(lambda first, rest: first + rest, STARTS, RESTS)
 
 
-def stored():
+def stored() -> Any:
     world = World()
     world.add("people", 1, title="A", email="e@x", _type="staff")
     world.add("people", 2, title="B", email="f@x", _type="other", tags='["t"]')
@@ -123,7 +124,7 @@ def stored():
 
 @settings(max_examples=60)
 @given(PROGRAMS, st.lists(RECORDS, min_size=1, max_size=3))
-def test_nothing_but_a_run_fault_is_raised(instructions, records):
+def test_nothing_but_a_run_fault_is_raised(instructions: Any, records: Any) -> None:
     work = job(LIBRARY, *instructions, world=stored())
     for record in records:
         try:
@@ -136,10 +137,10 @@ def test_nothing_but_a_run_fault_is_raised(instructions, records):
 
 @settings(max_examples=60)
 @given(PROGRAMS, RECORDS)
-def test_changes_are_such_as_tables_can_take(instructions, record):
+def test_changes_are_such_as_tables_can_take(instructions: Any, record: Any) -> None:
     world = stored()
     work = job(LIBRARY, *instructions, world=world)
-    columns = {table: dict(pairs) for table, pairs in work.program.columns.items()}
+    columns = {table: dict(pairs) for table, pairs in work.program.columns.items()}  # type: ignore[attr-defined]
     try:
         result = work.run(record, commit=False)
     except RunFault:
@@ -157,7 +158,7 @@ def test_changes_are_such_as_tables_can_take(instructions, record):
 
 @settings(max_examples=60)
 @given(PROGRAMS, RECORDS)
-def test_a_program_keeps_nothing_between_records(instructions, record):
+def test_a_program_keeps_nothing_between_records(instructions: Any, record: Any) -> None:
     used, fresh = job(LIBRARY, *instructions, world=stored()), job(LIBRARY, *instructions, world=stored())
     try:
         used.run(record, commit=False)

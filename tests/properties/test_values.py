@@ -2,6 +2,7 @@
 
 import json
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -37,7 +38,7 @@ VALUES = JSON | NEAR_MISSES | PHONES | ADDRESSES | st.just(NOTHING)
 OPTIONS = {"dateFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSX", "mapInputValue": {"1": [1]}}
 
 
-def make(type_, **action):
+def make(type_: Any, **action: Any) -> Any:
     mapping = {
         "b": {"using": "behaviour", "values": {"1": 5}},
         "t": {"using": "title", "types": ["t"], "values": {"1": "x"}},
@@ -47,7 +48,7 @@ def make(type_, **action):
 
 @pytest.mark.parametrize("type_", sorted(TYPES))
 @given(value=VALUES)
-def test_converters_never_raise(type_, value):
+def test_converters_never_raise(type_: Any, value: Any) -> None:
     scope = RecordScope(World())
     stored = make(type_)(value, scope)
     assert stored is NOTHING or type(stored) in (str, int, float)
@@ -56,48 +57,48 @@ def test_converters_never_raise(type_, value):
 
 @pytest.mark.parametrize("mapping", ["b", "t"])
 @given(value=VALUES)
-def test_mappings_never_raise(mapping, value):
+def test_mappings_never_raise(mapping: str, value: Any) -> None:
     assert make("ref", refMapping=mapping)(value, RecordScope(World())) is NOTHING
 
 
 @pytest.mark.parametrize("name", sorted(FILTERS))
 @given(value=VALUES)
-def test_filters_never_raise(name, value):
-    Filters(MODELS).get(name)(value, RecordScope(World()))
+def test_filters_never_raise(name: Any, value: Any) -> None:
+    Filters(MODELS).get(name)(value, RecordScope(World()))  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("type_", sorted(PLAIN_TYPES))
 @given(value=VALUES)
-def test_flat_types_are_what_converters_are(type_, value):
+def test_flat_types_are_what_converters_are(type_: Any, value: Any) -> None:
     scope = RecordScope(World())
     action = {key: value for key, value in OPTIONS.items() if key == "dateFormat"}
     convert = converter(action, Name("n", type_), "x", Setup(MODELS["m"], MODELS, {}, print))
-    stored, plain = convert(value, scope), PLAIN_TYPES[type_](action).convert(value)
+    stored, plain = convert(value, scope), PLAIN_TYPES[type_](action).convert(value)  # type: ignore[misc]
     assert (stored, bool(scope.messages)) == ((NOTHING, True) if plain is INVALID else (plain, False))
 
 
 @given(st.integers(-(2**63), 2**63 - 1))
-def test_integers_of_64_bit_come_back(number):
+def test_integers_of_64_bit_come_back(number: Any) -> None:
     convert, scope = make("integer", mapInputValue={}), RecordScope(World())
     assert convert(number, scope) == convert(str(number), scope) == number
 
 
 @given(st.integers(min_value=2**63) | st.integers(max_value=-(2**63) - 1))
-def test_larger_integers_are_refused(number):
+def test_larger_integers_are_refused(number: Any) -> None:
     convert, scope = make("integer", mapInputValue={}), RecordScope(World())
     assert convert(number, scope) is convert(str(number), scope) is NOTHING
     assert len(scope.messages) == 2
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
-def test_numbers_come_back_from_their_text(number):
+def test_numbers_come_back_from_their_text(number: Any) -> None:
     convert, scope = make("number", mapInputValue={}), RecordScope(World())
     assert convert(number, scope) == number
     assert convert(js_text(number), scope) == number
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
-def test_the_text_of_a_float_reads_as_the_same_float(number):
+def test_the_text_of_a_float_reads_as_the_same_float(number: Any) -> None:
     text = js_text(number)
     assert float(text) == number
     assert not text.endswith(".0")
@@ -105,13 +106,13 @@ def test_the_text_of_a_float_reads_as_the_same_float(number):
 
 
 @given(JSON)
-def test_json_comes_back(value):
+def test_json_comes_back(value: Any) -> None:
     stored = make("json", mapInputValue={})(value, RecordScope(World()))
     if isinstance(stored, str):
         assert json.loads(stored) == without_infinities(value)
 
 
-def without_infinities(value):
+def without_infinities(value: Any) -> Any:
     """JSON has none; what is no number is stored as null."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
@@ -125,7 +126,7 @@ def without_infinities(value):
 @given(
     st.datetimes(), st.sampled_from(["yyyy-MM-dd HH:mm:ss.SSS", "yyyyMMddHHmmssSSS", "EEEE d MMMM yyyy, h:mm:ss.SSS a"])
 )
-def test_dates_come_back(moment, pattern):
+def test_dates_come_back(moment: Any, pattern: Any) -> None:
     written = {
         "yyyy-MM-dd HH:mm:ss.SSS": f"{moment.year:04d}-{moment:%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d}",
         "yyyyMMddHHmmssSSS": f"{moment.year:04d}{moment:%m%d%H%M%S}{moment.microsecond // 1000:03d}",
@@ -140,7 +141,7 @@ def test_dates_come_back(moment, pattern):
 
 
 @given(st.text("yMdDEGuahHkKmsSzZX'-/ :.,", max_size=12), st.text("0123456789-/:. APMaprzZ+'", max_size=20))
-def test_any_pattern_is_refused_or_works(pattern, text):
+def test_any_pattern_is_refused_or_works(pattern: Any, text: Any) -> None:
     try:
         parse = date_parser(pattern)
     except ValueError:
@@ -150,14 +151,14 @@ def test_any_pattern_is_refused_or_works(pattern, text):
 
 
 @given(JSON, JSON)
-def test_sameness_is_symmetric_and_of_one_type(a, b):
+def test_sameness_is_symmetric_and_of_one_type(a: Any, b: Any) -> None:
     assert identical(a, b) == identical(b, a)
     if identical(a, b):
         assert js_text(a) == js_text(b)
 
 
 @given(JSON)
-def test_what_is_passed_over_is_untrue(value):
+def test_what_is_passed_over_is_untrue(value: Any) -> None:
     if is_skipped(value):
         assert not is_truthy(value)
     elif not is_truthy(value):

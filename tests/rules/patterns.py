@@ -55,7 +55,7 @@ def found_in(module: Any) -> Iterator[Found]:
             yield from (Found(f"{module.__name__}.{name}", pattern.pattern, pattern.flags, way) for way in ways)
     for call in calls(tree):
         if isinstance(call.args[0], ast.Constant) and call.func.attr in ASKED:
-            yield Found(f"{module.__name__}:{call.lineno}", call.args[0].value, 0, call.func.attr)
+            yield Found(f"{module.__name__}:{call.lineno}", call.args[0].value, 0, call.func.attr)  # type: ignore[arg-type]
 
 
 def held(value: Any, depth: int = 0) -> Iterator[tuple[re.Pattern[Any], str]]:
@@ -76,7 +76,9 @@ def asked_of(tree: ast.Module, name: str) -> set[str]:
 def calls(tree: ast.AST) -> list[Any]:
     found = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)]
     return [
-        n for n in found if isinstance(n.func.value, ast.Name) and n.func.value.id == "re" and is_asking(n.func.attr)
+        n
+        for n in found
+        if isinstance(n.func.value, ast.Name) and n.func.value.id == "re" and is_asking(n.func.attr)  # type: ignore[attr-defined]
     ]
 
 
@@ -116,7 +118,7 @@ def as_javascript(found: Found) -> tuple[str, str]:
 
 def _written(item: tuple[Any, Any]) -> str:
     kind, value = item
-    return WRITTEN[kind](value)
+    return WRITTEN[kind](value)  # type: ignore[no-untyped-call]
 
 
 def _all(items: Iterable[tuple[Any, Any]]) -> str:

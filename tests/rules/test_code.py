@@ -4,6 +4,7 @@ overgrown modules or functions."""
 import ast
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,44 +35,44 @@ PASS_ON = {
 }
 
 
-def named(node):
+def named(node: Any) -> Any:
     """A dotted name, as far as the text tells."""
     if isinstance(node, ast.Attribute):
         return f"{named(node.value)}.{node.attr}"
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def environment_reads(tree):
-    return [n.lineno for n in ast.walk(tree) if named(n) in ("os.environ", "os.getenv", "environ", "getenv")]
+def environment_reads(tree: Any) -> list[Any]:
+    return [n.lineno for n in ast.walk(tree) if named(n) in ("os.environ", "os.getenv", "environ", "getenv")]  # type: ignore[attr-defined]
 
 
-def runs_text(tree):
+def runs_text(tree: Any) -> Any:
     """Text that becomes code: the built-in functions for it, under their own name or through `builtins`."""
     places = [
         n for n in ast.walk(tree) if named(n).removeprefix("builtins.") in ("exec", "eval", "compile", "__import__")
     ]
     imports = [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)]
     modules = [n.lineno for n in imports if CODE_MODULES & {*(a.name for a in n.names), getattr(n, "module", None)}]
-    return [n.lineno for n in places] + modules
+    return [n.lineno for n in places] + modules  # type: ignore[attr-defined]
 
 
 CODE_MAKERS = ("exec", "eval", "compile", "__import__")
 CODE_MODULES = {"builtins", "code", "codeop", "marshal", "pickle", "runpy", "shelve"}
 
 
-def formats_texts(tree):
+def formats_texts(tree: Any) -> list[Any]:
     """Formats that are not written where they are filled in, nor in a constant."""
-    calls = [n.func.value for n in ast.walk(tree) if isinstance(n, ast.Call) and is_format(n.func)]
+    calls = [n.func.value for n in ast.walk(tree) if isinstance(n, ast.Call) and is_format(n.func)]  # type: ignore[attr-defined]
     return [n.lineno for n in calls if not (isinstance(n, ast.Constant) or root(n).lstrip("_").isupper())]
 
 
-def is_format(function):
+def is_format(function: Any) -> Any:
     """A class may have a method of that name."""
     own = isinstance(function, ast.Attribute) and ast.unparse(function.value) in ("self", "super()")
     return isinstance(function, ast.Attribute) and function.attr in ("format", "format_map") and not own
 
 
-def root(node):
+def root(node: Any) -> Any:
     """The name that an expression begins with; of Markup("…") the constant counts."""
     while not isinstance(node, ast.Name | ast.Constant):
         if isinstance(node, ast.Call) and named(node.func) == "Markup":
@@ -81,89 +82,89 @@ def root(node):
     return "CONSTANT" if isinstance(node, ast.Constant) else node.id
 
 
-def guesses_formats(tree):
+def guesses_formats(tree: Any) -> list[Any]:
     """Work on the content of files: in the worker it harms its own job, in the server it would block all requests."""
     modules = {"server.readers.sniff", "server.readers.file_fit"}
     return [n.lineno for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module in modules]
 
 
-def names_formats(tree):
+def names_formats(tree: Any) -> list[Any]:
     """A second list of formats begins with a name. `json` is also a type of values and a form of the log."""
     names = FORMATS.keys() - {"json"}
     return [n.lineno for n in ast.walk(tree) if isinstance(n, ast.Constant) and n.value in names]
 
 
-def sleeps(tree):
+def sleeps(tree: Any) -> list[Any]:
     calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call)]
     return [c.lineno for c in calls if named(c.func) == "time.sleep" or (named(c.func) == "asyncio.sleep" and naps(c))]
 
 
-def naps(call):
+def naps(call: Any) -> bool:
     """`asyncio.sleep(0)` only gives way."""
     return not (isinstance(call.args[0], ast.Constant) and call.args[0].value == 0)
 
 
-def passes_on(tree):
+def passes_on(tree: Any) -> list[Any]:
     """`import X as X`, which makes a name look as if it were from here."""
     imports = [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)]
     return [n.lineno for n in imports if any(alias.name == alias.asname for alias in n.names)]
 
 
-def long_functions(tree):
+def long_functions(tree: Any) -> list[Any]:
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
     found = [n for n in ast.walk(tree) if isinstance(n, kinds)]
-    return [f"{n.name} ({n.end_lineno - n.lineno + 1})" for n in found if n.end_lineno - n.lineno >= LONGEST_FUNCTION]
+    return [f"{n.name} ({n.end_lineno - n.lineno + 1})" for n in found if n.end_lineno - n.lineno >= LONGEST_FUNCTION]  # type: ignore[operator]
 
 
 @cache
-def parsed(file):
+def parsed(file: Any) -> Any:
     return ast.parse(file.read_text("utf-8"))
 
 
-def offenders(files, rule):
+def offenders(files: Any, rule: Any) -> dict[Any, Any]:
     found = {str(file.relative_to(PROJECT)): rule(parsed(file)) for file in files}
     return {file: lines for file, lines in found.items() if lines}
 
 
-def test_only_settings_read_the_environment():
+def test_only_settings_read_the_environment() -> None:
     assert set(offenders(SOURCES, environment_reads)) == {"server/settings.py"}
 
 
-def test_no_text_becomes_code():
+def test_no_text_becomes_code() -> None:
     assert offenders(SOURCES, runs_text) == {}
 
 
-def test_no_text_of_a_client_is_a_format():
+def test_no_text_of_a_client_is_a_format() -> None:
     assert set(offenders(SOURCES, formats_texts)) == {"server/settings.py"}  # of a place within the settings
 
 
-def test_only_the_worker_looks_into_files():
+def test_only_the_worker_looks_into_files() -> None:
     assert set(offenders(SOURCES, guesses_formats)) == {
         "server/readers/file_fit.py",
         "server/engine/execution/control_import.py",
     }
 
 
-def test_only_readers_name_formats():
+def test_only_readers_name_formats() -> None:
     others = [file for file in SOURCES if not file.is_relative_to(PROJECT / "server/readers")]
     assert offenders(others, names_formats) == {}
 
 
-def test_no_test_sleeps():
+def test_no_test_sleeps() -> None:
     texts = [file for file in TESTS if "sleep" in file.read_text("utf-8")]
     assert offenders(texts, sleeps) == {}
 
 
-def test_functions_are_short():
+def test_functions_are_short() -> None:
     assert offenders(SOURCES, long_functions) == {}
 
 
-def test_names_are_imported_from_where_they_are_declared():
+def test_names_are_imported_from_where_they_are_declared() -> None:
     modules = [file for file in SOURCES if file.name != "__init__.py"]
     assert set(offenders(modules, passes_on)) - PASS_ON == set()
 
 
-def test_modules_are_short():
+def test_modules_are_short() -> None:
     lengths = {str(f.relative_to(PROJECT)): len(f.read_text("utf-8").splitlines()) for f in SOURCES}
     assert {file: length for file, length in lengths.items() if length >= LONGEST_MODULE} == {}
 
@@ -190,5 +191,5 @@ def test_modules_are_short():
         (long_functions, "def f():\n" + " pass\n" * LONGEST_FUNCTION),
     ],
 )
-def test_each_rule_sees_its_offence(rule, text):
+def test_each_rule_sees_its_offence(rule: Any, text: str) -> None:
     assert rule(ast.parse(text))

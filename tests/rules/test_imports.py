@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import grimp
 import pytest
@@ -35,13 +36,13 @@ PLANTED = {
 }
 
 
-def lint(folder, *arguments):
+def lint(folder: Any, *arguments: Any) -> Any:
     program = "import sys; from importlinter.cli import lint_imports_command as run; sys.exit(run())"
     command = [sys.executable, "-c", program, *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
-def plant(folder, imports):
+def plant(folder: Any, imports: Any) -> None:
     for package in ("server", "storage"):
         shutil.copytree(PROJECT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(PROJECT / "pyproject.toml", folder)
@@ -50,20 +51,20 @@ def plant(folder, imports):
             file.write(f"\nimport {imported}\n")
 
 
-def test_the_import_rules_hold():
+def test_the_import_rules_hold() -> None:
     ran = lint(PROJECT)
     assert ran.returncode == 0, ran.stdout
 
 
 @pytest.mark.parametrize("contract", CONTRACTS, ids=[contract["id"] for contract in CONTRACTS])
-def test_the_rule_fails_on_a_planted_violation(tmp_path, contract):
+def test_the_rule_fails_on_a_planted_violation(tmp_path: Path, contract: Any) -> None:
     plant(tmp_path, PLANTED[contract["id"]])
     ran = lint(tmp_path, "--contract", contract["id"])
     assert ran.returncode == 1
     assert f"{contract['name']} BROKEN" in ran.stdout
 
 
-def test_no_module_imports_itself_through_others():
+def test_no_module_imports_itself_through_others() -> None:
     graph = grimp.build_graph("server", "storage", cache_dir=None)
     imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
     graphlib.TopologicalSorter(imports).prepare()  # raises CycleError, naming the cycle

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from re import _constants as sre
 from re import _parser as parser
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -36,7 +37,7 @@ class Made:
     """How to have patterns made that are not written down; `tail` ends every text that they are asked about."""
 
     asked: str
-    make: Callable[[], object]
+    make: Callable[[], Any]
     tail: str = ""
 
 
@@ -85,7 +86,7 @@ TIMED = {
 def made(name: str) -> Iterator[Found]:
     asked = MADE[name].asked
     seen: dict[tuple[object, int], None] = {}
-    compile_, own = re._compile, re._cache.copy()
+    compile_, own = re._compile, re._cache.copy()  # type: ignore[attr-defined]
 
     def noted(pattern: object, flags: int) -> object:
         if not isinstance(pattern, re.Pattern):
@@ -94,8 +95,8 @@ def made(name: str) -> Iterator[Found]:
 
     with patch.object(re, "_compile", noted):
         MADE[name].make()
-    re._cache.update(own)
-    return (Found(name, pattern, flags, asked) for pattern, flags in seen)
+    re._cache.update(own)  # type: ignore[attr-defined]
+    return (Found(name, pattern, flags, asked) for pattern, flags in seen)  # type: ignore[arg-type]
 
 
 def everything() -> list[Found]:
@@ -122,7 +123,7 @@ def checked(found: list[Found]) -> dict[str, str]:
 
 
 def is_possessive_group(kind: object, value: tuple[object, ...]) -> bool:
-    return kind is sre.POSSESSIVE_REPEAT and (len(value[2]) > 1 or value[2][0][0] in (sre.SUBPATTERN, sre.BRANCH))
+    return kind is sre.POSSESSIVE_REPEAT and (len(value[2]) > 1 or value[2][0][0] in (sre.SUBPATTERN, sre.BRANCH))  # type: ignore[arg-type, index]
 
 
 # the checker
@@ -161,10 +162,10 @@ def slow_text(one: Found) -> str:
     return ""
 
 
-def ask(pattern: Callable[..., object], way: str, given: str | bytes) -> None:
+def ask(pattern: Callable[..., Any], way: str, given: str | bytes) -> None:
     answer = pattern(given[:0], given) if way in ("sub", "subn") else pattern(given)
     if way == "finditer":
-        deque(answer, maxlen=0)  # type: ignore[call-overload]
+        deque(answer, maxlen=0)
 
 
 def almost_fitting(one: Found) -> Iterator[str]:
@@ -183,22 +184,22 @@ def sample(items: object) -> str:
     return "".join(map(one_of, items))  # type: ignore[call-overload]
 
 
-def one_of(item: tuple[object, object]) -> str:
+def one_of(item: tuple[object, Any]) -> str:
     """The shortest text that such a node takes, but that something stands where something may."""
     kind, value = item
     if kind in (sre.MAX_REPEAT, sre.MIN_REPEAT, sre.POSSESSIVE_REPEAT):
-        return sample(value[2]) * max(1, value[0])
+        return sample(value[2]) * max(1, value[0])  # type: ignore[no-any-return]
     return TAKEN.get(kind, lambda value: "")(value)
 
 
-def member(items: list[tuple[object, object]]) -> str:
+def member(items: list[tuple[object, Any]]) -> str:
     if items[0][0] is sre.NEGATE:
         return next(sign for sign in "x 0<\"'" if not re.match(set_text(items[1:]), sign))
     kind, value = items[0]
     return CATEGORIES.get(value, "x") if kind is sre.CATEGORY else chr(value[0] if kind is sre.RANGE else value)
 
 
-def set_text(items: list[tuple[object, object]]) -> str:
+def set_text(items: list[tuple[object, Any]]) -> str:
     return "[" + "".join(re.escape(member([item])) for item in items) + "]"
 
 

@@ -118,7 +118,7 @@ def run_job(data_dir: Path, dies_at: int, report: Path) -> int:
     if job is None:
         return NOTHING_TO_DO
     step = Steps(dies_at, report)
-    dying = replace(storage, catalog=DyingCatalog(storage.catalog, step), records=DyingRecords(storage.records, step))
+    dying = replace(storage, catalog=DyingCatalog(storage.catalog, step), records=DyingRecords(storage.records, step))  # type: ignore[arg-type]
     signals = JobSignals(threading.Event(), lambda read: None)
     job_runner(dying, clock=lambda: NOW)(JobOrder(job.id, owner, models_of(data_dir), CHUNK), signals)
     storage.close_now()
@@ -207,5 +207,5 @@ HOW = {"points": points, "every": every, "once": once, "times": times, "worker":
 
 if __name__ == "__main__":
     prepared, work, how, *rest = sys.argv[1:]
-    runs = HOW[how](Path(prepared), Path(work), *map(int, rest))
+    runs = HOW[how](Path(prepared), Path(work), *map(int, rest))  # type: ignore[operator]
     print(json.dumps(list(runs)))

@@ -44,7 +44,7 @@ class Multipart(dict[str, "str | bytes | File"]):
         return head + b"\r\n\r\n" + content + b"\r\n"
 
 
-Form = Mapping[str, str] | bytes | None
+Form = Mapping[str, str] | Multipart | bytes | None
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class House:
     def one_line_about(self, event: str) -> Mapping[str, Any]:
         lines = [line for line in self.log if line["event"] == event]
         assert len(lines) == 1, lines
-        return lines[0]
+        return lines[0]  # type: ignore[no-any-return]
 
     async def rows(self, table: str) -> list[Row]:
         def read() -> list[Row]:
@@ -210,7 +210,7 @@ def body_and_type(form: Form, fill: Callable[[str], str]) -> tuple[bytes | None,
         filled = Multipart((name, fill(value) if isinstance(value, str) else value) for name, value in form.items())
         return filled.encoded(), f"multipart/form-data; boundary={BOUNDARY}"
     if isinstance(form, Mapping):
-        return urlencode({name: fill(value) for name, value in form.items()}).encode(), (
+        return urlencode({name: fill(value) for name, value in form.items()}).encode(), (  # type: ignore[arg-type]
             "application/x-www-form-urlencoded"
         )
     return form, None

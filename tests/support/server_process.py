@@ -194,7 +194,7 @@ class Site:
         return ended.stdout
 
     def show(self, batch: str) -> dict[str, Any]:
-        return json.loads(self.run("batches", "show", batch, "--json"))
+        return json.loads(self.run("batches", "show", batch, "--json"))  # type: ignore[no-any-return]
 
     def export(self, table: str) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.run("records", "export", table).splitlines()]

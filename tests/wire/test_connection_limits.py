@@ -62,7 +62,7 @@ async def crowd(log: list[Any]) -> AsyncIterator[Crowd]:
 
 @asynccontextmanager
 async def crowded() -> AsyncIterator[Crowd]:
-    gate, busy = asyncio.Event(), []
+    gate, busy = asyncio.Event(), []  # type: ignore[var-annotated]
 
     async def slow(_request: web.Request) -> web.Response:
         busy.append(None)

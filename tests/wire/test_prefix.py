@@ -117,7 +117,7 @@ async def test_the_whole_site_stays_below_the_path(house: House) -> None:
 
 async def walk(house: House, begin: str) -> set[str]:
     """Follows every link; each is asked for as one proxy sends it or the other."""
-    seen, waiting = set(), [begin]
+    seen, waiting = set(), [begin]  # type: ignore[var-annotated]
     while waiting:
         address = waiting.pop()
         if address in seen or len(seen) > 400:

@@ -44,7 +44,7 @@ async def test_a_request_in_flight_is_finished(tmp_path: Path) -> None:
 
     async with aiohttp.ClientSession(headers={"Content-Type": "application/x-www-form-urlencoded"}) as session:
         url = f"{address}/api/haplo-data-import-batch/batch"
-        asking = asyncio.create_task(session.post(url, data=pieces(), expect100=True))
+        asking = asyncio.create_task(session.post(url, data=pieces(), expect100=True))  # type: ignore[no-untyped-call]
         body.put_nowait(b"control=")
         while body.qsize():  # the piece is taken once the server has asked for the body
             await asyncio.wait([asking], timeout=0.01)

@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from server.engine.errors import BatchNotFound, EngineError, RequestInvalid
-from server.web.dialect import speaker
+from server.web.dialect import dialect_for_path
 from server.web.errors import catch_errors
 from storage.errors import StorageBusy, StorageFull
 
@@ -142,6 +142,6 @@ def test_the_longest_prefix_speaks() -> None:
         prefixes = ("/api/plain/inner",)
 
     outer, inner = Plain(), Inner()
-    assert speaker([outer, inner], "/api/plain/inner/x") is inner
-    assert speaker([inner, outer], "/api/plain/innermost") is outer
-    assert speaker([inner, outer], "/api") is None
+    assert dialect_for_path([outer, inner], "/api/plain/inner/x") is inner
+    assert dialect_for_path([inner, outer], "/api/plain/innermost") is outer
+    assert dialect_for_path([inner, outer], "/api") is None

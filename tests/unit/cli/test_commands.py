@@ -8,7 +8,10 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -31,7 +34,7 @@ KEY = re.compile(r"[A-Za-z0-9_-]{44}\n")
 
 
 @pytest.fixture
-def _logs_as_before():
+def _logs_as_before() -> Iterator[None]:
     """Commands say how this process logs."""
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
@@ -41,14 +44,16 @@ def _logs_as_before():
 
 
 @pytest.fixture
-def penstock(tmp_path, monkeypatch, capsys, _logs_as_before):
+def penstock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], _logs_as_before: Any
+) -> Callable[..., Any]:
     """Runs a command in a folder of its own; gives exit code, stdout, stderr."""
     for name in list(os.environ):
         if name.startswith("PENSTOCK_"):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
 
-    def penstock(*arguments):
+    def penstock(*arguments: Any) -> tuple[Any, ...]:
         capsys.readouterr()
         code = run([str(argument) for argument in arguments])
         said = capsys.readouterr()
@@ -58,19 +63,19 @@ def penstock(tmp_path, monkeypatch, capsys, _logs_as_before):
 
 
 @pytest.fixture
-def example(penstock):
+def example(penstock: Callable[..., Any]) -> Any:
     assert penstock("init")[0] == 0
     return penstock
 
 
 @pytest.fixture
-def used(example):
+def used(example: Any) -> Any:
     """With a data directory."""
     ok(example("keys", "create", "first", "--scope", "voss"))
     return example
 
 
-def ok(result):
+def ok(result: Any) -> Any:
     code, out, err = result
     assert code == 0, err
     return out
@@ -79,7 +84,7 @@ def ok(result):
 # init
 
 
-def test_init_overwrites_nothing(penstock, tmp_path):
+def test_init_overwrites_nothing(penstock: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "penstock.toml").write_text("[server]\nport = 1\n")
     code, _, err = penstock("init")
     assert code == 1
@@ -87,7 +92,7 @@ def test_init_overwrites_nothing(penstock, tmp_path):
     assert os.listdir(tmp_path) == ["penstock.toml"]
 
 
-def test_init_writes_into_a_new_folder_what_models_check_accepts(penstock, tmp_path):
+def test_init_writes_into_a_new_folder_what_models_check_accepts(penstock: Callable[..., Any], tmp_path: Path) -> None:
     ok(penstock("init", tmp_path / "new"))
     assert "example:people" in ok(penstock("models", "check", "--config", tmp_path / "new/penstock.toml"))
 
@@ -95,7 +100,7 @@ def test_init_writes_into_a_new_folder_what_models_check_accepts(penstock, tmp_p
 # keys
 
 
-def test_a_key_is_printed_alone_and_never_again(example):
+def test_a_key_is_printed_alone_and_never_again(example: Any) -> None:
     secret = ok(example("keys", "create", "feed", "--scope", "haplo-batch", "--scope", "voss", "--expires", "90d"))
     assert KEY.fullmatch(secret)
     listed = ok(example("keys", "list", "--json"))
@@ -106,7 +111,7 @@ def test_a_key_is_printed_alone_and_never_again(example):
     assert key["expires"] > key["created"]
 
 
-def test_a_revoked_key_is_listed_as_revoked(example):
+def test_a_revoked_key_is_listed_as_revoked(example: Any) -> None:
     ok(example("keys", "create", "feed", "--scope", "native"))
     code, out, err = example("keys", "revoke", "1")
     assert (code, out) == (0, "")
@@ -114,7 +119,7 @@ def test_a_revoked_key_is_listed_as_revoked(example):
     assert json.loads(ok(example("keys", "list", "--json")))[0]["state"] == "revoked"
 
 
-def test_a_rotated_key_has_a_successor_and_an_end(example):
+def test_a_rotated_key_has_a_successor_and_an_end(example: Any) -> None:
     ok(example("keys", "create", "feed", "--scope", "native"))
     assert KEY.fullmatch(ok(example("keys", "rotate", "1", "--overlap", "2h")))
     keys = {key["id"]: key for key in json.loads(ok(example("keys", "list", "--json")))}
@@ -150,7 +155,7 @@ def test_a_rotated_key_has_a_successor_and_an_end(example):
         (["frobnicate"], 2, "No such command 'frobnicate'"),
     ],
 )
-def test_what_goes_wrong_is_one_clear_line(used, arguments, code, said):
+def test_what_goes_wrong_is_one_clear_line(used: Any, arguments: list[str], code: int, said: str) -> None:
     got, out, err = used(*arguments)
     assert got == code
     assert said in re.sub(r"[│\s]+", " ", err)
@@ -160,7 +165,7 @@ def test_what_goes_wrong_is_one_clear_line(used, arguments, code, said):
 # checks
 
 
-def edit(path, *changes):
+def edit(path: Any, *changes: Any) -> None:
     text = path.read_text()
     for old, new in changes:
         assert old in text, old
@@ -168,11 +173,11 @@ def edit(path, *changes):
     path.write_text(text)
 
 
-def line_of(path, text):
+def line_of(path: Any, text: str) -> Any:
     return next(number for number, line in enumerate(path.read_text().splitlines(), 1) if text in line)
 
 
-def test_models_check_tells_every_mistake_with_its_line(example, tmp_path):
+def test_models_check_tells_every_mistake_with_its_line(example: Any, tmp_path: Path) -> None:
     path = tmp_path / "imports/models/people.json"
     edit(path, ('"kind": "object"', '"kind": "objekt"'), ('"email-address"', '"e-mail"'), ('"optional"', '"optoinal"'))
     code, out, err = example("models", "check", path)
@@ -182,11 +187,11 @@ def test_models_check_tells_every_mistake_with_its_line(example, tmp_path):
     assert f"{path}:{line_of(path, 'optoinal')}: destinations[1].optoinal: unknown key; did you mean optional?" in err
 
 
-def test_control_check_accepts_the_example(example):
+def test_control_check_accepts_the_example(example: Any) -> None:
     assert ok(example("control", "check", "imports/sample/control.json")) == "imports/sample/control.json: good\n"
 
 
-def test_control_check_says_what_the_api_would_say(example, tmp_path):
+def test_control_check_says_what_the_api_would_say(example: Any, tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_text("{}")
     code, _, err = example("control", "check", "bad.json")
     assert code == 1
@@ -194,7 +199,7 @@ def test_control_check_says_what_the_api_would_say(example, tmp_path):
     assert len(err.splitlines()) == 4
 
 
-def test_control_check_tells_every_mistake_at_once_with_its_line_and_the_way_out(example, tmp_path):
+def test_control_check_tells_every_mistake_at_once_with_its_line_and_the_way_out(example: Any, tmp_path: Path) -> None:
     bad = tmp_path / "bad.json"
     bad.write_text(
         """{"dataImportControlFileVersion": "0",
@@ -226,7 +231,7 @@ def test_control_check_tells_every_mistake_at_once_with_its_line_and_the_way_out
     assert len(lines) == 8
 
 
-def test_control_check_says_what_a_run_would_log(example, tmp_path):
+def test_control_check_says_what_a_run_would_log(example: Any, tmp_path: Path) -> None:
     text = (tmp_path / "imports/sample/control.json").read_text()
     (tmp_path / "bad.json").write_text(text.replace('"name": "isbn"', '"name": "isbm"'))
     line = line_of(tmp_path / "bad.json", '"isbm"')
@@ -245,26 +250,26 @@ SHORT = """{"id": "short",
   "columns": {"E-mail": "emial"}}"""
 
 
-def test_processes_check_accepts_the_example(example):
+def test_processes_check_accepts_the_example(example: Any) -> None:
     said = ok(example("processes", "check"))
     assert "imports/processes/people-feed.json: people-feed, model example:people\n" in said
     assert len(said.splitlines()) == 2
 
 
 @pytest.mark.parametrize("where", ["imports/processes/short.json", "elsewhere.json"])
-def test_processes_check_tells_every_mistake_with_its_line(example, tmp_path, where):
+def test_processes_check_tells_every_mistake_with_its_line(example: Any, tmp_path: Path, where: str) -> None:
     path = tmp_path / where
     path.write_text(SHORT)
     inside = where.startswith("imports")
     for arguments in [["processes", "check", path], *([["processes", "check"]] if inside else [])]:
-        code, _, err = example(*arguments)
+        code, _, err = example(*arguments)  # type: ignore[misc]
         assert code == 1
         assert f"{path}:2: label: 5 is wrong, should be a text" in err
         assert f'{path}:6: write: "replace" is wrong, should be one of create, update, upsert' in err
         assert f'{path}:7: columns.E-mail: "emial" is wrong, should be one of title, ' in err
 
 
-def test_the_server_says_what_processes_check_says(example, tmp_path):
+def test_the_server_says_what_processes_check_says(example: Any, tmp_path: Path) -> None:
     edit(tmp_path / "imports/processes/people-feed.json", ('"label"', '"lable"'))
     code, _, checked = example("processes", "check")
     assert code == 1
@@ -274,7 +279,7 @@ def test_the_server_says_what_processes_check_says(example, tmp_path):
     assert "people-feed.json: lable: unknown key; did you mean label?" in refused
 
 
-def test_a_process_is_checked_with_the_control_file_that_it_names(example, tmp_path):
+def test_a_process_is_checked_with_the_control_file_that_it_names(example: Any, tmp_path: Path) -> None:
     control, process = (
         tmp_path / "imports/processes" / name for name in ("people.control.json", "example-standard-api.json")
     )
@@ -294,7 +299,7 @@ def test_a_process_is_checked_with_the_control_file_that_it_names(example, tmp_p
 # import, batches, jobs, records
 
 
-def test_an_import_without_a_server_ends_in_rows(example):
+def test_an_import_without_a_server_ends_in_rows(example: Any) -> None:
     code, out, err = example("import", "imports/sample/people.jsonl", "--process", "people-feed", "--wait")
     assert code == 1
     assert "1 of 3 records failed" in err
@@ -345,7 +350,7 @@ WARNED = {
 }
 
 
-def test_records_with_values_lost_are_counted_shown_and_given_back(example, tmp_path):
+def test_records_with_values_lost_are_counted_shown_and_given_back(example: Any, tmp_path: Path) -> None:
     (tmp_path / "imports/models/warned.json").write_text(json.dumps(WARNED))
     short = {"id": "warned", "model": WARNED["name"], "destination": "thing", "read": "csv-with-name-row"}
     process = tmp_path / "imports/processes/warned.json"
@@ -371,14 +376,14 @@ def test_records_with_values_lost_are_counted_shown_and_given_back(example, tmp_
     assert (code, "1 of 3 records failed" in err) == (1, True)
 
 
-def short_process(folder, **fields):
+def short_process(folder: Any, **fields: Any) -> None:
     """A process that reads things with a size from CSV."""
     (folder / "imports/models/warned.json").write_text(json.dumps(WARNED))
     short = {"id": "things", "model": WARNED["name"], "destination": "thing", "read": "csv-with-name-row"}
     (folder / "imports/processes/things.json").write_text(json.dumps({**short, "write": "create", **fields}))
 
 
-def test_the_end_of_an_import_says_what_went_wrong_in_which_line_and_the_way_out(example, tmp_path):
+def test_the_end_of_an_import_says_what_went_wrong_in_which_line_and_the_way_out(example: Any, tmp_path: Path) -> None:
     short_process(tmp_path)
     (tmp_path / "sizes.csv").write_text("code,size\na,1\nb,many\n" + "c,none\n" * 9)
     code, _, err = example("import", "sizes.csv", "--process", "things", "--wait")
@@ -389,7 +394,7 @@ def test_the_end_of_an_import_says_what_went_wrong_in_which_line_and_the_way_out
     assert "10 of 11 records failed" in err
 
 
-def test_the_end_of_an_import_says_what_is_odd_about_a_file_that_went_well(example, tmp_path):
+def test_the_end_of_an_import_says_what_is_odd_about_a_file_that_went_well(example: Any, tmp_path: Path) -> None:
     short_process(tmp_path)
     (tmp_path / "sizes.csv").write_text("code,size,size\na,1,2\n")
     code, out, err = example("import", "sizes.csv", "--process", "things", "--wait")
@@ -398,7 +403,7 @@ def test_the_end_of_an_import_says_what_is_odd_about_a_file_that_went_well(examp
     assert f"penstock: see: penstock batches show {out.strip()}" in err
 
 
-def test_a_likely_charset_is_named_and_can_be_chosen(example, tmp_path):
+def test_a_likely_charset_is_named_and_can_be_chosen(example: Any, tmp_path: Path) -> None:
     short_process(tmp_path)
     (tmp_path / "sizes.csv").write_bytes("code,size\nGröße,1\n".encode("cp1252"))
     code, _, err = example("import", "sizes.csv", "--process", "things", "--wait")
@@ -408,7 +413,7 @@ def test_a_likely_charset_is_named_and_can_be_chosen(example, tmp_path):
     assert '"Größe"' in ok(example("records", "export", "things"))
 
 
-def test_a_decimal_mark_and_a_quote_can_be_chosen_for_one_import(example, tmp_path):
+def test_a_decimal_mark_and_a_quote_can_be_chosen_for_one_import(example: Any, tmp_path: Path) -> None:
     short_process(tmp_path)
     (tmp_path / "sizes.csv").write_text("code;size\n'a;b';1.250\n")
     where = ("import", "sizes.csv", "--process", "things", "--wait", "--separator", ";", "--quote", "'")
@@ -419,7 +424,7 @@ def test_a_decimal_mark_and_a_quote_can_be_chosen_for_one_import(example, tmp_pa
     assert (code, 'decimal: \';\' is no decimal mark, should be one of "." and ","' in err) == (2, True)
 
 
-def test_the_example_control_file_fills_both_tables(example, tmp_path):
+def test_the_example_control_file_fills_both_tables(example: Any, tmp_path: Path) -> None:
     ok(example("import", "imports/sample/data.json", "--process", "example-standard-api", "--wait"))
     rows = [json.loads(line) for line in ok(example("records", "export", "books")).splitlines()]
     assert [(row["_parent"], row["year"]) for row in rows] == [(1, 2021), (1, 2024)]
@@ -431,14 +436,14 @@ def test_the_example_control_file_fills_both_tables(example, tmp_path):
     assert people[2]["active"] == "false"
 
 
-def test_a_dry_run_leaves_no_row(example):
+def test_a_dry_run_leaves_no_row(example: Any) -> None:
     ok(example("import", "imports/sample/data.json", "--process", "example-standard-api", "--wait", "--dry-run"))
     assert ok(example("records", "export", "people")) == ""
     (batch,) = json.loads(ok(example("batches", "list", "--json")))
     assert batch["state"] == "dry-run"
 
 
-def test_a_table_without_room_for_a_column_ends_the_import_at_its_first_try(example, tmp_path):
+def test_a_table_without_room_for_a_column_ends_the_import_at_its_first_try(example: Any, tmp_path: Path) -> None:
     model = {"name": "free", "destinations": [{"name": "d", "table": "free", "kind": "dictionary", "open": True}]}
     (tmp_path / "imports/models/free.json").write_text(json.dumps(model))
     for name in ("id", "ID"):
@@ -459,7 +464,7 @@ def test_a_table_without_room_for_a_column_ends_the_import_at_its_first_try(exam
     assert (job["state"], job["attempts"]) == ("failed", 1)
 
 
-def test_a_queued_job_can_be_cancelled(example):
+def test_a_queued_job_can_be_cancelled(example: Any) -> None:
     batch = ok(example("import", "imports/sample/people.jsonl", "--process", "people-feed")).strip()
     (job,) = json.loads(ok(example("jobs", "list", "--json")))
     assert job["state"] == "queued"
@@ -467,7 +472,7 @@ def test_a_queued_job_can_be_cancelled(example):
     assert json.loads(ok(example("batches", "show", batch, "--json")))["state"] == "cancelled"
 
 
-def test_flags_say_how_files_are_read_this_once(example, tmp_path):
+def test_flags_say_how_files_are_read_this_once(example: Any, tmp_path: Path) -> None:
     process = {"id": "table", "model": "example:people", "destination": "profile", "write": "create"}
     process["read"] = "csv-with-name-row"
     columns = {"mail": "email", "first": "title.first", "last": "title.last"}
@@ -483,7 +488,7 @@ def test_flags_say_how_files_are_read_this_once(example, tmp_path):
     assert "Unknown charset 'klingon'" in err
 
 
-def test_an_import_that_cannot_be_read_fails(example, tmp_path):
+def test_an_import_that_cannot_be_read_fails(example: Any, tmp_path: Path) -> None:
     (tmp_path / "data.json").write_text("[{")
     code, out, err = example("import", "data.json", "--process", "example-standard-api", "--wait")
     assert code == 1
@@ -491,7 +496,7 @@ def test_an_import_that_cannot_be_read_fails(example, tmp_path):
     assert "the import ended as failed" in err
 
 
-def test_two_files_of_one_name_are_not_imported_as_one(used, tmp_path):
+def test_two_files_of_one_name_are_not_imported_as_one(used: Any, tmp_path: Path) -> None:
     (tmp_path / "people.jsonl").write_text("{}")
     code, out, err = used("import", "people.jsonl", "imports/sample/people.jsonl", "--process", "people-feed")
     assert (code, out) == (2, "")
@@ -500,7 +505,9 @@ def test_two_files_of_one_name_are_not_imported_as_one(used, tmp_path):
 
 
 @pytest.mark.parametrize("bad", ["no.jsonl", "imports"])
-def test_a_file_that_cannot_be_read_leaves_no_batch_and_nothing_in_flight(example, tmp_path, bad):
+def test_a_file_that_cannot_be_read_leaves_no_batch_and_nothing_in_flight(
+    example: Any, tmp_path: Path, bad: str
+) -> None:
     code, out, err = example("import", "imports/sample/people.jsonl", bad, "--process", "people-feed")
     assert (code, out) == (1, "")
     assert f"{bad}: cannot be read: " in err
@@ -508,7 +515,7 @@ def test_a_file_that_cannot_be_read_leaves_no_batch_and_nothing_in_flight(exampl
     assert [path.name for path in (tmp_path / "data/incoming").iterdir() if path.name != ".lock"] == []
 
 
-def test_batches_can_be_picked_by_state_process_and_api(example):
+def test_batches_can_be_picked_by_state_process_and_api(example: Any) -> None:
     ok(example("import", "imports/sample/people.jsonl", "--process", "people-feed"))
     for flags, found in [
         (["--state", "scheduled"], 1),
@@ -535,7 +542,7 @@ READING = [
 
 
 @pytest.mark.parametrize("arguments", READING)
-def test_a_command_that_reads_refuses_a_directory_that_is_none(example, tmp_path, arguments):
+def test_a_command_that_reads_refuses_a_directory_that_is_none(example: Any, tmp_path: Path, arguments: Any) -> None:
     (tmp_path / "empty").mkdir()
     for folder, said in [("mistyped", "there is no such directory"), ("empty", "is no data directory of Penstock")]:
         code, out, err = example(*arguments, "--data-dir", folder)
@@ -545,7 +552,7 @@ def test_a_command_that_reads_refuses_a_directory_that_is_none(example, tmp_path
     assert list((tmp_path / "empty").iterdir()) == []
 
 
-def test_hints_carry_the_flags(example, tmp_path):
+def test_hints_carry_the_flags(example: Any, tmp_path: Path) -> None:
     said = ok(example("init", tmp_path / "a place"))
     assert said.endswith(f"penstock keys create NAME --scope SCOPE --config '{tmp_path}/a place/penstock.toml'\n")
     where = ["--data-dir", tmp_path / "its data"]
@@ -559,12 +566,12 @@ HOSTILE = "see [/nope] [red]x[/red] [link=http://evil/]y[/link] \x1b]0;owned\x07
 
 
 class Screen(io.StringIO):
-    def isatty(self):
+    def isatty(self) -> bool:
         return True
 
 
 @pytest.fixture
-def hostile(used, tmp_path):
+def hostile(used: Any, tmp_path: Path) -> Any:
     """A batch with such a file name, comment and values."""
     path = tmp_path / "\x1b[31mfile[b].jsonl"
     path.write_bytes(orjson.dumps({"title": {"last": HOSTILE}, "email": HOSTILE}) + b"\n")
@@ -572,11 +579,13 @@ def hostile(used, tmp_path):
     return first_batch(used)
 
 
-def steering(text):
+def steering(text: Any) -> list[Any]:
     return [c for c in text if (ord(c) < 32 and c not in "\n\t") or 127 <= ord(c) < 160 or 0x202A <= ord(c) <= 0x202E]
 
 
-def test_nothing_that_clients_sent_steers_a_screen(used, hostile, tmp_path, monkeypatch):
+def test_nothing_that_clients_sent_steers_a_screen(
+    used: Any, hostile: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TERM", "dumb")
     monkeypatch.setenv("COLUMNS", "300")
     document = orjson.loads(ok(used("batches", "show", hostile, "--json")))
@@ -596,28 +605,28 @@ def test_nothing_that_clients_sent_steers_a_screen(used, hostile, tmp_path, monk
     for command in commands:
         shown = shown_by(monkeypatch, *command)
         assert steering(shown) == [], (command, shown)
-    assert "\\u001b[31mfile[b].jsonl" in shown_by(monkeypatch, "batches", "list")
+    assert "\\u001b[31mfile[b].jsonl" in shown_by(monkeypatch, "batches", "list")  # type: ignore[operator]
     orjson.loads(shown_by(monkeypatch, "batches", "list", "--json"))
 
 
-def shown_by(monkeypatch, *command):
+def shown_by(monkeypatch: pytest.MonkeyPatch, *command: Any) -> bytes:
     """All that a command writes where both streams are a terminal."""
     screen = Screen()
     with monkeypatch.context() as patch:
         patch.setattr(sys, "stdout", screen)
         patch.setattr(sys, "stderr", screen)
         run([str(argument) for argument in command])
-    return screen.getvalue()
+    return screen.getvalue()  # type: ignore[return-value]
 
 
-def test_a_list_shows_markup_as_it_is_and_a_line_for_each_row(used, capsys):
+def test_a_list_shows_markup_as_it_is_and_a_line_for_each_row(used: Any, capsys: pytest.CaptureFixture[str]) -> None:
     ok(used("keys", "create", HOSTILE, "--scope", "voss"))
     listed = ok(used("keys", "list"))
     assert len(listed.splitlines()) == 3
     assert "see [/nope] [red]x[/red] [link=http://evil/]y[/link] \\u001b]0;owned\\u0007" in listed
 
 
-def test_fsck_finds_a_lost_blob(example, tmp_path):
+def test_fsck_finds_a_lost_blob(example: Any, tmp_path: Path) -> None:
     ok(example("import", "imports/sample/people.jsonl", "--process", "people-feed"))
     digest = json.loads(ok(example("batches", "show", first_batch(example), "--json")))["files"][0]["digest"]
     (tmp_path / "data/blobs/sha256" / digest[:2] / digest[2:4] / digest).unlink()
@@ -626,11 +635,11 @@ def test_fsck_finds_a_lost_blob(example, tmp_path):
     assert digest in out
 
 
-def first_batch(penstock):
+def first_batch(penstock: Callable[..., Any]) -> Any:
     return json.loads(ok(penstock("batches", "list", "--json")))[0]["id"]
 
 
-CONTROL = {"files": {"people": {}, "b.json": {}, "DEFAULT": {}}}
+CONTROL = {"files": {"people": {}, "b.json": {}, "DEFAULT": {}}}  # type: ignore[var-annotated]
 
 
 @pytest.mark.parametrize(
@@ -642,7 +651,9 @@ CONTROL = {"files": {"people": {}, "b.json": {}, "DEFAULT": {}}}
         ("other.json", {"files": {"data0": {}}}, "data0"),
     ],
 )
-def test_a_file_finds_its_name_in_the_control_file(tmp_path, file, control, role):
+def test_a_file_finds_its_name_in_the_control_file(
+    tmp_path: Path, file: str, control: dict[str, Any], role: str
+) -> None:
     assert role_of(tmp_path / file, control, alone=True) == role
 
 
@@ -650,27 +661,29 @@ def test_a_file_finds_its_name_in_the_control_file(tmp_path, file, control, role
 
 
 @pytest.mark.parametrize("flag", ["--help", "-h"])
-def test_help_lists_every_command_and_imports_none(penstock, flag):
+def test_help_lists_every_command_and_imports_none(penstock: Callable[..., Any], flag: str) -> None:
     out = ok(penstock(flag))
     assert all(name in out for name in COMMANDS)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_has_the_short_form_of_help(penstock, name):
+def test_every_command_has_the_short_form_of_help(penstock: Callable[..., Any], name: Any) -> None:
     assert ok(penstock(name, "-h")) == ok(penstock(name, "--help"))
 
 
-def test_the_version_is_that_of_the_package(penstock):
+def test_the_version_is_that_of_the_package(penstock: Callable[..., Any]) -> None:
     assert ok(penstock("--version")) == f"penstock {version('penstock')}\n"
 
 
-def test_help_of_a_new_key_lists_the_scopes(penstock):
+def test_help_of_a_new_key_lists_the_scopes(penstock: Callable[..., Any]) -> None:
     out = ok(penstock("keys", "create", "-h"))
     assert all(scope in out for scope in SCOPES)
 
 
 @pytest.mark.parametrize("columns", ["20", "80", "300"])
-def test_no_terminal_is_too_narrow_for_whole_words(penstock, monkeypatch, columns):
+def test_no_terminal_is_too_narrow_for_whole_words(
+    penstock: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
     monkeypatch.setenv("COLUMNS", columns)
     for command in ([], ["batches"], *HELPED):
         shown = penstock(*command, "-h")[1]
@@ -683,14 +696,16 @@ def test_no_terminal_is_too_narrow_for_whole_words(penstock, monkeypatch, column
 
 @pytest.mark.parametrize("columns", ["20", "80", "300"])
 @pytest.mark.parametrize("terminal", ["dumb", "xterm"])
-def test_a_list_shows_every_column_in_every_terminal(used, monkeypatch, columns, terminal):
+def test_a_list_shows_every_column_in_every_terminal(
+    used: Any, monkeypatch: pytest.MonkeyPatch, columns: str, terminal: str
+) -> None:
     monkeypatch.setenv("TERM", terminal)
     monkeypatch.setenv("COLUMNS", columns)
-    shown = re.sub("\x1b\\[[0-9]*m", " ", shown_by(monkeypatch, "keys", "list").split("\n")[0])
+    shown = re.sub("\x1b\\[[0-9]*m", " ", shown_by(monkeypatch, "keys", "list").split("\n")[0])  # type: ignore[arg-type, call-overload]
     assert shown.split() == ["id", "name", "state", "scopes", "tenants", "created", "expires", "last_used"]
 
 
-def test_a_file_that_cannot_be_written_or_read_is_named_as_it_was_given(used, tmp_path):
+def test_a_file_that_cannot_be_written_or_read_is_named_as_it_was_given(used: Any, tmp_path: Path) -> None:
     for command, name in (
         (("backup", "gone/all.tar"), "gone/all.tar: cannot be written: there is no directory "),
         (("restore", "gone.tar", "--data-dir", "other"), "gone.tar: No such file or directory"),
@@ -704,13 +719,13 @@ def test_a_file_that_cannot_be_written_or_read_is_named_as_it_was_given(used, tm
     ("typed", "completed"),
     [("penstock ke", "keys"), ("penstock keys cr", "create"), ("penstock batches list --st", "--state")],
 )
-def test_a_shell_completes_commands_and_flags(typed, completed):
+def test_a_shell_completes_commands_and_flags(typed: str, completed: str) -> None:
     words = {"_PENSTOCK_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" "))}
     ran = subprocess.run([sys.executable, "-m", "server"], capture_output=True, text=True, env=os.environ | words)
     assert ran.stdout.split() == [completed]
 
 
-def test_help_needs_nothing_heavy():
+def test_help_needs_nothing_heavy() -> None:
     program = "import sys; from server.cli import run; run(['--help']); print(*sys.modules, file=sys.stderr)"
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert not {"aiohttp", "sqlalchemy", "pydantic", "server.engine.engine"} & set(ran.stderr.split())

@@ -8,7 +8,10 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +21,7 @@ from server.settings import section_fields
 
 
 @contextmanager
-def serving(folder, *flags):
+def serving(folder: Any, *flags: Any) -> Iterator[Any]:
     """A server, and what it has said on stdout up to the line that it listens."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PENSTOCK_")}
     command = [sys.executable, "-m", "server", "serve", "--port", "0", *flags]
@@ -26,7 +29,7 @@ def serving(folder, *flags):
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
     try:
         said = []
-        for line in process.stdout:
+        for line in process.stdout:  # type: ignore[union-attr]
             said.append(line)
             if line.startswith("penstock: listening on "):
                 break
@@ -35,28 +38,28 @@ def serving(folder, *flags):
     finally:
         process.kill()
         process.wait()
-        process.stdout.close()
+        process.stdout.close()  # type: ignore[union-attr]
 
 
-def ends_well(process, number):
+def ends_well(process: Any, number: Any) -> None:
     process.send_signal(number)
     assert process.wait(20) == 0
     assert process.stdout.read() == ""
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_one_line_on_stdout_and_a_clean_end(tmp_path, number):
+def test_one_line_on_stdout_and_a_clean_end(tmp_path: Path, number: Any) -> None:
     with serving(tmp_path) as (process, said):
         assert len(said) == 1
-        address = re.fullmatch(r"penstock: listening on (http://127\.0\.0\.1:[1-9][0-9]*)\n", said[0])[1]
+        address = re.fullmatch(r"penstock: listening on (http://127\.0\.0\.1:[1-9][0-9]*)\n", said[0])[1]  # type: ignore[index]
         assert urllib.request.urlopen(address + "/livez").read() == b"ok"
         ends_well(process, number)
     assert not (tmp_path / "penstock.toml").exists()
 
 
-def test_the_first_start_writes_an_example_and_shows_a_key_once(tmp_path):
+def test_the_first_start_writes_an_example_and_shows_a_key_once(tmp_path: Path) -> None:
     with serving(tmp_path, "--welcome") as (process, said):
-        secret = re.search(r"^    ([\w-]{44})$", "".join(said), re.M)[1]
+        secret = re.search(r"^    ([\w-]{44})$", "".join(said), re.M)[1]  # type: ignore[index]
         address = said[-1].split()[-1]
         assert f"curl --user haplo:{secret} -d kind=example-standard-api {address}/api/" in "".join(said)
         ends_well(process, signal.SIGTERM)
@@ -66,14 +69,14 @@ def test_the_first_start_writes_an_example_and_shows_a_key_once(tmp_path):
         assert len(said) == 1
 
 
-def test_an_example_is_not_written_over_what_is_there(tmp_path):
+def test_an_example_is_not_written_over_what_is_there(tmp_path: Path) -> None:
     (tmp_path / "penstock.toml").write_text('[storage]\ndata_dir = "elsewhere"\n')
     with serving(tmp_path, "--welcome"):
         assert (tmp_path / "elsewhere/catalog.db").exists()
     assert not (tmp_path / "imports").exists()
 
 
-def test_log_lines_can_be_json(tmp_path):
+def test_log_lines_can_be_json(tmp_path: Path) -> None:
     with serving(tmp_path, "--log-format", "json") as (process, said):
         urllib.request.urlopen(said[0].split()[-1] + "/livez").read()
         ends_well(process, signal.SIGTERM)
@@ -82,7 +85,7 @@ def test_log_lines_can_be_json(tmp_path):
     assert (request["route"], request["status"], request["level"]) == ("/livez", 200, "info")
 
 
-def test_a_port_in_use_is_said(tmp_path):
+def test_a_port_in_use_is_said(tmp_path: Path) -> None:
     with serving(tmp_path) as (_, said):
         port = said[0].strip().rpartition(":")[2]
         command = [sys.executable, "-m", "server", "serve", "--port", port, "--data-dir", "other"]
@@ -93,7 +96,7 @@ def test_a_port_in_use_is_said(tmp_path):
 
 
 @pytest.mark.parametrize(("section", "limits"), [("limits", UploadLimits), ("jobs", JobLimits)])
-def test_settings_have_the_defaults_of_the_room_they_are_for(section, limits):
+def test_settings_have_the_defaults_of_the_room_they_are_for(section: str, limits: type[Any]) -> None:
     defaults = {field.name: field.default for field in dataclasses.fields(limits)}
     for key, (_, default) in section_fields(section).items():
         assert defaults[key] == default

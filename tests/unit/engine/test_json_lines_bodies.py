@@ -4,6 +4,7 @@ import io
 import json
 import time
 import tracemalloc
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,14 +18,14 @@ from server.readers.json.json_lines_reader import JsonLinesReader
 from server.readers.text.lines import LINE_CAP
 
 
-def checked(*pieces):
+def checked(*pieces: Any) -> Any:
     checks = LineChecks()
     for piece in pieces:
         checks.feed(piece)
     return checks.finish()
 
 
-def verdict(*pieces):
+def verdict(*pieces: Any) -> Any:
     try:
         return checked(*pieces)
     except (LineInvalid, BodyEmpty) as error:
@@ -40,7 +41,7 @@ LINES = st.one_of(
 
 
 @given(lines=st.lists(LINES, max_size=6), data=st.data())
-def test_pieces_do_not_matter(lines, data):
+def test_pieces_do_not_matter(lines: Any, data: Any) -> None:
     body = b"\n".join(lines)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=4)))
     pieces = [body[a:b] for a, b in zip([0, *cuts], [*cuts, len(body)], strict=True)]
@@ -48,7 +49,7 @@ def test_pieces_do_not_matter(lines, data):
 
 
 @given(lines=st.lists(LINES, max_size=6))
-def test_the_reader_reads_what_was_taken(lines):
+def test_the_reader_reads_what_was_taken(lines: Any) -> None:
     body = b"\n".join(lines)
     found = verdict(body)
     if isinstance(found, int):
@@ -57,17 +58,17 @@ def test_the_reader_reads_what_was_taken(lines):
         assert not any(isinstance(record, BadRecord) for record in records)
 
 
-def test_a_line_may_come_in_any_number_of_pieces():
+def test_a_line_may_come_in_any_number_of_pieces() -> None:
     assert checked(*(bytes([byte]) for byte in b'{"a": 1}\n{"b": 2}')) == 2
 
 
 @pytest.mark.parametrize("end", [b"", b"\n", b'"}\n'])
-def test_a_line_over_the_cap_is_refused(end):
+def test_a_line_over_the_cap_is_refused(end: bytes) -> None:
     with pytest.raises(LineInvalid, match=r"line 2: longer than 16,777,216 bytes"):
         checked(b'{}\n{"a": "', *[b"x" * (LINE_CAP // 16)] * 16, b"x" * 10 + end)
 
 
-def test_no_more_than_a_line_is_held_back():
+def test_no_more_than_a_line_is_held_back() -> None:
     checks = LineChecks()
     for _ in range(100):
         checks.feed(b'{"a": "' + b"x" * 1000 + b'"}\n{"b')
@@ -86,17 +87,17 @@ def test_no_more_than_a_line_is_held_back():
         (b'{"a": [' + b"{}," * MOST_VALUES + b'{"b": "\\""}]}', "more than 200,000 values; send it as several rows"),
     ],
 )
-def test_a_bad_line_is_told_with_number_and_reason(line, reason):
+def test_a_bad_line_is_told_with_number_and_reason(line: bytes, reason: str) -> None:
     with pytest.raises(LineInvalid, match=f"^line 3.*{reason}"):
         checked(b"{}\n\n" + line + b"\n{}")
 
 
-def test_commas_of_texts_and_of_other_lines_do_not_count():
+def test_commas_of_texts_and_of_other_lines_do_not_count() -> None:
     text = b'{"a": "' + b'\\",' * MOST_VALUES + b'"}\n'
     assert checked(text * 2 + b'{"a": 1, "b": 2, "c": 3}\n' * (MOST_VALUES // 2)) == MOST_VALUES // 2 + 2
 
 
-def test_a_line_of_nothing_but_values_takes_neither_time_nor_memory():
+def test_a_line_of_nothing_but_values_takes_neither_time_nor_memory() -> None:
     line = b'{"a": [' + b"[]," * (LINE_CAP // 3 - 10) + b"1]}\n"
     began = time.process_time()
     tracemalloc.start()

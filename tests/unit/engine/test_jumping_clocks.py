@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -110,7 +111,7 @@ async def _ids(storage: Storage, *ids: str) -> list[str]:
     return [one.id for one in found if one is not None]
 
 
-def _bytes(content: bytes):
+def _bytes(content: bytes) -> Any:
     pieces = [content, b""]
 
     async def read() -> bytes:

@@ -20,7 +20,7 @@ async def test_of_many_who_ask_at_once_one_reads(tmp_path: Path) -> None:
         reads.append(query)
         return await read(query, *args)
 
-    catalog.read = counted
+    catalog.read = counted  # type: ignore[assignment, method-assign]
     found = await asyncio.gather(*(keys.authorize(secret, "native") for _ in range(64)))
     assert {one.id for one in found} == {key.id}
     assert len(reads) == 1

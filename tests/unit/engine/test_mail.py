@@ -3,10 +3,12 @@
 import asyncio
 import email
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from email.policy import default
+from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
@@ -30,20 +32,20 @@ GOOD, BAD = b'{"a": 1}\n', b'{"b": 1}\n'
 class Post:
     """A mail server's judgement: what it says to each recipient and to the whole, and what it has taken."""
 
-    def __init__(self):
-        self.taken = asyncio.Queue()
-        self.refused = {}
+    def __init__(self) -> None:
+        self.taken = asyncio.Queue()  # type: ignore[var-annotated]
+        self.refused = {}  # type: ignore[var-annotated]
         self.answer = "250 OK"
         self.waits_for = None
-        self.tries = asyncio.Queue()
+        self.tries = asyncio.Queue()  # type: ignore[var-annotated]
 
-    async def handle_RCPT(self, server, session, envelope, address, options):
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: Any, options: Any) -> Any:
         if address in self.refused:
             return self.refused[address]
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, server, session, envelope):
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> Any:
         self.tries.put_nowait(envelope.mail_from)
         if self.waits_for is not None:
             await self.waits_for.wait()
@@ -55,7 +57,7 @@ class Post:
 
 
 @asynccontextmanager
-async def listening(post, *, ssl=None, **options):
+async def listening(post: "Post", *, ssl: Any = None, **options: Any) -> AsyncIterator[Any]:
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: SMTP(post, **options), "127.0.0.1", 0, ssl=ssl)
     try:
@@ -66,37 +68,37 @@ async def listening(post, *, ssl=None, **options):
 
 
 @pytest.fixture
-def post():
+def post() -> "Post":
     return Post()
 
 
 @pytest.fixture
-async def port(post):
+async def port(post: "Post") -> AsyncIterator[Any]:
     async with listening(post) as port:
         yield port
 
 
 class Clock:
-    def __init__(self):
+    def __init__(self) -> None:
         self.ahead = timedelta(0)
 
-    def __call__(self):
+    def __call__(self) -> Any:
         return utc_now() + self.ahead
 
 
 @pytest.fixture
-def clock():
+def clock() -> "Clock":
     return Clock()
 
 
 @pytest.fixture
-def open_house(tmp_path, clock):
+def open_house(tmp_path: Path, clock: "Clock") -> Callable[..., Any]:
     for folder, document in (("models", MODEL), ("processes", PROCESS)):
         (tmp_path / "imports" / folder).mkdir(parents=True)
         (tmp_path / "imports" / folder / "x.json").write_text(json.dumps(document))
 
     @asynccontextmanager
-    async def opened(mail) -> AsyncIterator[object]:
+    async def opened(mail: Any) -> AsyncIterator[object]:
         limits = UploadLimits(min_free_bytes=0)
         async with open_engine(
             tmp_path / "data", EngineConfig(imports=tmp_path / "imports", uploads=limits, mail=mail, clock=clock)
@@ -108,16 +110,21 @@ def open_house(tmp_path, clock):
     return opened
 
 
-def source(content):
+def source(content: Any) -> Any:
     pieces = [content, b""]
 
-    async def read():
+    async def read() -> Any:
         return pieces.pop(0)
 
     return read
 
 
-async def ended(engine, content, success=("s@example.org",), failure=("f@example.org",)):
+async def ended(
+    engine: Any,
+    content: Any,
+    success: tuple[str, ...] = ("s@example.org",),
+    failure: tuple[str, ...] = ("f@example.org",),
+) -> Any:
     """A batch whose job has ended."""
     upload, rows = await engine.uploads.receive_lines(source(content))
     batch = await engine.batches.submit_rows(
@@ -132,7 +139,7 @@ async def ended(engine, content, success=("s@example.org",), failure=("f@example
     return await engine.batches.get(None, batch.identifier)
 
 
-async def errand(engine, batch, until):
+async def errand(engine: Any, batch: Any, until: Callable[..., Any]) -> Any:
     """The mail's job once it is as wanted."""
     async with asyncio.timeout(60):
         while True:
@@ -142,11 +149,13 @@ async def errand(engine, batch, until):
             await asyncio.wait([asyncio.create_task(engine.jobs.list())], timeout=0.05)
 
 
-def server_at(port, **more):
+def server_at(port: Any, **more: Any) -> MailServer:
     return MailServer("127.0.0.1", port, "penstock@import.example.org", **more)
 
 
-async def test_success_mail_goes_out_only_if_every_row_succeeded(open_house, post, port):
+async def test_success_mail_goes_out_only_if_every_row_succeeded(
+    open_house: Callable[..., Any], post: "Post", port: Any
+) -> None:
     async with open_house(server_at(port)) as engine:
         batch = await ended(engine, GOOD * 3)
         people, message = await post.taken.get()
@@ -160,7 +169,9 @@ async def test_success_mail_goes_out_only_if_every_row_succeeded(open_house, pos
     assert post.taken.empty()
 
 
-async def test_failure_mail_has_counts_first_reasons_and_link(open_house, post, port):
+async def test_failure_mail_has_counts_first_reasons_and_link(
+    open_house: Callable[..., Any], post: "Post", port: Any
+) -> None:
     async with open_house(server_at(port)) as engine:
         batch = await ended(engine, GOOD + BAD * 8)
         people, message = await post.taken.get()
@@ -175,14 +186,16 @@ async def test_failure_mail_has_counts_first_reasons_and_link(open_house, post, 
 
 
 @pytest.mark.parametrize(("content", "people"), [(GOOD, {"success": ()}), (BAD, {"failure": ()})])
-async def test_nobody_gets_a_mail_that_is_for_others(open_house, post, port, content, people):
+async def test_nobody_gets_a_mail_that_is_for_others(
+    open_house: Callable[..., Any], post: "Post", port: Any, content: Any, people: dict[str, Any]
+) -> None:
     async with open_house(server_at(port)) as engine:
         batch = await ended(engine, content, **people)
         await errand(engine, batch, lambda job: job.state == "done")
     assert post.tries.empty()
 
 
-async def test_one_mail_goes_to_all_of_a_list(open_house, post, port):
+async def test_one_mail_goes_to_all_of_a_list(open_house: Callable[..., Any], post: "Post", port: Any) -> None:
     async with open_house(server_at(port)) as engine:
         await ended(engine, GOOD, success=("a@example.org", "b@example.org"))
         people, message = await post.taken.get()
@@ -191,7 +204,9 @@ async def test_one_mail_goes_to_all_of_a_list(open_house, post, port):
     assert post.taken.empty()
 
 
-async def test_a_refused_mail_is_tried_again_and_changes_nothing(open_house, post, port, clock):
+async def test_a_refused_mail_is_tried_again_and_changes_nothing(
+    open_house: Callable[..., Any], post: "Post", port: Any, clock: "Clock"
+) -> None:
     post.answer = "451 try later"
     async with open_house(server_at(port)) as engine:
         with structlog.testing.capture_logs() as log:
@@ -207,17 +222,19 @@ async def test_a_refused_mail_is_tried_again_and_changes_nothing(open_house, pos
         assert (await post.taken.get())[0] == ["s@example.org"]
 
 
-async def test_a_slow_server_is_not_waited_for_forever(open_house, post, port, clock):
-    post.waits_for = asyncio.Event()
+async def test_a_slow_server_is_not_waited_for_forever(
+    open_house: Callable[..., Any], post: "Post", port: Any, clock: "Clock"
+) -> None:
+    post.waits_for = asyncio.Event()  # type: ignore[assignment]
     async with open_house(server_at(port, timeout_seconds=0.3)) as engine:
         batch = await ended(engine, GOOD)
         waiting = await errand(engine, batch, lambda job: job.error)
         assert waiting.state == "queued"
         assert (await engine.batches.get(None, batch.identifier)).state == "complete"
-        post.waits_for.set()
+        post.waits_for.set()  # type: ignore[attr-defined]
 
 
-async def test_a_server_that_is_gone_comes_back(open_house, post, clock):
+async def test_a_server_that_is_gone_comes_back(open_house: Callable[..., Any], post: "Post", clock: "Clock") -> None:
     async with listening(post) as port:
         pass
     async with open_house(server_at(port)) as engine:
@@ -226,7 +243,9 @@ async def test_a_server_that_is_gone_comes_back(open_house, post, clock):
         assert f"127.0.0.1:{port} did not take it" in waiting.error
 
 
-async def test_a_mail_waits_for_the_next_start(open_house, post, port, clock):
+async def test_a_mail_waits_for_the_next_start(
+    open_house: Callable[..., Any], post: "Post", port: Any, clock: "Clock"
+) -> None:
     post.answer = "451 try later"
     async with open_house(server_at(port)) as engine:
         batch = await ended(engine, GOOD)
@@ -237,7 +256,9 @@ async def test_a_mail_waits_for_the_next_start(open_house, post, port, clock):
         assert (await post.taken.get())[0] == ["s@example.org"]
 
 
-async def test_a_recipient_who_is_refused_does_not_keep_the_others_from_theirs(open_house, post, port):
+async def test_a_recipient_who_is_refused_does_not_keep_the_others_from_theirs(
+    open_house: Callable[..., Any], post: "Post", port: Any
+) -> None:
     post.refused["a@example.org"] = "550 no such person"
     async with open_house(server_at(port)) as engine:
         with structlog.testing.capture_logs() as log:
@@ -249,7 +270,9 @@ async def test_a_recipient_who_is_refused_does_not_keep_the_others_from_theirs(o
     assert post.taken.empty()
 
 
-async def test_recipients_who_are_all_refused_are_tried_again(open_house, post, port):
+async def test_recipients_who_are_all_refused_are_tried_again(
+    open_house: Callable[..., Any], post: "Post", port: Any
+) -> None:
     post.refused["s@example.org"] = "550 no such person"
     async with open_house(server_at(port)) as engine:
         batch = await ended(engine, GOOD)
@@ -257,7 +280,7 @@ async def test_recipients_who_are_all_refused_are_tried_again(open_house, post, 
     assert "no such person" in waiting.error
 
 
-async def test_without_a_server_the_errand_says_that_nothing_was_sent(open_house):
+async def test_without_a_server_the_errand_says_that_nothing_was_sent(open_house: Callable[..., Any]) -> None:
     async with open_house(None) as engine:
         with structlog.testing.capture_logs() as log:
             batch = await ended(engine, GOOD)
@@ -266,14 +289,14 @@ async def test_without_a_server_the_errand_says_that_nothing_was_sent(open_house
     assert reason_in(log) == refused.error
 
 
-def reason_in(log):
+def reason_in(log: Any) -> Any:
     return next(line["reason"] for line in log if line["event"] == "errand refused")
 
 
-async def test_a_login_is_sent_where_there_is_one(open_house, post):
+async def test_a_login_is_sent_where_there_is_one(open_house: Callable[..., Any], post: "Post") -> None:
     seen = []
 
-    def authenticate(server, session, envelope, mechanism, data):
+    def authenticate(server: Any, session: Any, envelope: Any, mechanism: Any, data: Any) -> Any:
         seen.append((data.login, data.password))
         return AuthResult(success=True)
 
@@ -284,7 +307,7 @@ async def test_a_login_is_sent_where_there_is_one(open_house, post):
     assert seen == [(b"u", b"p")]
 
 
-async def test_a_cancelled_batch_is_a_failure(open_house, post, port):
+async def test_a_cancelled_batch_is_a_failure(open_house: Callable[..., Any], post: "Post", port: Any) -> None:
     async with open_house(server_at(port)) as engine:
         await engine.background.stop()
         upload, _ = await engine.uploads.receive_lines(source(GOOD))
@@ -297,7 +320,7 @@ async def test_a_cancelled_batch_is_a_failure(open_house, post, port):
     assert (people, message["Subject"]) == (["f@x.org"], "Import cancelled: A")
 
 
-async def test_a_title_in_any_script_is_the_subject(open_house, post, port):
+async def test_a_title_in_any_script_is_the_subject(open_house: Callable[..., Any], post: "Post", port: Any) -> None:
     async with open_house(server_at(port)) as engine:
         upload, _ = await engine.uploads.receive_lines(source(GOOD))
         title = "Zürich 会員 {2026/11/22} " + "x" * 200
@@ -309,11 +332,11 @@ async def test_a_title_in_any_script_is_the_subject(open_house, post, port):
     assert title in message.get_content()
 
 
-def demanding(made, tls):
+def demanding(made: Any, tls: Any) -> tuple[Any, ...]:
     """How a mail server asks for encryption and a login, and what listens in front of it."""
     seen = []
 
-    def authenticate(server, session, envelope, mechanism, data):
+    def authenticate(server: Any, session: Any, envelope: Any, mechanism: Any, data: Any) -> Any:
         seen.append((mechanism, data.login, data.password))
         return AuthResult(success=True)
 
@@ -324,7 +347,9 @@ def demanding(made, tls):
 
 
 @pytest.mark.parametrize("tls", ["tls", "starttls"])
-async def test_mail_and_login_are_encrypted(open_house, post, tmp_path, monkeypatch, tls):
+async def test_mail_and_login_are_encrypted(
+    open_house: Callable[..., Any], post: "Post", tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tls: str
+) -> None:
     made = certified(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(made.authority))
     seen, demands = demanding(made, tls)
@@ -341,8 +366,15 @@ async def test_mail_and_login_are_encrypted(open_house, post, tmp_path, monkeypa
 @pytest.mark.parametrize("tls", ["tls", "starttls"])
 @pytest.mark.parametrize(("fault", "reason"), [({}, "unable to get local issuer"), ({"ended": True}, "has expired")])
 async def test_a_server_that_is_not_trusted_gets_neither_login_nor_mail(
-    open_house, post, clock, tmp_path, monkeypatch, tls, fault, reason
-):
+    open_house: Callable[..., Any],
+    post: "Post",
+    clock: "Clock",
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tls: str,
+    fault: dict[str, Any],
+    reason: str,
+) -> None:
     made = certified(tmp_path, **fault)
     if fault:
         monkeypatch.setenv("SSL_CERT_FILE", str(made.authority))
@@ -366,7 +398,9 @@ async def test_a_server_that_is_not_trusted_gets_neither_login_nor_mail(
             assert (await post.taken.get())[0] == ["s@example.org"]
 
 
-async def test_a_server_without_starttls_gets_neither_login_nor_mail(open_house, post, port):
+async def test_a_server_without_starttls_gets_neither_login_nor_mail(
+    open_house: Callable[..., Any], post: "Post", port: Any
+) -> None:
     async with open_house(server_at(port, user="u", password="p", tls="starttls")) as engine:
         batch = await ended(engine, GOOD)
         waiting = await errand(engine, batch, lambda job: job.error)

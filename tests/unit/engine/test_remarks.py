@@ -46,7 +46,7 @@ class Remarking:
 
 @pytest.fixture
 async def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
-    monkeypatch.setitem(FORMATS, "remarking", replace(FORMATS["json-lines"], name="remarking", reader=Remarking()))  # type: ignore[index]
+    monkeypatch.setitem(FORMATS, "remarking", replace(FORMATS["json-lines"], name="remarking", reader=Remarking()))
     models = tmp_path / "imports" / "models"
     models.mkdir(parents=True)
     (models / "things.json").write_text(json.dumps(MODEL))

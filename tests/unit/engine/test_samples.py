@@ -2,6 +2,7 @@
 
 import tracemalloc
 from collections.abc import Mapping
+from typing import Any
 
 import orjson
 
@@ -31,11 +32,11 @@ STORED = {"name": '{"first":"Ada","last":"Moss"}', "size": 1, "tags": '["a","b"]
 class Stored:
     """A look-up that knows one row."""
 
-    def find(self, *_: object) -> list[list[Row]]:
+    def find(self, *_: Any) -> list[list[Row]]:
         raise AssertionError("nothing is searched for")
 
     def get(self, table: str, id: int) -> Row | None:
-        return Row(7, STORED) if (table, id) == ("people", 7) else None
+        return Row(7, STORED) if (table, id) == ("people", 7) else None  # type: ignore[arg-type]
 
     def reserve(self, table: str) -> int:
         raise AssertionError("nothing is reserved")
@@ -45,23 +46,23 @@ def samples(each: int = 5) -> Samples:
     return Samples(MODEL, MODELS, each)
 
 
-def block(*records: object) -> Block:
+def block(*records: Any) -> Block:
     return Block(records, (), lambda index: b"", Position(len(records)))
 
 
-def taken(change: Change, status: str = "updated") -> Mapping[str, object]:
+def taken(change: Change, status: str = "updated") -> Mapping[str, Any]:
     kept = samples()
     before = kept.before(status, [change], Stored())  # type: ignore[arg-type]
     shown = kept.take(status, {"size": "2"}, [change], before)  # type: ignore[arg-type]
     assert shown is not None
-    (row,) = shown["rows"]  # type: ignore[misc,attr-defined]
-    assert isinstance(row, dict)
-    return row["values"]
+    (row,) = shown["rows"]  # type: ignore[misc]
+    assert isinstance(row, dict)  # type: ignore[has-type]
+    return row["values"]  # type: ignore[has-type, no-any-return]
 
 
 def columns(kept: Samples) -> Mapping[str, str]:
-    (file,) = kept.found()["files"]  # type: ignore[misc,attr-defined]
-    found: Mapping[str, str] = file["columns"]  # type: ignore[index]
+    (file,) = kept.found()["files"]  # type: ignore[misc]
+    found: Mapping[str, str] = file["columns"]  # type: ignore[has-type]
     return found
 
 

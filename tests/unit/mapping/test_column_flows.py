@@ -32,24 +32,24 @@ def field(source: str, name: str = "email", destination: str = "profile", **more
     return {"source": source, "destination": destination, "name": name, **more}
 
 
-def test_a_field_flows_into_the_column_of_its_name():
+def test_a_field_flows_into_the_column_of_its_name() -> None:
     assert of(field("E-mail", filters=["x"])) == [
         Flow("E-mail", "profile", "email", "people", "mail", "text", {"filters": ["x"]})
     ]
 
 
-def test_a_fixed_value_has_no_source():
+def test_a_fixed_value_has_no_source() -> None:
     (flow,) = of({"action": "set-value", "destination": "profile", "name": "email", "value": 7})
     assert (flow.source, flow.name, flow.options) == ("", "email", {"value": 7})
 
 
-def test_a_source_within_others_says_so():
+def test_a_source_within_others_says_so() -> None:
     inner = {"action": "within", "source": "b", "instructions": [field("c")]}
     (flow,) = of({"action": "for-each", "source": "a", "instructions": [inner]})
     assert flow.source == "a[].b.c"
 
 
-def test_what_it_takes_for_a_value_to_flow():
+def test_what_it_takes_for_a_value_to_flow() -> None:
     choice = {"action": "if-value-one-of", "source": "kind", "values": [1], "else": [field("b")]}
     (one, two, three) = of(
         {"action": "if-exists", "source": "a", "then": [field("a"), choice]},
@@ -60,7 +60,7 @@ def test_what_it_takes_for_a_value_to_flow():
     assert three.when == ("if-has-value: else",)
 
 
-def test_parts_flow_into_the_name_that_the_whole_is_set_to():
+def test_parts_flow_into_the_name_that_the_whole_is_set_to() -> None:
     def whole(name: str) -> dict[str, object]:
         return {"action": "field-structured", "structured": "value:person-name", "destination": "profile", "name": name}
 
@@ -75,18 +75,18 @@ def test_parts_flow_into_the_name_that_the_whole_is_set_to():
     ]
 
 
-def test_what_finds_a_row_flows_into_its_key():
+def test_what_finds_a_row_flows_into_its_key() -> None:
     (flow,) = of(field("a", "email", "load:profile"), {"action": "load", "destination": "profile", "using": "x"})
     assert (flow.destination, flow.table, flow.column) == ("load:profile", "people", "mail")
 
 
-def test_what_the_model_does_not_know_has_no_column():
+def test_what_the_model_does_not_know_has_no_column() -> None:
     (flow,) = of(field("a", "nothing"))
     assert (flow.table, flow.column, flow.type) == ("people", "", "")
     (flow,) = of(field("a", "email", "nowhere"))
     assert (flow.table, flow.column) == ("", "")
 
 
-def test_what_is_no_instruction_flows_nowhere():
+def test_what_is_no_instruction_flows_nowhere() -> None:
     assert of(7, None, {"action": "unknown", "then": [field("a")]}) == []
     assert flows({}, PEOPLE) == []

@@ -1,5 +1,7 @@
 """The control file's checks: every message, word for word, and their order."""
 
+from typing import Any
+
 import pytest
 
 from server.mapping.language.control import ACTIONS, parse_control, validate
@@ -18,7 +20,7 @@ OVERWRITTEN = (
 FIELD = {"source": "s", "destination": "d", "name": "n"}
 
 
-def control(**changes):
+def control(**changes: Any) -> dict[Any, Any]:
     document = {
         "dataImportControlFileVersion": 0,
         "model": "m",
@@ -28,11 +30,11 @@ def control(**changes):
     return {key: value for key, value in {**document, **changes}.items() if value is not ...}
 
 
-def check(document):
+def check(document: Any) -> Any:
     return validate(document, MODELS, readers=READERS, processors=("joins",))
 
 
-def check_instructions(*instructions):
+def check_instructions(*instructions: Any) -> Any:
     return check(control(instructions=list(instructions)))
 
 
@@ -44,22 +46,22 @@ ALL = [
 ]
 
 
-def test_nothing_wrong():
+def test_nothing_wrong() -> None:
     assert check(control(comment="ignored", recordProcessor="joins", mapping={})) == []
 
 
 @pytest.mark.parametrize("document", [{}, [], None, 5, "text", True])
-def test_no_control_file_at_all(document):
+def test_no_control_file_at_all(document: Any) -> None:
     assert check(document) == ALL
 
 
 @pytest.mark.parametrize("version", ["0", 1, False, None, "", [], 0.5])
-def test_bad_version(version):
+def test_bad_version(version: Any) -> None:
     assert check(control(dataImportControlFileVersion=version)) == ["Bad version of control file, should be 0"]
 
 
 @pytest.mark.parametrize("version", [0, 0.0, -0.0])
-def test_good_version(version):
+def test_good_version(version: float) -> None:
     assert check(control(dataImportControlFileVersion=version)) == []
 
 
@@ -90,16 +92,16 @@ def test_good_version(version):
         ({"recordProcessor": ["joins"]}, "Unknown record processor specified in recordProcessor property: joins"),
     ],
 )
-def test_one_message(changes, message):
+def test_one_message(changes: dict[str, Any], message: Any) -> None:
     assert check(control(**changes)) == [message]
 
 
 @pytest.mark.parametrize("instructions", [None, [], False])
-def test_no_instructions_are_no_fault(instructions):
+def test_no_instructions_are_no_fault(instructions: list[Any] | bool | None) -> None:
     assert check(control(instructions=instructions)) == []
 
 
-def test_all_checks_run_in_order():
+def test_all_checks_run_in_order() -> None:
     document = {
         "dataImportControlFileVersion": 7,
         "model": "x",
@@ -117,7 +119,7 @@ def test_all_checks_run_in_order():
 
 
 @pytest.mark.parametrize("action", [a for a, rule in ACTIONS.items() if rule.required])
-def test_missing_properties(action):
+def test_missing_properties(action: Any) -> None:
     names = ", ".join(ACTIONS[action].required)
     assert check_instructions({"action": action}) == [f"Expected property not found in {action} instruction: {names}"]
     first, *rest = ACTIONS[action].required
@@ -148,7 +150,7 @@ def test_missing_properties(action):
         ("delete", ("destination", "using")),
     ],
 )
-def test_the_table_of_actions(action, required):
+def test_the_table_of_actions(action: str, required: tuple[str, ...]) -> None:
     assert ACTIONS[action].required == required
 
 
@@ -177,7 +179,7 @@ def test_the_table_of_actions(action, required):
         ),
     ],
 )
-def test_a_wrong_instruction(instruction, message):
+def test_a_wrong_instruction(instruction: dict[str, Any] | str | None, message: str) -> None:
     assert check_instructions(instruction) == [message]
 
 
@@ -195,37 +197,37 @@ def test_a_wrong_instruction(instruction, message):
         ({"action": "load", "destination": "d", "using": "u"}, "otherwise"),
     ],
 )
-def test_nested_instructions_are_checked(outer, key):
+def test_nested_instructions_are_checked(outer: dict[str, Any], key: str) -> None:
     assert check_instructions({**outer, key: [{"action": "x"}]}) == ["Unknown action in instruction: x"]
     assert check_instructions({**outer, key: {}}) == [f"'{key}' property is not an array"]
     assert check_instructions({**outer, key: None}) == []
 
 
-def test_the_first_fault_counts_depth_first():
+def test_the_first_fault_counts_depth_first() -> None:
     nested = {"action": "if-exists", "source": "s", "then": [{"action": "inner"}]}
     assert check_instructions(nested, {"action": "outer"}) == ["Unknown action in instruction: inner"]
     assert check_instructions({"action": "outer"}, nested) == ["Unknown action in instruction: outer"]
 
 
-def test_properties_are_checked_before_the_rule_of_for_each_and_that_before_filters():
+def test_properties_are_checked_before_the_rule_of_for_each_and_that_before_filters() -> None:
     assert for_each({"destination": "d"}) == ["Expected property not found in field instruction: source, name"]
     assert for_each({**FIELD, "filters": ["x"]}) == [OVERWRITTEN]
     assert for_each({**FIELD, "filters": ["x"], "multivalue": True}) == ["Filter x is not available."]
 
 
-def test_instructions_nested_beyond_reason():
+def test_instructions_nested_beyond_reason() -> None:
     deep = FIELD
     for _ in range(63):
-        deep = {"action": "within", "source": "s", "instructions": [deep]}
+        deep = {"action": "within", "source": "s", "instructions": [deep]}  # type: ignore[dict-item]
     assert check_instructions(deep) == []
-    deep = {"action": "within", "source": "s", "instructions": [deep]}
+    deep = {"action": "within", "source": "s", "instructions": [deep]}  # type: ignore[dict-item]
     assert check_instructions(deep) == ["Instructions are nested more than 64 deep"]
 
 
 # for-each
 
 
-def for_each(*instructions):
+def for_each(*instructions: Any) -> Any:
     return check_instructions({"action": "for-each", "source": "s", "instructions": list(instructions)})
 
 
@@ -248,7 +250,7 @@ STRUCTURED = {"action": "field-structured", "structured": "value:x", "destinatio
         (NEW, {"action": "for-each", "source": "s", "instructions": [FIELD]}),
     ],
 )
-def test_for_each_would_overwrite(instructions):
+def test_for_each_would_overwrite(instructions: tuple[Any, ...]) -> None:
     assert for_each(*instructions) == [OVERWRITTEN]
 
 
@@ -268,18 +270,18 @@ def test_for_each_would_overwrite(instructions):
         ({"action": "remove-values", "destination": "d", "name": "n"},),
     ],
 )
-def test_for_each_would_not_overwrite(instructions):
+def test_for_each_would_not_overwrite(instructions: tuple[Any, ...]) -> None:
     assert for_each(*instructions) == []
 
 
-def test_outside_for_each_anything_may_be_set():
+def test_outside_for_each_anything_may_be_set() -> None:
     assert check_instructions(FIELD, FIELD, SET) == []
 
 
 # the parsed form
 
 
-def test_every_instruction_gets_its_action():
+def test_every_instruction_gets_its_action() -> None:
     parsed = parse_control(
         control(
             instructions=[
@@ -295,13 +297,13 @@ def test_every_instruction_gets_its_action():
     assert (parsed.model, parsed.record_processor, parsed.mapping) == ("m", None, {})
 
 
-def test_a_file_without_an_entry_uses_default():
+def test_a_file_without_an_entry_uses_default() -> None:
     parsed = parse_control(control(files={"a": {"read": "json"}, "DEFAULT": {"read": "tsv-with-name-row"}}))
     assert parsed.entry("a") == {"read": "json"}
     assert parsed.entry("b") == {"read": "tsv-with-name-row"}
 
 
-def test_a_file_without_any_entry():
+def test_a_file_without_any_entry() -> None:
     with pytest.raises(RunFault) as caught:
         parse_control(control(files={"a": {"read": "json"}})).entry("b")
     assert str(caught.value) == (
@@ -312,15 +314,15 @@ def test_a_file_without_any_entry():
 OPEN = {"m": Model("m", {"free": Destination("free", "free", "dictionary", {"known": Name("known")}, open=True)})}
 
 
-def check_open(*instructions):
+def check_open(*instructions: Any) -> Any:
     return validate(control(instructions=list(instructions)), OPEN, readers=READERS)
 
 
-def into_free(name):
+def into_free(name: Any) -> dict[str, Any]:
     return {"source": "s", "destination": "free", "name": name}
 
 
-def test_an_open_destination_has_room_for_so_many_names_and_no_more():
+def test_an_open_destination_has_room_for_so_many_names_and_no_more() -> None:
     names = [into_free(f"n{n}") for n in range(999)]
     assert check_open(*names, into_free("known"), into_free("n1")) == []
     more = [*names, {"action": "within", "source": "x", "instructions": [into_free("one more")]}]
@@ -328,11 +330,11 @@ def test_an_open_destination_has_room_for_so_many_names_and_no_more():
 
 
 @pytest.mark.parametrize(("one", "other", "column"), [("id", "ID", "ID_"), ("a b", "a_b", "a_b"), ("É", "é", "_")])
-def test_names_of_an_open_destination_that_would_share_a_column(one, other, column):
+def test_names_of_an_open_destination_that_would_share_a_column(one: str, other: str, column: str) -> None:
     (said,) = check_open(into_free(one), into_free(other))
     assert said.startswith(f"Names {one} and {other} of destination free would share the column ")
     assert said.lower().endswith(column.lower())
 
 
-def test_closed_destinations_and_odd_names_are_none_of_this():
+def test_closed_destinations_and_odd_names_are_none_of_this() -> None:
     assert check_open({**FIELD, "name": ["x"], "destination": "free"}, {**FIELD, "destination": {}}) == []

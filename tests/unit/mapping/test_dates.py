@@ -3,6 +3,7 @@
 import time
 import tracemalloc
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -48,7 +49,7 @@ from server.mapping.values.dates import ISO_8601, date_parser
         (ISO_8601, "2018-02-10T10:11:12Z", "2018-02-10T10:11:12Z"),
     ],
 )
-def test_read(pattern, text, stored):
+def test_read(pattern: Any, text: str, stored: str) -> None:
     assert date_parser(pattern)(text) == stored
 
 
@@ -79,11 +80,11 @@ def test_read(pattern, text, stored):
         (ISO_8601, "2018-02-10T00:00:00" + "0" * 40),
     ],
 )
-def test_refused(pattern, text):
+def test_refused(pattern: Any, text: str) -> None:
     assert date_parser(pattern)(text) is None
 
 
-def test_two_digits_are_a_year_within_the_hundred_around_now():
+def test_two_digits_are_a_year_within_the_hundred_around_now() -> None:
     now = datetime.now(UTC).year
     parse = date_parser("yy")
     for year in (now - 79, now - 1, now, now + 1, now + 19):
@@ -106,13 +107,13 @@ def test_two_digits_are_a_year_within_the_hundred_around_now():
         ("a" * 3 + "G" * 3 + "'!'", "amad" * 100_000),
     ],
 )
-def test_no_pattern_takes_long_over_a_text_that_almost_fits(pattern, text):
+def test_no_pattern_takes_long_over_a_text_that_almost_fits(pattern: str, text: str) -> None:
     begun = time.process_time()
     assert date_parser(pattern)(text) is None
     assert time.process_time() - begun < 2
 
 
-def test_long_texts_are_not_kept():
+def test_long_texts_are_not_kept() -> None:
     parse = date_parser("yyyy")
     texts = [f"{year}{'.' * 1_000_000}" for year in range(1900, 1903)]
     tracemalloc.start()
@@ -125,13 +126,13 @@ def test_long_texts_are_not_kept():
     assert held < 1_000_000
 
 
-def test_a_pattern_that_is_too_long_is_refused():
+def test_a_pattern_that_is_too_long_is_refused() -> None:
     with pytest.raises(ValueError, match="longer than 200 characters"):
         date_parser("d " * 101)
 
 
 @pytest.mark.parametrize("pattern", ["YYYY-MM-dd", "yyyy-ww", "'open", "i", "yyyy'"])
-def test_patterns_that_cannot_be_used(pattern):
+def test_patterns_that_cannot_be_used(pattern: str) -> None:
     with pytest.raises(ValueError, match=r"is not supported|is not closed"):
         date_parser(pattern)
 

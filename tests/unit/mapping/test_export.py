@@ -1,17 +1,19 @@
 """Stored columns become the Names of the model again."""
 
+from typing import Any
+
 import pytest
 
 from server.mapping.model.model import Destination, Model, Name
 from server.mapping.record.export import make_export
 
 
-def model(*names, depends=None, kind="object", qualifiers=(), table="things"):
+def model(*names: Any, depends: Any = None, kind: Any = "object", qualifiers: Any = (), table: Any = "things") -> Model:
     destination = Destination("thing", table, kind, {name.name: name for name in names}, depends=depends)
     return Model("test:model", {"thing": destination}, qualifiers=qualifiers)
 
 
-def exported(name, stored, **more):
+def exported(name: Any, stored: Any, **more: Any) -> Any:
     columns = ["id", *stored]
     row = make_export("things", columns, [model(name, **more)]).row(7, stored)
     assert row.pop("_id") == 7
@@ -41,11 +43,11 @@ CASES = [
 
 
 @pytest.mark.parametrize(("name", "stored", "row"), CASES)
-def test_a_value_is_written_in_its_own_form(name, stored, row):
+def test_a_value_is_written_in_its_own_form(name: Any, stored: Any, row: Any) -> None:
     assert exported(name, stored) == row
 
 
-def test_a_qualified_value_has_its_own_key():
+def test_a_qualified_value_has_its_own_key() -> None:
     name = Name("a", column="a")
     stored = {"a": "x", "a__dc_qualifier_alternative": "y"}
     assert exported(name, stored, qualifiers=["dc:qualifier:alternative"]) == {
@@ -55,17 +57,17 @@ def test_a_qualified_value_has_its_own_key():
 
 
 @pytest.mark.parametrize(("stored", "row"), [({"author": 3}, {"_parent": 3}), ({"author": None}, {})])
-def test_a_dependent_row_names_its_parent(stored, row):
+def test_a_dependent_row_names_its_parent(stored: dict[str, Any], row: dict[str, Any]) -> None:
     assert exported(Name("a", column="a"), stored, depends="author") == row
 
 
-def test_a_column_of_no_model_keeps_its_name_and_bookkeeping_stays_out():
+def test_a_column_of_no_model_keeps_its_name_and_bookkeeping_stays_out() -> None:
     export = make_export("things", ["id", "free", "_job"], [])
     assert export.row(1, {"free": 5, "_job": "j"}) == {"_id": 1, "free": 5}
     assert export.keys == ["_id", "free"]
 
 
-def test_names_of_every_model_that_fills_the_table_are_there():
+def test_names_of_every_model_that_fills_the_table_are_there() -> None:
     models = [model(Name("a", column="a")), model(Name("b", "boolean", column="b")), model(Name("c"), table="other")]
     assert make_export("things", ["id", "a", "b"], models).row(1, {"a": "x", "b": 1}) == {"_id": 1, "a": "x", "b": True}
 
@@ -79,12 +81,12 @@ def test_names_of_every_model_that_fills_the_table_are_there():
         ({"kind": None}, {}),
     ],
 )
-def test_a_name_for_types_shows_the_type_that_only_the_model_says(stored, row):
+def test_a_name_for_types_shows_the_type_that_only_the_model_says(stored: dict[str, Any], row: dict[str, Any]) -> None:
     kinds = Name("kind", "object-type", column="kind"), Name("other", "object-type", column="other")
     export = make_export("things", ["id", "other", *stored], [model(*kinds)])
     assert export.row(7, {**stored, "other": None}) == {"_id": 7, **row}
 
 
-def test_a_name_for_many_types_shows_a_list():
+def test_a_name_for_many_types_shows_a_list() -> None:
     export = make_export("things", ["id", "kind", "_type"], [model(Name("kind", "object-type", True, column="kind"))])
     assert export.row(7, {"kind": None, "_type": "staff"}) == {"_id": 7, "kind": ["staff"]}

@@ -1,6 +1,8 @@
 """Filters, one by one."""
 
+from collections.abc import Callable
 from importlib.metadata import EntryPoint
+from typing import Any
 
 import pytest
 
@@ -21,11 +23,11 @@ PEOPLE = Destination(
 MODELS = {"m": Model("m", {"person": PEOPLE})}
 
 
-def put_through(name, value, models=MODELS):
+def put_through(name: Any, value: Any, models: Any = MODELS) -> Any:
     world = World()
     world.add("people", 1, code="p:ada", user="ada", mail="ada@example.org")
     world.add("people", 2, code="p:cb", user="Charles", mail="CB@example.org")
-    return Filters(models).get(name)(value, RecordScope(world))
+    return Filters(models).get(name)(value, RecordScope(world))  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(
@@ -67,24 +69,24 @@ def put_through(name, value, models=MODELS):
         ("haplo:to-string", None, None),
     ],
 )
-def test_filter(name, value, result):
+def test_filter(name: str, value: Any, result: Any) -> None:
     found = put_through(name, value)
     assert found == result
     assert type(found) is type(result)
 
 
-def test_look_ups_find_nothing_where_none_is_configured():
+def test_look_ups_find_nothing_where_none_is_configured() -> None:
     bare = {"m": Model("m", {})}
     assert put_through("haplo:username-to-ref", "ada", bare) is NOTHING
     assert put_through("haplo:code-to-ref", "p:ada", bare) is NOTHING
 
 
-def shouting(models):
+def shouting(models: Any) -> Callable[..., Any]:
     """Puts an exclamation mark behind"""
     return lambda value, scope: f"{value}!"
 
 
-def test_a_distribution_can_bring_filters(monkeypatch):
+def test_a_distribution_can_bring_filters(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = EntryPoint("acme:shout", f"{__name__}:shouting", "penstock.filters")
     monkeypatch.setattr(filters_module, "entry_points", lambda group: [entry] if group == "penstock.filters" else [])
     filters_module._plugins.cache_clear()

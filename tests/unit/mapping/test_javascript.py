@@ -1,5 +1,7 @@
 """JavaScript's rules for text, truth and sameness, as control files were written for them."""
 
+from typing import Any
+
 import pytest
 
 from server.mapping.values.javascript import NOTHING, identical, is_skipped, is_truthy, js_text, shown
@@ -34,37 +36,37 @@ from server.mapping.values.javascript import NOTHING, identical, is_skipped, is_
         ([1, None, "a", [2, 3]], "1,,a,2,3"),
     ],
 )
-def test_text(value, text):
+def test_text(value: Any, text: str) -> None:
     assert js_text(value) == text
 
 
-def test_long_values_are_cut_in_messages():
+def test_long_values_are_cut_in_messages() -> None:
     assert shown("x" * 501) == "x" * 500 + "…"
     assert shown("x" * 500) == "x" * 500
 
 
 @pytest.mark.parametrize("value", [False, "", None, NOTHING, float("nan")])
-def test_field_passes_over(value):
+def test_field_passes_over(value: Any) -> None:
     assert is_skipped(value)
 
 
 @pytest.mark.parametrize("value", [0, 0.0, -1, True, " ", "0", [], {}])
-def test_field_takes(value):
+def test_field_takes(value: Any) -> None:
     assert not is_skipped(value)
 
 
 @pytest.mark.parametrize("value", [True, 1, -0.5, "0", [], {}])
-def test_true(value):
+def test_true(value: Any) -> None:
     assert is_truthy(value)
 
 
 @pytest.mark.parametrize("value", [False, 0, 0.0, "", None, NOTHING, float("nan")])
-def test_untrue(value):
+def test_untrue(value: Any) -> None:
     assert not is_truthy(value)
 
 
 @pytest.mark.parametrize(("a", "b"), [(1, 1), (1, 1.0), ("a", "a"), (True, True), (None, None)])
-def test_identical(a, b):
+def test_identical(a: int | str | None, b: Any) -> None:
     assert identical(a, b)
     assert identical(b, a)
 
@@ -73,6 +75,6 @@ def test_identical(a, b):
     ("a", "b"),
     [(1, True), (0, False), (1, "1"), ("", None), ([], []), ({}, {}), (float("nan"), float("nan")), (0, None)],
 )
-def test_not_identical(a, b):
+def test_not_identical(a: Any, b: Any) -> None:
     assert not identical(a, b)
     assert not identical(b, a)

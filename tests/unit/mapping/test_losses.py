@@ -1,5 +1,7 @@
 """No value of a record is lost without a word: what is not stored is a loss that names it, or its record fails."""
 
+from typing import Any
+
 import pytest
 
 from server.mapping.language.processes import parse_process
@@ -26,14 +28,14 @@ MODEL = model(THING)
 CODE = field_of("code", "thing", "code")
 
 
-def lost(record, *instructions, **options):
+def lost(record: Any, *instructions: Any, **options: Any) -> list[Any]:
     """The losses of a record that is stored all the same, as (source, value)."""
     work = job(MODEL, new("thing"), CODE, *instructions, **options)
     assert not work.run(record).aborted
     return [(loss.source, loss.value) for loss in work.losses]
 
 
-def to(source, name, **options):
+def to(source: str, name: str, **options: Any) -> dict[str, Any]:
     return {**field_of(source, "thing", name), **options}
 
 
@@ -55,13 +57,13 @@ def to(source, name, **options):
         ({"first": "Ada"}, to("v", "who")),
     ],
 )
-def test_a_value_that_does_not_come_through_is_a_loss(value, field):
+def test_a_value_that_does_not_come_through_is_a_loss(value: Any, field: Any) -> None:
     ((source, shown),) = lost({"code": "a", "v": value}, field)
     assert source == "v"
     assert shown == (value if isinstance(value, str) else shown)
 
 
-def test_a_loss_says_where_it_was_going_and_what_would_be_right():
+def test_a_loss_says_where_it_was_going_and_what_would_be_right() -> None:
     work = job(MODEL, new("thing"), CODE, to("v", "size"))
     work.run({"code": "a", "v": "many"})
     what = "is not stored as integer, should be a whole number such as 1250"
@@ -70,16 +72,16 @@ def test_a_loss_says_where_it_was_going_and_what_would_be_right():
 
 
 @pytest.mark.parametrize("value", ["", None, [], {}, False])
-def test_what_is_no_value_is_no_loss(value):
+def test_what_is_no_value_is_no_loss(value: Any) -> None:
     assert lost({"code": "a", "v": value}, to("v", "tags")) == []
 
 
-def test_a_part_that_a_name_does_not_have_is_a_loss():
+def test_a_part_that_a_name_does_not_have_is_a_loss() -> None:
     record = {"code": "a", "v": {"last": "B", "nick": "Bo", "first": ["A"]}}
     assert lost(record, to("v", "who")) == [("v", '{"nick":"Bo"}'), ("v", '{"first":["A"]}')]
 
 
-def test_a_second_value_of_the_input_replaces_the_first_and_that_is_told():
+def test_a_second_value_of_the_input_replaces_the_first_and_that_is_told() -> None:
     assert lost({"code": "a", "one": "1", "two": 2}, to("one", "size"), to("two", "size")) == [("one", "1")]
     assert lost({"code": "a", "one": "1", "two": 1}, to("one", "size"), to("two", "size")) == []
     several = [{**to("one", "tags"), "multivalue": True}, {**to("two", "tags"), "multivalue": True}]
@@ -88,7 +90,7 @@ def test_a_second_value_of_the_input_replaces_the_first_and_that_is_told():
     assert lost({"code": "a", "two": 2}, default, to("two", "size")) == []
 
 
-def test_two_parts_of_a_record_for_one_row_are_told_apart():
+def test_two_parts_of_a_record_for_one_row_are_told_apart() -> None:
     each = {
         "action": "for-each",
         "source": "things",
@@ -100,7 +102,7 @@ def test_two_parts_of_a_record_for_one_row_are_told_apart():
 
 
 @pytest.mark.parametrize(("value", "shown"), [("one", "one"), (5, "5"), (True, "true")])
-def test_what_is_no_list_is_told_where_a_list_is_read(value, shown):
+def test_what_is_no_list_is_told_where_a_list_is_read(value: str | int, shown: str) -> None:
     each = {"action": "for-each", "source": "v", "instructions": [new("thing"), CODE]}
     within = {"action": "within", "source": "v", "instructions": [to("size", "size")]}
     assert lost({"code": "a", "v": value}, each) == [("v", shown)]
@@ -108,7 +110,7 @@ def test_what_is_no_list_is_told_where_a_list_is_read(value, shown):
     assert lost({"code": "a", "v": [value]}, each) == [("v", shown)]
 
 
-def test_a_constant_that_cannot_be_stored_is_told_once():
+def test_a_constant_that_cannot_be_stored_is_told_once() -> None:
     constant = {"action": "set-value", "destination": "thing", "name": "kind", "value": "no:type"}
     work = job(MODEL, new("thing"), CODE, constant)
     assert [len((work.run({"code": code}), work.losses)[1]) for code in "abc"] == [1, 0, 0]
@@ -117,19 +119,19 @@ def test_a_constant_that_cannot_be_stored_is_told_once():
 # the short form
 
 
-def short(**options):
+def short(**options: Any) -> Any:
     document = {"id": "p", "model": MODEL.name, "destination": "thing", "read": "json", "write": "create", **options}
-    return parse_process(document, "p.json", {MODEL.name: MODEL}, formats=FORMATS, load_control={}.__getitem__).control
+    return parse_process(document, "p.json", {MODEL.name: MODEL}, formats=FORMATS, load_control={}.__getitem__).control  # type: ignore[arg-type]
 
 
 class Short:
     """A process in short form at work."""
 
-    def __init__(self, **options):
+    def __init__(self, **options: Any) -> None:
         self.job = job(MODEL)
         self.job.program = compile_control(short(**options), MODEL, {MODEL.name: MODEL})
 
-    def stored(self, **record):
+    def stored(self, **record: Any) -> Any:
         result = self.job.run({"code": "a", **record})
         return None if result.aborted else {k: v for k, v in result.changes[0].values.items() if k != "code"}
 
@@ -146,7 +148,9 @@ class Short:
         ("code", ["a", "b"], "a text, a number, true or false"),
     ],
 )
-def test_a_value_that_cannot_be_stored_fails_its_record_and_says_what_is_right(source, value, right):
+def test_a_value_that_cannot_be_stored_fails_its_record_and_says_what_is_right(
+    source: str, value: str | bool | list[str], right: str
+) -> None:
     process = Short()
     assert process.stored(**{source: value}) is None
     *of_the_vendor, message = process.job.messages
@@ -156,7 +160,7 @@ def test_a_value_that_cannot_be_stored_fails_its_record_and_says_what_is_right(s
     assert message.endswith(". The record is not stored")
 
 
-def test_with_drop_the_record_is_stored_and_the_value_told():
+def test_with_drop_the_record_is_stored_and_the_value_told() -> None:
     process = Short(on_bad_value="drop")
     assert process.stored(size="many", price=2) == {"price": 2.0}
     assert [loss.source for loss in process.job.losses] == ["size"]
@@ -165,23 +169,23 @@ def test_with_drop_the_record_is_stored_and_the_value_told():
 
 @pytest.mark.parametrize("yes", ["true", "TRUE", "Yes", "1", 1, True, " yes "])
 @pytest.mark.parametrize("no", ["false", "No", "NO", "0", 0, False])
-def test_words_of_booleans(yes, no):
+def test_words_of_booleans(yes: str | int, no: str | int) -> None:
     process = Short()
     assert (process.stored(open=yes), process.stored(open=no)) == ({"open": 1}, {"open": 0})
 
 
-def test_false_is_a_value_for_every_type_that_it_fits():
+def test_false_is_a_value_for_every_type_that_it_fits() -> None:
     assert changed(Short().job.run({"code": False})) == [("thing", "insert", 100, {"code": "false"})]
     assert Short().stored(tags=[False, "x"]) == {"tags": '["false","x"]'}
 
 
-def test_words_of_its_own_hold_for_numbers_and_in_any_case():
+def test_words_of_its_own_hold_for_numbers_and_in_any_case() -> None:
     process = Short(columns={"code": "code", "open": {"name": "open", "trueValue": "1", "falseValue": "N"}})
     assert (process.stored(open=1), process.stored(open="n")) == ({"open": 1}, {"open": 0})
     assert process.stored(open="yes") is None
 
 
-def test_dates_and_numbers_as_a_country_writes_them():
+def test_dates_and_numbers_as_a_country_writes_them() -> None:
     columns = {"code": "code", "made": {"name": "made", "format": "dd/MM/yyyy"}, "price": "price", "size": "size"}
     process = Short(columns=columns, decimal=",")
     assert process.stored(made="31/01/2026", price="1.250,50", size="1.250") == {
@@ -196,7 +200,7 @@ def test_dates_and_numbers_as_a_country_writes_them():
         assert process.stored(price=wrong, size=1) == ({"size": 1} if not wrong else None)
 
 
-def test_a_column_may_have_a_decimal_mark_of_its_own():
+def test_a_column_may_have_a_decimal_mark_of_its_own() -> None:
     process = Short(columns={"code": "code", "price": {"name": "price", "decimal": "."}}, decimal=",")
     assert process.stored(price="1,250.00") == {"price": 1250.0}
 
@@ -204,19 +208,19 @@ def test_a_column_may_have_a_decimal_mark_of_its_own():
 @pytest.mark.parametrize(
     "wrong", [{"decimal": ";"}, {"on_bad_value": "warn"}, {"columns": {"p": {"name": "price", "decimal": 1}}}]
 )
-def test_a_wrong_option_is_named(wrong):
+def test_a_wrong_option_is_named(wrong: dict[str, Any]) -> None:
     with pytest.raises(Exception, match="should be one of"):
         short(**wrong)
 
 
 @pytest.mark.parametrize("record", [None, 5, "x", [], ["a"], True])
-def test_a_record_that_is_no_object_fails(record):
+def test_a_record_that_is_no_object_fails(record: Any) -> None:
     process = Short()
     assert process.job.run(record).aborted
     assert process.job.messages[0].startswith("The record is no object with names and values: ")
 
 
-def test_a_value_that_is_no_list_is_the_only_one_of_several():
+def test_a_value_that_is_no_list_is_the_only_one_of_several() -> None:
     process = Short()
     assert process.stored(tags="one") == {"tags": '["one"]'}
     assert process.stored(tags=["one", "two"]) == {"tags": '["one","two"]'}

@@ -1,5 +1,7 @@
 """Model files: what they may say, and what is said to their author."""
 
+from typing import Any
+
 import pytest
 
 from server.mapping.model.model import ModelInvalid, check_tables, parse_model, safe_column
@@ -32,31 +34,31 @@ BOOK = {
 }
 
 
-def document(*destinations, **more):
+def document(*destinations: Any, **more: Any) -> dict[str, Any]:
     return {"name": "example:people", "destinations": list(destinations or (PROFILE, BOOK)), **more}
 
 
-def problems(*destinations, **more):
+def problems(*destinations: Any, **more: Any) -> list[Any]:
     with pytest.raises(ModelInvalid) as caught:
         parse_model(document(*destinations, **more), "people.json")
     return list(map(str, caught.value.problems))
 
 
-def profile(**changes):
+def profile(**changes: Any) -> dict[Any, Any]:
     return {key: value for key, value in {**PROFILE, **changes}.items() if value is not ...}
 
 
-def names(**more):
-    return profile(names={**PROFILE["names"], **more})
+def names(**more: Any) -> Any:
+    return profile(names={**PROFILE["names"], **more})  # type: ignore[dict-item]
 
 
-def test_a_model():
+def test_a_model() -> None:
     model = parse_model(document(label="People", qualifiers=["dc:qualifier:alternative"]), "people.json")
     assert list(model.destinations) == ["profile", "book"]
     assert model.label == "People"
     assert model.qualifiers == ("dc:qualifier:alternative",)
     person, book = model.destinations.values()
-    assert person.types.default == "person"
+    assert person.types.default == "person"  # type: ignore[union-attr]
     assert person.names["born:on"].column == "born_on"
     assert person.names["title"].required
     assert person.names["tags"].kind == "text"
@@ -65,7 +67,7 @@ def test_a_model():
     assert (book.depends, book.depends_column, book.optional) == ("profile", "author", True)
 
 
-def test_the_link_to_a_parent_has_a_column_of_its_name():
+def test_the_link_to_a_parent_has_a_column_of_its_name() -> None:
     model = parse_model(document(PROFILE, {**BOOK, "depends_column": None}), "x")
     assert model.destinations["book"].depends_column == "profile"
 
@@ -74,7 +76,7 @@ def test_the_link_to_a_parent_has_a_column_of_its_name():
     ("name", "column"),
     [("a b", "a_b"), ("1st", "x1st"), ("id", "id_"), ("ID", "ID_"), ("_job", "x_job"), ("é", "x_"), ("", "x")],
 )
-def test_safe_columns(name, column):
+def test_safe_columns(name: str, column: str) -> None:
     assert safe_column(name) == column
 
 
@@ -124,7 +126,7 @@ D = "people.json: destinations[0]"
         ({"names": []}, f"{D}.names: [] is wrong, should be an object with at least one entry"),
     ],
 )
-def test_a_wrong_destination(changes, problem):
+def test_a_wrong_destination(changes: dict[str, Any], problem: str) -> None:
     assert problem in problems(profile(**changes))
 
 
@@ -160,11 +162,11 @@ N = f"{D}.names"
         ),
     ],
 )
-def test_a_wrong_name(more, problem):
+def test_a_wrong_name(more: dict[str, Any], problem: str) -> None:
     assert any(found.startswith(problem) for found in problems(names(**more), qualifiers=["q:a"]))
 
 
-def test_dependencies_in_a_circle():
+def test_dependencies_in_a_circle() -> None:
     one = {**BOOK, "name": "one", "table": "a", "depends": "two"}
     two = {**BOOK, "name": "two", "table": "b", "depends": "one"}
     assert problems(one, two) == [
@@ -175,7 +177,7 @@ def test_dependencies_in_a_circle():
     ]
 
 
-def test_a_link_in_the_column_of_a_text():
+def test_a_link_in_the_column_of_a_text() -> None:
     book = {**BOOK, "names": {"author": {}}}
     assert problems(PROFILE, book) == [
         'people.json: destinations[1].depends_column: "author" is also the column of "author", should be another, '
@@ -184,46 +186,46 @@ def test_a_link_in_the_column_of_a_text():
     parse_model(document(PROFILE, {**BOOK, "names": {"author": {"type": "ref"}}}), "x")
 
 
-def test_two_destinations_of_one_name():
+def test_two_destinations_of_one_name() -> None:
     assert problems(PROFILE, {**BOOK, "name": "profile", "depends": None, "depends_column": None}) == [
         'people.json: destinations[1].name: "profile" is wrong, should be a name no other destination has'
     ]
 
 
-def test_qualifiers_that_would_share_columns():
+def test_qualifiers_that_would_share_columns() -> None:
     assert problems(PROFILE, qualifiers=["q:a", "q_a"]) == [
         'people.json: qualifiers: "q_a" and "q:a" would share columns, should differ in more than punctuation'
     ]
 
 
 @pytest.mark.parametrize("value", [None, [], "text", 5])
-def test_a_document_that_is_no_object(value):
+def test_a_document_that_is_no_object(value: list[Any] | str | int | None) -> None:
     with pytest.raises(ModelInvalid) as caught:
         parse_model(value, "people.json")
     assert "people.json: name: missing, should be a text" in map(str, caught.value.problems)
 
 
-def test_all_problems_are_told_at_once():
+def test_all_problems_are_told_at_once() -> None:
     assert len(problems(profile(kind="thing", key=["x"], title="y"))) == 3
 
 
-def test_an_open_destination_needs_no_names():
+def test_an_open_destination_needs_no_names() -> None:
     parse_model(document({"name": "any", "table": "things", "kind": "dictionary", "open": True}), "x")
 
 
-def models(*documents):
+def models(*documents: Any) -> dict[Any, Any]:
     parsed = [parse_model(one, "x") for one in documents]
     return {model.name: model for model in parsed}
 
 
-def test_models_may_share_a_table_where_columns_agree():
+def test_models_may_share_a_table_where_columns_agree() -> None:
     other = {
         **document({"name": "p", "table": "people", "kind": "object", "names": {"email": {"type": "email-address"}}})
     }
     assert list(map(str, check_tables(models(document(), {**other, "name": "two"})))) == []
 
 
-def test_models_that_differ_about_a_table():
+def test_models_that_differ_about_a_table() -> None:
     other = document({"name": "p", "table": "people", "kind": "object", "names": {"Email": {}, "tags": {}}}, name="two")
     assert list(map(str, check_tables(models(document(), other)))) == [
         'model two, destination p: column "Email" of table people is text, but differs in model example:people, '
@@ -233,7 +235,7 @@ def test_models_that_differ_about_a_table():
     ]
 
 
-def test_tables_spelled_in_two_ways():
+def test_tables_spelled_in_two_ways() -> None:
     other = document({"name": "p", "table": "People", "kind": "object", "names": {"x": {}}}, name="two")
     assert list(map(str, check_tables(models(document(), other)))) == [
         'model two, destination p: table "People" is "people" in model example:people, destination profile, '
@@ -241,7 +243,7 @@ def test_tables_spelled_in_two_ways():
     ]
 
 
-def test_refs_to_a_table_nobody_fills():
+def test_refs_to_a_table_nobody_fills() -> None:
     lost = document(names(boss={"type": "ref", "refers_to": "bosses"}), BOOK)
     assert list(map(str, check_tables(models(lost)))) == [
         'model example:people, destination profile, Name boss: refers_to "bosses" is wrong, '

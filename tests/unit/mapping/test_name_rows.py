@@ -176,7 +176,7 @@ class TestCheck:
         self.check("marc")(block_of({"leader": "", "fields": []}))
 
 
-def test_where_records_are_judged_one_by_one_nothing_is_asked_of_the_file():
+def test_where_records_are_judged_one_by_one_nothing_is_asked_of_the_file() -> None:
     judged = [{"action": "only-columns", "columns": ["a"]}, {"source": "a", "destination": "d", "name": "n"}]
     read = read_names({"instructions": judged})
     row = read.match(["Nobody"])

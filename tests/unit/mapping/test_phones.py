@@ -46,7 +46,7 @@ from server.mapping.values.phones import dialling_code, export_form
         ("030/123456", "DE", "+49 30/123456"),
     ],
 )
-def test_stored_form(typed, country, stored):
+def test_stored_form(typed: str, country: str, stored: str) -> None:
     assert export_form(typed, dialling_code(country)) == stored
 
 
@@ -75,11 +75,11 @@ def test_what_is_not_one_number_never_becomes_another(typed: str) -> None:
 
 
 @pytest.mark.parametrize("typed", ["none", "", "+", "0", "+44", "ext 12"])
-def test_without_a_number(typed):
+def test_without_a_number(typed: str) -> None:
     assert export_form(typed, 44) is None
 
 
-def test_a_country_that_is_none_has_no_code():
+def test_a_country_that_is_none_has_no_code() -> None:
     assert dialling_code("XX") == 0
 
 

@@ -2,6 +2,7 @@
 
 import json
 import tracemalloc
+from typing import Any
 
 import orjson
 import pytest
@@ -33,7 +34,7 @@ DOCUMENTS = st.recursive(
 )
 
 
-def expected(value, path, line):
+def expected(value: Any, path: tuple[Any, ...], line: Any) -> tuple[Any, ...]:
     """Line of each part as `json.dumps(indent=1)` lays it out, and the line of the part's end."""
     found = {path: line}
     parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
@@ -43,42 +44,42 @@ def expected(value, path, line):
     return found, line + 1 if parts and value else line
 
 
-def lines_in(part, path=()):
+def lines_in(part: Any, path: tuple[Any, ...] = ()) -> dict[Any, Any]:
     below = [lines_in(inner, (*path, step)) for step, inner in part.inner.items()]
     return {path: part.line} | {place: line for found in below for place, line in found.items()}
 
 
 @given(DOCUMENTS, st.booleans())
-def test_every_part_is_where_the_text_has_it(document, ascii_only):
+def test_every_part_is_where_the_text_has_it(document: Any, ascii_only: Any) -> None:
     text = json.dumps(document, indent=1, ensure_ascii=ascii_only)
     assert lines_in(positions(text).whole) == expected(document, (), 1)[0]
 
 
 @given(DOCUMENTS)
-def test_one_line_has_everything(document):
+def test_one_line_has_everything(document: Any) -> None:
     assert set(lines_in(positions(orjson.dumps(document).decode()).whole).values()) == {1}
 
 
-def test_of_a_key_that_comes_twice_the_last_one_counts():
+def test_of_a_key_that_comes_twice_the_last_one_counts() -> None:
     found = positions('{"a": {"b": 1},\n "a": {"b":\n 2}}')
     assert found.line(("a",)) == 2
     assert found.line(("a", "b")) == 2
 
 
-def test_a_part_that_is_missing_is_where_it_should_have_been():
+def test_a_part_that_is_missing_is_where_it_should_have_been() -> None:
     found = positions('{\n"a": [\n{"b": 1}]}')
     assert found.line(("a", 0, "missing", "more")) == 3
     assert found.line(("other",)) == 1
 
 
 @pytest.mark.parametrize("key", ["a.b", "a[0]", "[1]", "a..b", "x" * 999, "a.b.c[0][1]"])
-def test_a_name_may_look_like_a_place(key):
+def test_a_name_may_look_like_a_place(key: str) -> None:
     found = positions(json.dumps({"first": 1, key: [0, {key: {"z": 1}}]}, indent=1))
     path = (key, 1, key, "z")
     assert found.line(path) == 7
 
 
-def test_long_names_around_many_parts_take_no_memory():
+def test_long_names_around_many_parts_take_no_memory() -> None:
     name = "n" * 100_000
     text = json.dumps({name: {f"m{number}": [1] for number in range(10_000)}})
     tracemalloc.start()
@@ -111,12 +112,12 @@ CONTROL = """{
 }"""
 
 
-def lines_of(document_text, found):
+def lines_of(document_text: Any, found: Any) -> list[Any]:
     at = positions(document_text)
     return [(at.line(mistake.path), mistake.message) for mistake in found]
 
 
-def test_the_mistakes_of_a_control_file_have_their_lines():
+def test_the_mistakes_of_a_control_file_have_their_lines() -> None:
     found = mistakes(orjson.loads(CONTROL), MODELS, readers=READERS)
     assert lines_of(CONTROL, found) == [
         (2, "Bad version of control file, should be 0"),
@@ -128,7 +129,7 @@ def test_the_mistakes_of_a_control_file_have_their_lines():
     assert [mistake.message for mistake in found] == validate(orjson.loads(CONTROL), MODELS, readers=READERS)
 
 
-def test_what_the_instructions_would_say_has_its_line():
+def test_what_the_instructions_would_say_has_its_line() -> None:
     text = """{"instructions": [
       {"source": "a", "destination": "nowhere", "name": "x"},
       {"action": "for-each", "source": "a", "instructions": [
@@ -141,12 +142,12 @@ def test_what_the_instructions_would_say_has_its_line():
     ]
 
 
-def test_what_ends_a_run_at_once_has_its_line_too():
+def test_what_ends_a_run_at_once_has_its_line_too() -> None:
     text = '{"instructions": [\n{"action": "log-error", "message": "a"},\n{"action": "new", "destination": "nowhere"}]}'
     assert lines_of(text, rehearse(orjson.loads(text), PEOPLE, MODELS)) == [(3, "Unknown destination: nowhere")]
 
 
-def test_the_problems_of_a_model_know_their_places():
+def test_the_problems_of_a_model_know_their_places() -> None:
     text = """{"name": "m", "destinations": [
       {"name": "a", "table": "t", "kind": "object", "names": {
         "e": {"type": "nothing"},
@@ -157,14 +158,14 @@ def test_the_problems_of_a_model_know_their_places():
     try:
         parse_model(orjson.loads(text), "m.json")
     except ModelInvalid as error:
-        lines = [at.line(problem.path) for problem in error.problems]
+        lines = [at.line(problem.path) for problem in error.problems]  # type: ignore[arg-type]
     assert lines == [3, 4, 5]
 
 
-def test_the_problems_of_a_process_know_their_places():
+def test_the_problems_of_a_process_know_their_places() -> None:
     text = '{"id": "p", "model": "people",\n "destination": "nobody",\n "read": 7}'
     try:
         parse_process(orjson.loads(text), "p.json", MODELS, formats=FORMATS, load_control=lambda name: {})
     except ProcessInvalid as error:
-        lines = [positions(text).line(problem.path) for problem in error.problems]
+        lines = [positions(text).line(problem.path) for problem in error.problems]  # type: ignore[arg-type]
     assert lines == [2, 3, 1]

@@ -1,5 +1,7 @@
 """Import processes: the long form, and the short one as the control file it stands for."""
 
+from typing import Any
+
 import pytest
 
 from server.mapping.language.control import validate
@@ -69,25 +71,25 @@ CONTROL = {
 }
 
 
-def parse(document, load=None):
+def parse(document: Any, load: Any = None) -> Any:
     return parse_process(document, "p.json", MODELS, formats=FORMATS, load_control=load or (lambda name: CONTROL))
 
 
-def short(**changes):
+def short(**changes: Any) -> dict[Any, Any]:
     return {key: value for key, value in {**SHORT, **changes}.items() if value is not ...}
 
 
-def problems(document, load=None):
+def problems(document: Any, load: Any = None) -> list[Any]:
     with pytest.raises(ProcessInvalid) as caught:
         parse(document, load)
     return list(map(str, caught.value.problems))
 
 
-def instructions(**changes):
+def instructions(**changes: Any) -> Any:
     return parse(short(**changes)).control["instructions"]
 
 
-def run(world, *records, **changes):
+def run(world: Any, *records: Any, **changes: Any) -> list[Any]:
     """Imports records with a process; the rows of the table."""
     process = parse(short(**changes))
     readers = {name: lambda options: None for name in ("json-lines", "csv-with-name-row", "tsv-with-name-row")}
@@ -103,21 +105,21 @@ def run(world, *records, **changes):
     return [{key: value for key, value in row.items() if value is not None} for row in rows]
 
 
-def test_a_control_file_within():
+def test_a_control_file_within() -> None:
     process = parse({"id": "feed", "control": CONTROL, "description": "All of them"})
     assert (process.id, process.label, process.model, process.push) == ("feed", "feed", "example:people", None)
     assert process.control == CONTROL
     assert process.control_digest == parse({"id": "x", "control": dict(reversed(CONTROL.items()))}).control_digest
 
 
-def test_a_control_file_by_name():
+def test_a_control_file_by_name() -> None:
     asked = []
-    process = parse({"id": "feed", "control": "people.control.json"}, lambda name: asked.append(name) or CONTROL)
+    process = parse({"id": "feed", "control": "people.control.json"}, lambda name: asked.append(name) or CONTROL)  # type: ignore[func-returns-value]
     assert asked == ["people.control.json"]
     assert process.control == CONTROL
 
 
-def broken(name):
+def broken(name: Any) -> None:
     raise ValueError("unexpected end of data")
 
 
@@ -189,27 +191,27 @@ def broken(name):
         ({**SHORT, "push": {"url": "a", "enabled": 1}}, "p.json: push.enabled: 1 is wrong, should be true or false"),
     ],
 )
-def test_a_wrong_process(document, problem):
+def test_a_wrong_process(document: dict[str, Any], problem: str) -> None:
     assert problem in problems(document)
 
 
-def test_a_control_file_that_cannot_be_read():
+def test_a_control_file_that_cannot_be_read() -> None:
     assert problems({"id": "a", "control": "x.json"}, broken) == [
         'p.json: control: "x.json" cannot be read as JSON: unexpected end of data'
     ]
 
 
 @pytest.mark.parametrize("document", [None, [], "x", 5])
-def test_a_document_that_is_no_object(document):
+def test_a_document_that_is_no_object(document: list[Any] | str | int | None) -> None:
     assert problems(document)
 
 
-def test_push():
+def test_push() -> None:
     assert parse(short(push={"url": "members", "response": "XML"})).push == Push("members", True, "XML")
     assert parse(short(push={"url": "m-1", "enabled": False})).push == Push("m-1", False, "JSON")
 
 
-def test_an_address_belongs_to_one_process():
+def test_an_address_belongs_to_one_process() -> None:
     one, two = parse(short(push={"url": "a"})), parse(short(id="13", push={"url": "a"}))
     assert list(map(str, check_processes([one, one]))) == []
     assert list(map(str, check_processes([one, two]))) == [
@@ -220,7 +222,7 @@ def test_an_address_belongs_to_one_process():
 # the short form as a control file
 
 
-def test_short_forms():
+def test_short_forms() -> None:
     assert parse(SHORT).control == {
         "dataImportControlFileVersion": 0,
         "model": "example:people",
@@ -240,7 +242,7 @@ def test_short_forms():
     assert "onBadValue" not in parse(short(on_bad_value="drop")).control
 
 
-def test_options_of_the_reader_and_of_columns():
+def test_options_of_the_reader_and_of_columns() -> None:
     read = {"read": "tsv-with-name-row", "separator": ";"}
     columns = {
         "E": {"name": "email", "filters": ["haplo:to-lower-case"]},
@@ -275,11 +277,11 @@ ADA_STORED = {
 
 
 @pytest.mark.parametrize("write", ["create", "upsert"])
-def test_without_columns_every_name_comes_from_its_own(write):
+def test_without_columns_every_name_comes_from_its_own(write: str) -> None:
     assert run(World(), ADA, write=write, columns=...) == [ADA_STORED]
 
 
-def test_lists_take_the_place_of_what_was_stored():
+def test_lists_take_the_place_of_what_was_stored() -> None:
     world = World()
     run(world, ADA, columns=...)
     later = {"email": "ada@example.org", "tags": ["c"], "scores": [3]}
@@ -288,7 +290,7 @@ def test_lists_take_the_place_of_what_was_stored():
     assert run(world, {"email": "ada@example.org"}, columns=..., write="update")[0]["tags"] == '["d"]'
 
 
-def test_a_ref_is_the_id_of_a_row():
+def test_a_ref_is_the_id_of_a_row() -> None:
     world = World()
     world.add("people", 1, email="boss@example.org")
     columns = {"e": "email", "m": "manager"}
@@ -298,7 +300,7 @@ def test_a_ref_is_the_id_of_a_row():
     ]
 
 
-def test_flat_files_fill_structured_values_by_their_parts():
+def test_flat_files_fill_structured_values_by_their_parts() -> None:
     row = {
         "email": "a@x",
         "title.first": "Ada",
@@ -319,7 +321,7 @@ def test_flat_files_fill_structured_values_by_their_parts():
     assert run(world, {"email": "a@x"}, read="csv-with-name-row", columns=...) == [stored]
 
 
-def test_parts_under_names_of_the_file():
+def test_parts_under_names_of_the_file() -> None:
     columns = {"Mail": "email", "Forename": "title.first", "Surname": "title.last"}
     row = {"Mail": "a@x", "Surname": "L", "Forename": "A"}
     assert run(World(), row, read="csv-with-name-row", columns=columns) == [

@@ -1,5 +1,7 @@
 """Values: every type, option and message."""
 
+from typing import Any
+
 import pytest
 
 from server.mapping.model.model import TYPE_KINDS, Destination, Model, Name, Types
@@ -47,23 +49,31 @@ class Case:
     """One converter on a world of its own."""
 
     def __init__(
-        self, type_="text", *, mapping=None, filters=None, refers_to=None, world=None, src="input field x", **options
-    ):
-        self.setup_messages = []
+        self,
+        type_: str = "text",
+        *,
+        mapping: Any = None,
+        filters: Any = None,
+        refers_to: Any = None,
+        world: Any = None,
+        src: str = "input field x",
+        **options: Any,
+    ) -> None:
+        self.setup_messages = []  # type: ignore[var-annotated]
         self.scope = RecordScope(world or World())
         setup = Setup(MODEL, MODELS, mapping or {}, self.setup_messages.append, filters)
         name = Name("n", type_, column="n", refers_to=refers_to)
         self.convert = converter({"action": "field", **options}, name, src, setup)
 
-    def __call__(self, value):
-        return self.convert(value, self.scope)
+    def __call__(self, value: Any) -> Any:
+        return self.convert(value, self.scope)  # type: ignore[misc]
 
     @property
-    def messages(self):
+    def messages(self) -> Any:
         return self.scope.messages
 
 
-def world():
+def world() -> Any:
     rows = World()
     rows.add("people", 1, title='{"first":"Ada","last":"Lovelace"}', user="ada", mail="ada@example.org", _type="person")
     rows.add("people", 2, title='{"last":"Babbage"}', user="Charles", mail="cb@example.org", _type="robot")
@@ -71,7 +81,7 @@ def world():
     return rows
 
 
-def test_the_table_of_types_is_the_one_models_may_use():
+def test_the_table_of_types_is_the_one_models_may_use() -> None:
     assert TYPES.keys() == TYPE_KINDS.keys()
 
 
@@ -118,7 +128,7 @@ GOOD = [
 
 
 @pytest.mark.parametrize(("type_", "value", "stored"), GOOD)
-def test_stored(type_, value, stored):
+def test_stored(type_: Any, value: Any, stored: Any) -> None:
     case = Case(type_)
     assert case(value) == stored
     assert type(case(value)) is type(stored)
@@ -157,14 +167,14 @@ DROPPED = [
 
 
 @pytest.mark.parametrize(("type_", "value"), DROPPED)
-def test_dropped_without_an_error_but_not_without_a_word(type_, value):
+def test_dropped_without_an_error_but_not_without_a_word(type_: Any, value: Any) -> None:
     case = Case(type_)
     assert case(value) is NOTHING
     assert case.messages == []
     assert len(case.scope.losses) == (value is not None and value is not NOTHING and value not in ("", [], {}))
 
 
-def test_a_number_is_taken_as_its_text_by_types_that_are_texts():
+def test_a_number_is_taken_as_its_text_by_types_that_are_texts() -> None:
     assert Case("telephone-number")(2079460018) == "+44 20 7946 0018"
     assert Case("telephone-number")(2079460018.0) == "+44 20 7946 0018"
     assert Case("datetime", dateFormat="yyyyMMdd")(20260131) == "2026-01-31T00:00:00Z"
@@ -224,33 +234,33 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("type_", "value", "message"), REFUSED)
-def test_refused_with_a_message(type_, value, message):
+def test_refused_with_a_message(type_: Any, value: Any, message: Any) -> None:
     case = Case(type_)
     assert case(value) is NOTHING
     assert case.messages == [message]
 
 
 @pytest.mark.parametrize("src", ["structured input field S", "set value d/n", "name n"])
-def test_messages_name_the_source(src):
+def test_messages_name_the_source(src: str) -> None:
     case = Case("integer", src=src)
     case("x")
     assert case.messages == [f"Invalid integer for {src}: x"]
 
 
-def test_own_words_for_true_and_false():
+def test_own_words_for_true_and_false() -> None:
     case = Case("boolean", trueValue="Y", falseValue="N")
     assert [case("Y"), case("N"), case(True)] == [1, 0, 1]
     assert case("true") is NOTHING
     assert case.messages == ["Invalid boolean value for input field x: true"]
 
 
-def test_numbers_for_true_and_false_are_compared_with_their_type():
+def test_numbers_for_true_and_false_are_compared_with_their_type() -> None:
     case = Case("boolean", trueValue=1, falseValue=0)
     assert [case(1), case(0), case(1.0)] == [1, 0, 1]
     assert case("1") is NOTHING
 
 
-def test_dates():
+def test_dates() -> None:
     case = Case("datetime", dateFormat="dd/MM/yyyy")
     assert case("10/02/2018") == "2018-02-10T00:00:00Z"
     assert case(20180210) is NOTHING
@@ -260,32 +270,32 @@ def test_dates():
 
 
 @pytest.mark.parametrize("options", [{}, {"dateFormat": None}, {"dateFormat": 5}])
-def test_a_date_needs_a_format(options):
+def test_a_date_needs_a_format(options: dict[str, Any]) -> None:
     case = Case("datetime", **options)
     assert case.convert is None
     assert case.setup_messages == ["Date format not specified for input field x"]
 
 
-def test_a_format_that_cannot_be_used():
+def test_a_format_that_cannot_be_used() -> None:
     case = Case("datetime", dateFormat="YYYY")
     assert case.convert is None
     assert case.setup_messages == ["Invalid date format for input field x: YYYY (the letter Y is not supported)"]
 
 
-def test_whether_a_date_is_there_can_be_asked_without_a_format():
+def test_whether_a_date_is_there_can_be_asked_without_a_format() -> None:
     case = Case("datetime", action="if-has-value")
     assert case.convert is not None
     assert case.setup_messages == []
 
 
-def test_country_of_telephone_numbers():
+def test_country_of_telephone_numbers() -> None:
     assert Case("telephone-number", country="FR")("05 87 65 64 32") == "+33 5 87 65 64 32"
     case = Case("telephone-number", country="ZZ")
     assert case.convert is None
     assert case.setup_messages == ["Unknown country for input field x: ZZ, should be a two letter code like GB"]
 
 
-def test_a_type_that_does_not_exist():
+def test_a_type_that_does_not_exist() -> None:
     case = Case("colour")
     assert case.convert is None
     assert case.setup_messages == ["Unknown data type in model: colour"]
@@ -294,43 +304,44 @@ def test_a_type_that_does_not_exist():
 # mapInputValue, filters, type: in this order
 
 
-def test_input_values_are_looked_up_by_their_text():
+def test_input_values_are_looked_up_by_their_text() -> None:
     case = Case("text", mapInputValue={"1": "one", "true": "yes", "null": "none", "a": None})
     assert [case(1), case(True), case(None), case("b")] == ["one", "yes", "none", "b"]
     assert case(1.0) == "one"
     assert case("a") is NOTHING
 
 
-def test_a_default_for_input_values_not_listed():
+def test_a_default_for_input_values_not_listed() -> None:
     case = Case("text", mapInputValue={"a": "A"}, mapInputValueDefault="?")
     assert [case("a"), case("toString")] == ["A", "?"]
 
 
-def test_a_default_of_null_is_a_default():
+def test_a_default_of_null_is_a_default() -> None:
     assert Case("text", mapInputValue={}, mapInputValueDefault=None)("x") is NOTHING
 
 
-def test_input_values_must_be_an_object():
+def test_input_values_must_be_an_object() -> None:
     case = Case("text", mapInputValue=["a"])
     assert case.convert is None
     assert case.setup_messages == ["'mapInputValue' property is not an object"]
 
 
-def test_mapping_then_filters_in_order_then_type():
+def test_mapping_then_filters_in_order_then_type() -> None:
     filters = Filters(
-        MODELS, {"add-b": lambda models: lambda v, s: v + "b", "add-c": lambda models: lambda v, s: v + "c"}
+        MODELS,
+        {"add-b": lambda models: lambda v, s: v + "b", "add-c": lambda models: lambda v, s: v + "c"},  # type: ignore[operator]
     )
     case = Case("text", filters=filters, mapInputValue={"x": "a"})
     assert case("x") == "a"
-    setup = Setup(MODEL, MODELS, {}, list.append, filters)
+    setup = Setup(MODEL, MODELS, {}, list.append, filters)  # type: ignore[arg-type]
     action = {"mapInputValue": {"x": "a", "abc": "wrong"}, "filters": ["add-b", "add-c"]}
     convert = converter(action, Name("n"), "s", setup)
-    assert convert("x", RecordScope(World())) == "abc"
+    assert convert("x", RecordScope(World())) == "abc"  # type: ignore[misc]
 
 
-def test_a_filter_is_made_once_for_a_batch():
+def test_a_filter_is_made_once_for_a_batch() -> None:
     made = []
-    filters = Filters(MODELS, {"f": lambda models: made.append(1) or (lambda v, s: v)})
+    filters = Filters(MODELS, {"f": lambda models: made.append(1) or (lambda v, s: v)})  # type: ignore[func-returns-value]
     assert filters.get("f") is filters.get("f")
     assert made == [1]
 
@@ -343,8 +354,8 @@ def test_a_filter_is_made_once_for_a_batch():
         ([5], "Filter 5 is not available."),
     ],
 )
-def test_filters_that_cannot_be_used(listed, message):
-    messages = []
+def test_filters_that_cannot_be_used(listed: list[Any] | str, message: str) -> None:
+    messages: list[Any] = []
     assert converter({"filters": listed}, Name("n"), "s", Setup(MODEL, MODELS, {}, messages.append)) is None
     assert messages == [message]
 
@@ -352,7 +363,7 @@ def test_filters_that_cannot_be_used(listed, message):
 # refs
 
 
-def test_a_ref_must_lead_to_a_row():
+def test_a_ref_must_lead_to_a_row() -> None:
     case = Case("ref", refers_to="people", world=world())
     assert case(Ref(None, 1)) == 1
     assert case(Ref("people", 2)) == 2
@@ -365,15 +376,15 @@ def test_a_ref_must_lead_to_a_row():
     ]
 
 
-def test_a_ref_of_no_table_is_left_to_whoever_uses_it():
+def test_a_ref_of_no_table_is_left_to_whoever_uses_it() -> None:
     assert Case("ref")(Ref(None, 99)) == 99
 
 
-def mapped(spec, **options):
+def mapped(spec: Any, **options: Any) -> "Case":
     return Case("ref", mapping={"M": spec}, refMapping="M", world=options.pop("world", None) or world(), **options)
 
 
-def test_mapping_by_behaviour():
+def test_mapping_by_behaviour() -> None:
     case = mapped({"using": "behaviour", "values": {"1": "s:maths", "gone": "s:gone"}})
     assert case(1) == 7
     assert case(NOTHING) is NOTHING
@@ -386,18 +397,18 @@ def test_mapping_by_behaviour():
     ]
 
 
-def test_mapping_by_behaviour_within_types():
+def test_mapping_by_behaviour_within_types() -> None:
     spec = {"using": "behaviour", "values": {"m": "s:maths"}, "types": ["person"]}
     assert mapped(spec)("m") is NOTHING
     assert mapped({**spec, "types": ["std:type:subject"]})("m") == 7
     assert mapped({**spec, "types": ["std:type:subject"]}, refers_to="people")("m") is NOTHING
 
 
-def test_mapping_values_may_be_called_value():
+def test_mapping_values_may_be_called_value() -> None:
     assert mapped({"using": "behaviour", "value": {"m": "s:maths"}})("m") == 7
 
 
-def test_mapping_by_title():
+def test_mapping_by_title() -> None:
     case = mapped({"using": "title", "types": ["std:type:subject"], "values": {"m": "Maths", "p": "maths"}})
     assert case("m") == 7
     assert case("not listed") is NOTHING
@@ -407,14 +418,14 @@ def test_mapping_by_title():
     assert case.messages == ["Value in input data cannot be mapped for input field x: p"]
 
 
-def test_mapping_by_the_title_of_a_person():
+def test_mapping_by_the_title_of_a_person() -> None:
     case = mapped({"using": "title", "types": ["person"], "values": {"a": "Ada Lovelace", "b": "Babbage"}})
     assert [case("a"), case("a")] == [1, 1]
     assert case("b") is NOTHING  # of another type
     assert case.messages == ["Value in input data cannot be mapped for input field x: b"]
 
 
-def test_a_person_found_before_is_looked_at_again():
+def test_a_person_found_before_is_looked_at_again() -> None:
     rows = world()
     case = mapped({"using": "title", "types": ["person"], "values": {"a": "Ada Lovelace"}}, world=rows)
     assert case("a") == 1
@@ -422,7 +433,7 @@ def test_a_person_found_before_is_looked_at_again():
     assert case("a") is NOTHING
 
 
-def test_titles_that_must_be_gone_through_have_a_limit():
+def test_titles_that_must_be_gone_through_have_a_limit() -> None:
     rows = World()
     for id in range(1, 4098):
         rows.add("people", id, title='{"last":"X"}', _type="person")
@@ -450,7 +461,7 @@ def test_titles_that_must_be_gone_through_have_a_limit():
         ({"values": {}}, ['Mapping M does not specify using, should be "behaviour" or "title"']),
     ],
 )
-def test_mappings_that_cannot_be_used_set_nothing(spec, messages):
+def test_mappings_that_cannot_be_used_set_nothing(spec: dict[str, Any] | None, messages: list[str]) -> None:
     case = mapped(spec)
     assert case.setup_messages == messages
     assert case("a") is NOTHING
@@ -458,7 +469,7 @@ def test_mappings_that_cannot_be_used_set_nothing(spec, messages):
     assert case.messages == []
 
 
-def test_an_unknown_type_beside_a_known_one_is_only_reported():
+def test_an_unknown_type_beside_a_known_one_is_only_reported() -> None:
     case = mapped({"using": "title", "types": ["no:such", "std:type:subject"], "values": {"m": "Maths"}})
     assert case.setup_messages == ["Mapping M refers to unknown type no:such"]
     assert case("m") == 7
@@ -478,7 +489,7 @@ def test_an_unknown_type_beside_a_known_one_is_only_reported():
         ('["{\\"last\\":\\"A\\"}","{\\"last\\":\\"B\\"}"]', "A\nB"),
     ],
 )
-def test_display(stored, text):
+def test_display(stored: str, text: str) -> None:
     assert display_text(stored) == text
 
 
@@ -486,18 +497,18 @@ def test_display(stored, text):
 
 
 @pytest.mark.parametrize(("type_", "value", "stored"), [row for row in GOOD if row[0] in PLAIN_TYPES])
-def test_flat_types_give_what_converters_give(type_, value, stored):
+def test_flat_types_give_what_converters_give(type_: Any, value: Any, stored: Any) -> None:
     assert PLAIN_TYPES[type_]({}).convert(value) == stored
 
 
 @pytest.mark.parametrize(("type_", "value", "message"), [row for row in REFUSED if row[0] in PLAIN_TYPES])
-def test_flat_types_complain_as_converters_do(type_, value, message):
+def test_flat_types_complain_as_converters_do(type_: Any, value: Any, message: Any) -> None:
     plain_type = PLAIN_TYPES[type_]({})
     assert plain_type.convert(value) is INVALID
     assert complaint(plain_type.message, "input field x", value) == message
 
 
-def test_every_filter_is_available_where_its_lookup_is_configured():
+def test_every_filter_is_available_where_its_lookup_is_configured() -> None:
     assert available(MODELS).keys() == FILTERS.keys()
     assert "haplo:email-to-ref" not in available({})
     assert Filters({}).get("haplo:email-to-ref") is None

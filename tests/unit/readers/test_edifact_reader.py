@@ -113,7 +113,7 @@ def texts(data: bytes) -> list[str]:
 
 
 def interchange(text: str, signs: str = ":+.? '", *, service: bool = True, charset: str = "UNOC", ref: int = 1) -> str:
-    component, element, _, _, _, end = signs
+    component, element, _, _, _, end = signs  # type: ignore[str-unpack]
     segments = (
         f"UNB+{charset}:3+ME+YOU+260101:0900+{ref}", "UNH+1+ORDERS:D:01B:UN", f"BGM+{text}", "UNT+3+1", f"UNZ+1+{ref}"
     )  # fmt: skip

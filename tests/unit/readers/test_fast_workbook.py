@@ -3,6 +3,7 @@
 import io
 import re
 import zipfile
+from typing import Any
 from unittest.mock import patch
 
 import openpyxl
@@ -64,7 +65,16 @@ NUMBERS = [
 ]
 
 
-def archive(rows, *, texts=(), styles=STYLES, before="", sheets=("Data",), data="<sheetData>{}</sheetData>", modern=""):
+def archive(
+    rows: Any,
+    *,
+    texts: Any = (),
+    styles: Any = STYLES,
+    before: str = "",
+    sheets: tuple[str, ...] = ("Data",),
+    data: str = "<sheetData>{}</sheetData>",
+    modern: Any = "",
+) -> Any:
     """A workbook written by hand; each of its sheets has the same rows."""
     files = {
         "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"><Override '
@@ -97,7 +107,7 @@ def archive(rows, *, texts=(), styles=STYLES, before="", sheets=("Data",), data=
     return content
 
 
-def row(number, *cells, more=""):
+def row(number: Any, *cells: Any, more: Any = "") -> str:
     """Cells are what stands behind the reference, for columns in a row, or pairs of a column and that."""
     pairs = [
         cell if isinstance(cell, tuple) else (letters, cell) for letters, cell in zip("ABCDEFGH", cells, strict=False)
@@ -107,7 +117,7 @@ def row(number, *cells, more=""):
     )
 
 
-def dense(pieces):
+def dense(pieces: Any) -> Any:
     """By number, without empty cells at the end; 1 and True are not the same."""
     found = {}
     for numbers, rows in pieces:
@@ -115,11 +125,11 @@ def dense(pieces):
             last = max(place for place, cell in enumerate(cells) if cell != "")
             found[at] = [(type(cell), cell) for cell in cells[: last + 1]]
             if isinstance(cells, FaultyRow):
-                found[at].append(dict(cells.faults))
+                found[at].append(dict(cells.faults))  # type: ignore[arg-type]
     return found
 
 
-def as_read(content, sheet="Data"):
+def as_read(content: Any, sheet: Any = "Data") -> Any:
     try:
         with open_workbook(content) as book:
             return dense(book.pieces(sheet))
@@ -127,7 +137,7 @@ def as_read(content, sheet="Data"):
         return "broken"
 
 
-def as_events_are_read(content, sheet="Data"):
+def as_events_are_read(content: Any, sheet: str = "Data") -> Any:
     """Element by element, whatever the patterns could do."""
     try:
         with zipfile.ZipFile(content) as packed:
@@ -137,7 +147,7 @@ def as_events_are_read(content, sheet="Data"):
         return "broken"
 
 
-def as_the_library_reads(content, sheet="Data"):
+def as_the_library_reads(content: Any, sheet: str = "Data") -> Any:
     try:
         book = LibraryWorkbook(with_kept_blanks(content), (False, True))
         try:
@@ -148,7 +158,7 @@ def as_the_library_reads(content, sheet="Data"):
         return "broken"
 
 
-def with_kept_blanks(content):
+def with_kept_blanks(content: Any) -> Any:
     """Some programs write `<t> </t>` for a blank that is meant; the library would trim it away."""
     made = io.BytesIO()
     with zipfile.ZipFile(content) as old, zipfile.ZipFile(made, "w") as new:
@@ -157,15 +167,15 @@ def with_kept_blanks(content):
     return made
 
 
-def read_by_patterns(content, sheet="Data"):
-    def refuse(*_):
+def read_by_patterns(content: Any, sheet: str = "Data") -> Any:
+    def refuse(*_: Any) -> None:
         raise AssertionError("the sheet was left to the other reader")
 
     with patch("server.readers.workbooks.workbook.XlsxPackage", refuse):
         return as_read(content, sheet)
 
 
-def inline(text, keep=False):
+def inline(text: str, keep: bool = False) -> str:
     return f' t="inlineStr"><is><t{KEEP if keep else ""}>{text}</t></is></c>'
 
 
@@ -226,12 +236,12 @@ OURS = [
 SHARED = [f"<si><t>{text}</t></si>" for text in TEXTS] + RICH
 
 
-def sheet_of(cell):
+def sheet_of(cell: Any) -> Any:
     """Rows of which many look alike, with gaps between them."""
     cells = st.lists(cell, min_size=1, max_size=4)
     block = st.tuples(st.integers(1, 3), cells, st.integers(1, 8))
 
-    def written(blocks):
+    def written(blocks: Any) -> Any:
         rows, number = [], 0
         for gap, made, times in blocks:
             number += gap
@@ -245,7 +255,7 @@ def sheet_of(cell):
 
 @given(sheet_of(PLAIN), st.sampled_from([1 << 20, 200, 37]))
 @settings(max_examples=150, deadline=None)
-def test_plain_rows_are_read_as_the_library_reads_them(rows, step):
+def test_plain_rows_are_read_as_the_library_reads_them(rows: Any, step: Any) -> None:
     content = archive(rows, texts=SHARED)
     with patch.object(plain_sheet, "STEP", step), patch.object(plain_text, "STEP", step + 400):
         assert read_by_patterns(content) == as_events_are_read(content) == as_the_library_reads(content)
@@ -253,14 +263,14 @@ def test_plain_rows_are_read_as_the_library_reads_them(rows, step):
 
 @given(sheet_of(st.one_of(PLAIN, st.sampled_from(ODD))))
 @settings(max_examples=100, deadline=None)
-def test_other_rows_are_read_as_the_library_reads_them(rows):
+def test_other_rows_are_read_as_the_library_reads_them(rows: Any) -> None:
     content = archive(rows, texts=SHARED)
     assert as_read(content) == as_events_are_read(content) == as_the_library_reads(content)
 
 
 @given(sheet_of(st.one_of(PLAIN, st.sampled_from([*ODD, *OURS]))), st.sampled_from([1 << 20, 200]))
 @settings(max_examples=150, deadline=None)
-def test_both_ways_to_read_find_the_same(rows, step):
+def test_both_ways_to_read_find_the_same(rows: Any, step: Any) -> None:
     content = archive(rows, texts=SHARED)
     with patch.object(plain_sheet, "STEP", step), patch("server.readers.workbooks.part_events.STEP", step):
         assert as_read(content) == as_events_are_read(content)
@@ -278,7 +288,7 @@ def test_both_ways_to_read_find_the_same(rows, step):
     )
 )
 @settings(max_examples=60, deadline=None)
-def test_what_openpyxl_writes_is_plain(rows):
+def test_what_openpyxl_writes_is_plain(rows: Any) -> None:
     book = openpyxl.Workbook()
     book.active.title = "Data"
     for cells in rows:
@@ -312,7 +322,7 @@ SOME = [row(1, inline("name"), inline("n")), row(2, inline("a"), "><v>1</v></c>"
         archive([row(1, ' t="s"><v>0</v></c>')], texts=["<x/>"]),
     ],
 )
-def test_unusual_workbooks_are_read_as_the_library_reads_them(content):
+def test_unusual_workbooks_are_read_as_the_library_reads_them(content: Any) -> None:
     assert as_read(content) == as_events_are_read(content) == as_the_library_reads(content)
 
 
@@ -332,13 +342,13 @@ def test_unusual_workbooks_are_read_as_the_library_reads_them(content):
         (archive(["<a>" * 300]), "elements are nested deeper than 200 levels"),
     ],
 )
-def test_what_no_program_writes_is_refused_with_its_place(content, message):
+def test_what_no_program_writes_is_refused_with_its_place(content: Any, message: str) -> None:
     with pytest.raises(FileBroken, match=re.escape(message)), open_workbook(content) as book:
         list(book.pieces("Data"))
 
 
 @pytest.mark.parametrize("style", range(5))
-def test_a_number_is_a_date_where_its_style_says_so(style):
+def test_a_number_is_a_date_where_its_style_says_so(style: Any) -> None:
     content = archive([row(1, f' s="{style}"><v>45000</v></c>')])
     assert as_read(content) == as_events_are_read(content) == as_the_library_reads(content)
     (((kind, _),),) = as_read(content).values()
@@ -347,7 +357,7 @@ def test_a_number_is_a_date_where_its_style_says_so(style):
 
 
 @pytest.mark.parametrize("built_in", [*range(27), *range(37, 50)])
-def test_formats_of_every_workbook(built_in):
+def test_formats_of_every_workbook(built_in: Any) -> None:
     content = archive(
         [row(1, "><v>1</v></c>", ' s="0"><v>45000.25</v></c>')],
         styles=f'<cellXfs><xf numFmtId="{built_in}"/></cellXfs>',
@@ -356,7 +366,7 @@ def test_formats_of_every_workbook(built_in):
 
 
 @pytest.mark.parametrize("built_in", [27, 31, 36, 50, 57, 58, 71, 81])
-def test_dates_in_the_formats_of_some_languages(built_in):
+def test_dates_in_the_formats_of_some_languages(built_in: int) -> None:
     content = archive([row(1, ' s="0"><v>45000</v></c>')], styles=f'<cellXfs><xf numFmtId="{built_in}"/></cellXfs>')
     assert as_read(content) == as_events_are_read(content) == {1: [(DateCell, "2023-03-15")]}
 
@@ -387,28 +397,28 @@ def test_dates_in_the_formats_of_some_languages(built_in):
         "0.0E+00",
     ],
 )
-def test_formats_of_its_own(format, modern):
+def test_formats_of_its_own(format: str, modern: str) -> None:
     styles = f'<numFmts><numFmt numFmtId="164" formatCode="{format}"/></numFmts><cellXfs><xf numFmtId="164"/></cellXfs>'
     cells = ("><v>45000</v></c>", ' s="0"><v>45000</v></c>', ' s="0"><v>45000.25</v></c>')
     content = archive([row(1, *cells)], styles=styles, modern=modern)
     assert as_read(content) == as_events_are_read(content) == as_the_library_reads(content)
 
 
-def test_an_empty_row_that_closes_at_once_is_plain():
+def test_an_empty_row_that_closes_at_once_is_plain() -> None:
     content = archive(
         ['<row r="1"/>', '<row r="2" ht="3"/>', row(3, inline("x")), '<row r="4"/>', '<row r="9" ht="3"/>']
     )
     assert read_by_patterns(content) == {3: [(str, "x")]}
 
 
-def test_false_and_true_are_what_the_caller_says():
+def test_false_and_true_are_what_the_caller_says() -> None:
     rows = [row(1, ' t="b"><v>0</v></c>', ' t="b"><v>1</v></c>'), row(2, "/>", ' t="b"><v>1</v></c>')]
     for extra in ([], [row(3, ' t="e"><v>#N/A</v></c>', inline("x"))], [row(3, ' t="zz"><v>1</v></c>')]):
         with open_workbook(archive([*rows, *extra]), ("no", "yes")) as book:
             assert [cells for _, found in book.pieces("Data") for cells in found][:2] == [["no", "yes"], ["", "yes"]]
 
 
-def test_a_sheet_that_is_too_much_to_keep_is_read_again():
+def test_a_sheet_that_is_too_much_to_keep_is_read_again() -> None:
     rows = [row(n, inline(f"text {n}"), "><v>5</v></c>") for n in range(1, 500)]
     content = archive(rows, sheets=("Data", "More"))
     whole = as_the_library_reads(content)
@@ -419,7 +429,7 @@ def test_a_sheet_that_is_too_much_to_keep_is_read_again():
             assert book.height(sheet) == 499
 
 
-def test_a_sheet_that_is_not_plain_does_not_spoil_the_others():
+def test_a_sheet_that_is_not_plain_does_not_spoil_the_others() -> None:
     content = archive([row(1, inline("x"))], sheets=("One", "Two"))
     bad = io.BytesIO()
     with zipfile.ZipFile(content) as old, zipfile.ZipFile(bad, "w") as new:
@@ -440,7 +450,7 @@ def test_a_sheet_that_is_not_plain_does_not_spoil_the_others():
         '<row r="1"/>' * 99_999,
     ],
 )
-def test_nonsense_of_a_megabyte_is_found_out_quickly(data):
+def test_nonsense_of_a_megabyte_is_found_out_quickly(data: str) -> None:
     content = archive([data])
     assert as_read(content) == as_events_are_read(content) in ({}, "broken")
 
@@ -448,6 +458,6 @@ def test_nonsense_of_a_megabyte_is_found_out_quickly(data):
 @pytest.mark.parametrize(
     "texts", ["<si>" * 300_000, "<si><rPh >" * 90_000 + "</si>", "<si></rPh>" + "<rPh " * 90_000 + "</si>"]
 )
-def test_texts_of_nonsense_are_found_out_quickly(texts):
+def test_texts_of_nonsense_are_found_out_quickly(texts: str) -> None:
     content = archive([row(1, ' t="s"><v>0</v></c>')], texts=[texts])
     assert as_read(content) == as_events_are_read(content) in ({}, "broken")

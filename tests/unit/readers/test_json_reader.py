@@ -5,6 +5,7 @@ import itertools
 import tracemalloc
 from collections.abc import Sequence
 from types import SimpleNamespace
+from typing import Any
 
 import orjson
 import pytest
@@ -125,8 +126,8 @@ class Work:
         self.parsed += len(data)
         return orjson.loads(data)
 
-    def _counted(self, pattern):
-        def match(data: bytes, at: int):
+    def _counted(self, pattern: Any) -> Any:
+        def match(data: bytes, at: int) -> Any:
             found = pattern.match(data, at)
             self.steps += 1
             self.scanned += found.end() - at
@@ -190,7 +191,7 @@ def _scanned(text: bytes) -> tuple[list[int], int | None]:
 
 
 def _walked(text: bytes) -> tuple[list[int], int | None]:
-    commas, depth, at = [], 0, 0
+    commas, depth, at = [], 0, 0  # type: ignore[var-annotated]
     while at < len(text):
         character = text[at : at + 1]
         if character == b'"':

@@ -137,7 +137,7 @@ def made(*fields: tuple[str, bytes], coding: bytes = b"a", entries: str | None =
 
 def title_of(record: object) -> str:
     assert isinstance(record, dict), record
-    return next(part["a"] for field in record["fields"] if "245" in field for part in field["245"]["subfields"])
+    return next(part["a"] for field in record["fields"] if "245" in field for part in field["245"]["subfields"])  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize(

@@ -72,13 +72,13 @@ MANY = 20_000  # of a piece that could be read in two ways
         "<?x?><!-- -->" * MANY + "<!-",
     ],
 )
-def test_xml_of_a_head_that_can_be_read_in_many_ways_takes_no_time(text):
+def test_xml_of_a_head_that_can_be_read_in_many_ways_takes_no_time(text: str) -> None:
     begun = time.process_time()
     assert sniff("a.xml", text.encode()[:HEAD]) is not None
     assert time.process_time() - begun < 1
 
 
-def test_comments_before_the_first_child_hide_nothing():
+def test_comments_before_the_first_child_hide_nothing() -> None:
     assert sniff("a.xml", b'<r><!-- <p> --> <!-- > --><p a="1"/>') == Guess("xml-attributes")
     assert sniff("a.xml", b'<r><!-- --><p a="1"/> --><q>1</q>') == Guess("xml-attributes")
     assert sniff("a.xml", b'<r><!-- <p a="1"/> --><q>1</q>') == Guess("xml-text-of-children")

@@ -139,7 +139,7 @@ def test_an_error_among_the_names_of_the_columns_is_refused() -> None:
 
 def test_errors_in_binary_workbooks() -> None:
     rows = [["code", "title"], [1, Error("#N/A")], [2, Computed("#DIV/0!")], [Error("#REF!")], [3.5, "b"]]
-    for data in (xls({"Data": rows}), xlsb(rows)):
+    for data in (xls({"Data": rows}), xlsb(rows)):  # type: ignore[arg-type, dict-item]
         *bad, good = records(data)
         assert good == {"code": 3.5, "title": "b"}
         assert bad == [

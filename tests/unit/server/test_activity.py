@@ -136,7 +136,7 @@ def test_a_listener_that_raises_is_logged_and_bothers_nobody(log: list[Any]) -> 
     def failing(event: Event) -> None:
         raise ValueError("no")
 
-    events, heard = Events(), []
+    events, heard = Events(), []  # type: ignore[var-annotated]
     events.listen(failing)
     events.listen(heard.append)
     events.tell(UploadEnded("received", 3))
@@ -158,5 +158,5 @@ async def test_a_question_is_asked_once_at_a_time_and_again_once_it_was_answered
         await question.answer(0.01)
     waiting = asyncio.gather(question.answer(5), question.answer(5))
     answer.set()
-    assert await waiting == [1, 1]
+    assert await waiting == [1, 1]  # type: ignore[comparison-overlap]
     assert await question.answer(5) == 2

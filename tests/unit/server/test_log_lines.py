@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Iterator
 
 import pytest
 import structlog
@@ -13,7 +14,7 @@ SIGNS = set("\r\x1b\u2028\u2029\x85\x00\x9b\x7f\u202e")
 
 
 @pytest.fixture(params=["console", "json"])
-def kind(request: pytest.FixtureRequest):
+def kind(request: pytest.FixtureRequest) -> Iterator[str]:
     before = format_in_force()
     configure_logs(request.param)
     yield request.param

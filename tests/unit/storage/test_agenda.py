@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, event
@@ -69,7 +70,7 @@ def test_what_ended_and_what_failed_lately(catalog: Database) -> None:
     catalog.write_now(look)
 
 
-QUERIES: dict[str, Callable[[Connection], object]] = {
+QUERIES: dict[str, Callable[[Connection], Any]] = {
     "running": lambda c: agenda.running(c, MODES, 10),
     "waiting": lambda c: agenda.waiting(c, MODES, NOW, 10),
     "coming": lambda c: agenda.coming(c, NOW, 10),
@@ -85,7 +86,7 @@ def test_an_index_answers(catalog: Database, name: str) -> None:
     """As long as one is searched and nothing but the running jobs is sorted, a long queue costs nothing."""
 
     def plans(c: Connection) -> list[str]:
-        asked: list[tuple[str, object]] = []
+        asked: list[tuple[str, Any]] = []
         event.listen(c.engine, "before_cursor_execute", lambda *a: asked.append((a[2], a[3])))
         QUERIES[name](c)
         return [row[3] for sql, values in list(asked) for row in c.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values)]

@@ -204,5 +204,5 @@ def test_an_index_stands_behind_every_filter(many: Database) -> None:
     }
     for column, index in plans.items():
         query = text(f"EXPLAIN QUERY PLAN SELECT id FROM batches WHERE {column} = 'x' ORDER BY id DESC LIMIT 50")
-        (step,) = many.read_now(lambda c, query=query: [row[3] for row in c.execute(query)])
+        (step,) = many.read_now(lambda c, query=query: [row[3] for row in c.execute(query)])  # type: ignore[misc]
         assert index in step

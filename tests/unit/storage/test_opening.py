@@ -7,6 +7,7 @@ import stat
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ NOW = datetime(2025, 3, 1, tzinfo=UTC)
 DIGEST = "a" * 64
 
 
-def add_control(connection):
+def add_control(connection: Any) -> None:
     controls.add(connection, api="haplo", digest=DIGEST, comment="", created=NOW)
 
 

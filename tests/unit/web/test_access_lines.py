@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Iterator
 
 import pytest
 import structlog
@@ -10,7 +11,7 @@ from server.logs import configure_logs
 
 
 @pytest.fixture(autouse=True)
-def _restored():
+def _restored() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
     yield
@@ -18,7 +19,7 @@ def _restored():
     structlog.reset_defaults()
 
 
-async def test_lines_of_one_turn_come_in_order_and_whole(capsys):
+async def test_lines_of_one_turn_come_in_order_and_whole(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs("json")
     log = structlog.get_logger("penstock.access")
     for number in range(3):
@@ -32,13 +33,13 @@ async def test_lines_of_one_turn_come_in_order_and_whole(capsys):
     assert '"number":3' in capsys.readouterr().err
 
 
-def test_without_a_loop_a_line_is_written_at_once(capsys):
+def test_without_a_loop_a_line_is_written_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs("json")
     structlog.get_logger("penstock.access").info("request", number=1)
     assert '"number":1' in capsys.readouterr().err
 
 
-async def test_other_lines_do_not_wait(capsys):
+async def test_other_lines_do_not_wait(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs("json")
     structlog.get_logger("penstock.engine").info("said")
     assert '"said"' in capsys.readouterr().err

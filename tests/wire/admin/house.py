@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -99,18 +99,17 @@ class AdminHouse:
 
     async def signed(self) -> "Signed":
         boss = await self.boss()
-        return Signed(boss.address, boss.session, boss.token, self)
+        return Signed(boss.address, boss.session, boss.token, house=self)
 
 
 @dataclass
 class Signed(Browser):
     """The signed-in visitor, with the house at hand."""
 
-    house: AdminHouse | None = None
+    house: AdminHouse = field(kw_only=True)
 
     @property
     def engine(self) -> Engine:
-        assert self.house is not None
         return self.house.engine
 
     async def batch(

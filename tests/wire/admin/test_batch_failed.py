@@ -234,7 +234,7 @@ async def downloaded(site: Signed, batch: Batch, file: str = "data0") -> tuple[b
 
 async def failures(site: Signed, batch: Batch) -> Sequence[Outcome]:
     assert batch.job is not None
-    return await site.engine.jobs.outcomes(batch.job, statuses=("failed",))
+    return await site.engine.jobs.outcomes(batch.job, statuses=("failed",))  # type: ignore[arg-type]
 
 
 def told(outcome: Outcome) -> tuple[str, bytes]:

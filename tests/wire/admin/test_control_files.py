@@ -198,7 +198,6 @@ async def test_what_is_not_there_is_a_page_that_says_so(shared: Signed) -> None:
 
 
 async def test_lists_are_paged(shared: Signed) -> None:
-    assert shared.house is not None
     connection = sqlite3.connect(shared.house.data_dir / "catalog.db")
     digest = (await send(shared, CONTROL)).to[21:85]
     rows = [("haplo-batch", digest, f"copy {n}", "2026-01-01T00:00:00.000000Z") for n in range(60)]

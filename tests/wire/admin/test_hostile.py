@@ -125,7 +125,7 @@ async def test_a_control_file_of_any_shape_has_its_pages(site: Signed) -> None:
     """A client that may send control files decides what is in them."""
     deep = orjson.loads("[" * 300 + "]" * 300)
     plain = dict(site.engine.definitions.process("people-csv").control)
-    files = plain["files"]["DEFAULT"]
+    files = plain["files"]["DEFAULT"]  # type: ignore[index]
     instructions = plain["instructions"]
     many = [{"source": f"a{n}", "destination": "profile", "name": f"no{n}"} for n in range(20_000)]
     documents: list[dict[str, Any]] = [
@@ -133,11 +133,11 @@ async def test_a_control_file_of_any_shape_has_its_pages(site: Signed) -> None:
         plain
         | {
             "files": {"DEFAULT": {"read": "json-lines"}},
-            "instructions": [*instructions, instructions[1] | {"source": "a[]." * 5000}],
+            "instructions": [*instructions, instructions[1] | {"source": "a[]." * 5000}],  # type: ignore[index, misc]
         },
         plain | {"files": {"DEFAULT": files | {"quote": ""}}},
         plain | {"files": {"DEFAULT": {"read": "xlsx-with-name-row", "sheet": 10**9}}},
-        plain | {"instructions": instructions + many},
+        plain | {"instructions": instructions + many},  # type: ignore[operator]
         plain | {"files": {f"f{n}": files for n in range(5000)}},
     ]
     for document in documents:
@@ -176,7 +176,6 @@ async def test_who_is_not_signed_in_cannot_send_much(admin: AdminHouse) -> None:
 
 async def test_a_name_that_no_address_can_hold_is_not_saved(site: Signed) -> None:
     """Its page could not be opened; and no name is a way out of the folder."""
-    assert site.house is not None
     names = {path.name for path in site.house.imports.rglob("*")}
     for name in ("..", ".", "a/../b", "/etc/x", "-/new", "a\nb", "a\0b", " a", "a//b", "x" * 201):
         page = await site.post("/admin/models/-/save", {"text": json.dumps({"name": name, "destinations": []})})

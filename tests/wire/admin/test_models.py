@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from typing import Any
 from urllib.parse import quote
 
 import orjson
@@ -26,7 +27,7 @@ DEEP = "[" * 900 + "]" * 900
 BOOKS_PATH = "/admin/models/my/books%3A%20%C3%BC"
 
 
-async def save(site: Signed, text: str, **fields: str):
+async def save(site: Signed, text: str, **fields: str) -> Any:
     return await site.post("/admin/models/-/save", {"text": text, **fields})
 
 
@@ -76,7 +77,7 @@ async def test_a_model_comes_as_a_file_too(site: Signed) -> None:
     assert (await site.send("/admin/models/-/save", form)).status == 303
 
 
-def line_with(page, message: str) -> int:
+def line_with(page: Any, message: str) -> int:
     """The line that the message stands under."""
     before = page.body[: page.body.index(f"</span>{message}")]
     return int(re.findall(r'id="line-(\d+)"', before)[-1])
@@ -122,7 +123,7 @@ async def test_replacing_a_model_asks_first_and_keeps_the_old_one(site: Signed) 
     asked = await save(site, changed)
     assert asked.status == 400
     assert "There is a model my/books: ü already." in asked.text
-    version = re.search(r'name="replaces" value="([0-9a-f]{64})"', asked.body)[1]
+    version = re.search(r'name="replaces" value="([0-9a-f]{64})"', asked.body)[1]  # type: ignore[index]
     assert (await save(site, changed, replaces=version)).status == 303
     assert "its title" in (await site.get(BOOKS_PATH)).text
     (old,) = site.house.imports.glob("replaced/models/*.json")
@@ -148,7 +149,7 @@ async def test_two_who_save_at_once_do_not_overwrite_each_other(site: Signed) ->
 
 async def test_a_model_that_a_process_would_break_over_is_refused(site: Signed) -> None:
     process = {"id": "short", "model": "example:people", "destination": "profile", "read": "json-lines"}
-    process |= {"write": "create", "columns": {"years": "age"}}
+    process |= {"write": "create", "columns": {"years": "age"}}  # type: ignore[dict-item]
     assert (await site.post("/admin/processes/-/save", {"text": json.dumps(process)})).status == 303
     path = site.house.imports / "models/people.json"
     text = path.read_text()

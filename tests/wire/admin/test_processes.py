@@ -5,6 +5,8 @@ import json
 import shlex
 import subprocess
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +29,7 @@ SHORT = """{
 """
 
 
-async def save(site: Signed, text: str, **fields: str):
+async def save(site: Signed, text: str, **fields: str) -> Any:
     return await site.post("/admin/processes/-/save", {"text": text, **fields})
 
 
@@ -70,7 +72,7 @@ async def test_a_new_process_is_saved_and_in_force_at_once(site: Signed) -> None
     assert site.house.imports.joinpath("processes/a-feed-1.json").read_text() == SHORT
 
 
-async def test_the_command_lines_work_as_they_are_shown(site: Signed, tmp_path) -> None:
+async def test_the_command_lines_work_as_they_are_shown(site: Signed, tmp_path: Path) -> None:
     process = json.loads(SHORT) | {"read": "json-lines", "push": {"url": "feed"}}
     assert (await save(site, json.dumps(process))).status == 303
     page = await site.get("/admin/processes/a%20feed/1")

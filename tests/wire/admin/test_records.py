@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -247,7 +248,7 @@ async def test_rows_are_paged_both_ways(shared: Signed) -> None:
     assert ids(await shared.get(last.links["First page"])) == list(range(1, 51))
 
 
-def ids(page) -> list[int]:
+def ids(page: Any) -> list[int]:
     return [int(words) for words, to in page.links.items() if words.isdigit() and to.endswith(f"/{words}")]
 
 
@@ -316,7 +317,6 @@ async def test_a_row_whose_job_is_gone(shared: Signed) -> None:
 
 
 async def test_export_is_what_the_command_writes(shared: Signed, folder: Path) -> None:
-    assert shared.house is not None
     where = ["--data-dir", str(shared.house.data_dir)]
     for format in ("jsonl", "csv"):
         command = [sys.executable, "-m", "server", "records", "export", "people", "--format", format, *where]
@@ -345,7 +345,6 @@ async def test_a_large_export_is_whole_and_in_order(shared: Signed) -> None:
 
 async def test_who_takes_an_export_slowly_or_leaves_holds_nothing(shared: Signed) -> None:
     """Others write to the table while somebody reads the first part of it and nothing more."""
-    assert shared.house is not None
     async with shared.session.get(f"{shared.address}/admin/records/million/export") as answer:
         assert await answer.content.readline()
         connection = sqlite3.connect(shared.house.data_dir / "records.db", timeout=0.2)

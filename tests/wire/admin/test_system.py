@@ -18,7 +18,7 @@ ADA = {"email": "ada@example.org"}
 
 
 async def test_the_program_the_data_and_the_settings_are_shown(tmp_path: Path, imports: Path) -> None:
-    settings = Settings(smtp={"host": "mail.example.org", "user": "me", "password": "h0rse"})
+    settings = Settings(smtp={"host": "mail.example.org", "user": "me", "password": "h0rse"})  # type: ignore[arg-type]
     facts = Facts("1.2.3", shown(settings))
     async with open_admin(tmp_path / "data", imports, facts=facts) as house:
         site = await house.signed()
@@ -111,7 +111,7 @@ async def test_a_check_ends_with_the_server(tmp_path: Path, imports: Path) -> No
     async with open_admin(tmp_path / "data", imports) as house:
         site = await house.signed()
         batch = await site.imported(ADA)
-        pipe = house.data_dir / "blobs" / "sha256" / batch.control[:2] / batch.control[2:4] / batch.control
+        pipe = house.data_dir / "blobs" / "sha256" / batch.control[:2] / batch.control[2:4] / batch.control  # type: ignore[index, operator]
         pipe.unlink()
         os.mkfifo(pipe)
         await site.post("/admin/system/check", {"deep": "on"})

@@ -1,6 +1,7 @@
 """The pure shapes of the wire: parameters in, documents out."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -82,7 +83,9 @@ def test_a_name_that_cannot_be_kept_fails_validation(value: str) -> None:
         (wire.control_comment, {"comment": "\udcff"}, "comment holds"),
     ],
 )
-def test_the_log_names_the_parameter_and_the_client_reads_the_vendors_words(read, given, named) -> None:
+def test_the_log_names_the_parameter_and_the_client_reads_the_vendors_words(
+    read: Any, given: dict[str, Any], named: str
+) -> None:
     with pytest.raises(RequestInvalid) as refused:
         read(given)
     assert f"the parameter {named}" in str(refused.value)

@@ -84,7 +84,7 @@ async def scheduled(house: House, *rows: object, plan: Plan | None = None, **mor
 
 
 async def imported(house: House, *rows: object, **more: str) -> tuple[str, str]:
-    batch, job = await scheduled(house, *rows, **more)
+    batch, job = await scheduled(house, *rows, **more)  # type: ignore[arg-type]
     await asyncio.wait_for(house.engine.jobs.wait(job), 60)
     return batch, job
 

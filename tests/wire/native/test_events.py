@@ -157,7 +157,7 @@ async def test_a_stop_of_the_server_ends_streams_at_once(house: House) -> None:
     url = f"{house.address}{PATH}/events"
     async with aiohttp.ClientSession() as session, session.get(url, headers=bearer(house)) as answer:
         await next_event(answer, "listening")
-        stopped = asyncio.create_task(house.stop())
+        stopped = asyncio.create_task(house.stop())  # type: ignore[arg-type, var-annotated]
         assert await asyncio.wait_for(answer.content.read(), 3) == b""
         await asyncio.wait_for(stopped, 8)
 

@@ -131,7 +131,7 @@ async def open_bulk_house(
         more = {} if clock is None else {"clock": clock}
         limits = JobLimits(chunk_records=chunk)
         uploads = UploadLimits(min_free_bytes=0)
-        config = EngineConfig(imports=imports, uploads=uploads, jobs=limits, voss=rules or TransactionRules(), **more)
+        config = EngineConfig(imports=imports, uploads=uploads, jobs=limits, voss=rules or TransactionRules(), **more)  # type: ignore[arg-type]
         opened = open_engine(data_dir, config)
         engine = await stack.enter_async_context(opened)
         await asyncio.to_thread(engine.definitions.load)

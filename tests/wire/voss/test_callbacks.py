@@ -85,7 +85,7 @@ async def test_a_scheduled_load_is_told_twice_as_planned_and_as_executed(tmp_pat
     ):
         local = clock() + timedelta(days=2)
         when = {"execute_date": f"{local:%Y-%m-%d}", "execute_time": f"{local:%H:%M:%S}", "execute_timezone": 0}
-        id = await house.begin(ONE, request_meta=meta(listener), execute_immediately=False, **when)
+        id = await house.begin(ONE, request_meta=meta(listener), execute_immediately=False, **when)  # type: ignore[arg-type]
         planned = await told(listener, clock)
         assert (planned["transaction_id"], planned["status"]) == (id, "Success")
         assert planned["detail"].startswith("DEMO.xlsx is scheduled for ")

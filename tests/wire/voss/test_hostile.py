@@ -32,7 +32,7 @@ SCHEDULED = {
 async def house(tmp_path: Path, bulk_imports: Path) -> AsyncIterator[BulkHouse]:
     """With one load that waits for ever."""
     async with open_bulk_house(tmp_path / "data", bulk_imports) as house:
-        await house.begin(countries(("Germany", "DE")), **{k: v for k, v in SCHEDULED.items() if k != "bulkload_file"})
+        await house.begin(countries(("Germany", "DE")), **{k: v for k, v in SCHEDULED.items() if k != "bulkload_file"})  # type: ignore[arg-type]
         yield house
 
 

@@ -146,12 +146,12 @@ async def test_keys_that_do_not_open(bulk: BulkHouse) -> None:
 
 async def test_every_refusal_of_the_engine_has_an_answer_of_its_own_status() -> None:
     def leaves(cls: type) -> set[type]:
-        below = cls.__subclasses__()
+        below = cls.__subclasses__()  # type: ignore[var-annotated]
         return {cls} if not below else set().union(*(leaves(each) for each in below))
 
     assert transaction_states.TransactionNotFound in TABLE
     for leaf in leaves(errors.EngineError):
-        found = answer_to(TABLE, leaf.__new__(leaf))
+        found = answer_to(TABLE, leaf.__new__(leaf))  # type: ignore[call-overload]
         assert 400 <= found.status < 500 or found.status == 507
         assert found.code // 10 == found.status
 
