@@ -109,7 +109,7 @@ async def imported(engine: Engine, definition: str) -> None:
     processed = await engine.folio.upload_definitions.process(CALLER, definition, JobProfile())
     (job,) = await engine.jobs.list(limit=1)
     await engine.jobs.wait(job.id)
-    execution = await engine.folio.job_executions.get(CALLER.tenant, processed.files[0].job or "")
+    execution = await engine.folio.job_queries.get(CALLER.tenant, processed.files[0].job or "")
     assert execution.status == "COMMITTED", execution
 
 

@@ -45,7 +45,9 @@ from server.engine.uploads.unreferenced import UnreferencedBlobs
 from server.engine.uploads.uploads import Uploads
 from server.engine.vendors.folio import source_records
 from server.engine.vendors.folio.file_extensions import FileExtensions
+from server.engine.vendors.folio.file_jobs import FileJobs
 from server.engine.vendors.folio.job_executions import JobExecutions
+from server.engine.vendors.folio.job_queries import JobQueries
 from server.engine.vendors.folio.staged_uploads import StagedUploads
 from server.engine.vendors.folio.upload_definitions import DefinitionRules, UploadDefinitions
 from server.engine.vendors.haplo.pushes import Pushes
@@ -122,6 +124,7 @@ class FolioRoom:
     upload_definitions: UploadDefinitions
     staged_uploads: StagedUploads
     job_executions: JobExecutions
+    job_queries: JobQueries
     file_extensions: FileExtensions
 
 
@@ -190,7 +193,6 @@ def build_engine(storage: Storage, config: EngineConfig) -> Engine:
         )
 
     background = Background(dispatcher, follow_ups)
-    job_executions = JobExecutions(storage, scheduling, clock)
     return Engine(
         config=config,
         storage=storage,
@@ -209,9 +211,10 @@ def build_engine(storage: Storage, config: EngineConfig) -> Engine:
         review=ReviewRoom(proposals, Summaries(catalog, definitions, control_files)),
         operations=_operations(storage, clock, events, definitions, uploads, background),
         folio=FolioRoom(
-            UploadDefinitions(catalog, unreferenced, clock, config.folio, job_executions),
+            UploadDefinitions(catalog, unreferenced, clock, config.folio, FileJobs(storage, scheduling, clock)),
             StagedUploads(catalog, blobs, uploads, unreferenced, clock),
-            job_executions,
+            JobExecutions(storage, scheduling, clock),
+            JobQueries(storage),
             FileExtensions(catalog, clock, storage.free_bytes),
         ),
         voss=voss,

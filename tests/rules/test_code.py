@@ -26,6 +26,7 @@ PASS_ON = {
     "server/engine/events.py",
     "server/engine/vendors/folio/file_extensions.py",
     "server/engine/vendors/folio/job_executions.py",
+    "server/engine/vendors/folio/job_queries.py",
     "server/engine/vendors/folio/searches.py",
     "server/engine/vendors/folio/staged_uploads.py",
     "server/engine/vendors/folio/upload_definitions.py",

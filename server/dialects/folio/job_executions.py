@@ -62,7 +62,7 @@ class JobApi:
         return answer(jobs_wire.deleted(ids, await self._jobs.delete(caller.tenant, ids)))
 
     async def get(self, request: web.Request, caller: Caller) -> web.Response:
-        return answer(jobs_wire.job(await self._jobs.get(caller.tenant, request.match_info["job"])))
+        return answer(jobs_wire.job(await self._engine.folio.job_queries.get(caller.tenant, request.match_info["job"])))
 
     async def update(self, request: web.Request, caller: Caller) -> web.Response:
         sent = await self._endpoints.read(request, FolioJobUpdate)
@@ -70,7 +70,9 @@ class JobApi:
 
     async def children(self, request: web.Request, caller: Caller) -> web.Response:
         offset, limit = jobs_wire.window(request.query, usual=wire.MOST)
-        found, total = await self._jobs.children(caller.tenant, request.match_info["job"], offset, limit)
+        found, total = await self._engine.folio.job_queries.children(
+            caller.tenant, request.match_info["job"], offset, limit
+        )
         return answer(jobs_wire.jobs(found, total))
 
     async def set_status(self, request: web.Request, caller: Caller) -> web.Response:

@@ -10,7 +10,7 @@ from server.dialects.folio.wire import job_executions as jobs_wire
 from server.dialects.folio.wire import uploads as wire
 from server.engine.access.callers import Caller
 from server.engine.errors import JobExecutionNotFound
-from server.engine.vendors.folio.job_executions import JobExecutions, Row
+from server.engine.vendors.folio.job_queries import JobQueries, Row
 
 PREFIX = "/metadata-provider"
 EXECUTIONS = PREFIX + "/jobExecutions"
@@ -25,8 +25,8 @@ class JobLogApi:
         self._engine = auth.engine
 
     @property
-    def _jobs(self) -> JobExecutions:
-        return self._engine.folio.job_executions
+    def _jobs(self) -> JobQueries:
+        return self._engine.folio.job_queries
 
     def routes(self) -> Iterable[web.RouteDef]:
         route = self._endpoints.route

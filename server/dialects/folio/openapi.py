@@ -12,7 +12,7 @@ from server.dialects.folio.wire import bodies, documents
 from server.dialects.folio.wire.job_executions import PROFILES as ALL_PROFILES
 from server.dialects.folio.wire.uploads import MOST, USUAL_LIMIT
 from server.engine.vendors.folio.file_extensions import DATA_TYPES
-from server.engine.vendors.folio.job_executions import SORTS
+from server.engine.vendors.folio.job_queries import SORTS
 from server.engine.vendors.folio.staged_uploads import MOST_PARTS
 from server.web.description.api_description import (
     BYTES,

@@ -10,7 +10,8 @@ from server.dialects.folio.errors import ParameterWrong, Problem, ValidationFail
 from server.dialects.folio.wire import documents
 from server.dialects.folio.wire.bodies import UI_STATUS, FolioRecords, read
 from server.dialects.folio.wire.uploads import MOST, Document, date, number
-from server.engine.vendors.folio.job_executions import SORTS, Execution, Filters, Posted
+from server.engine.vendors.folio.job_executions import Posted
+from server.engine.vendors.folio.job_queries import SORTS, Execution, Filters
 
 _NO_SUCH_STATUS = ("",)  # matches nothing
 _LOG_SORTS = {"source_record_order": "order", "source_record_title": "title", "title": "title"}

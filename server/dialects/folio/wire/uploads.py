@@ -19,7 +19,7 @@ from server.dialects.folio.wire.bodies import (
 )
 from server.dialects.folio.wire.documents import FolioDefinition, FolioFileExtension, FolioUploadDefinition
 from server.engine.vendors.folio.file_extensions import ExtensionValues, FileExtension
-from server.engine.vendors.folio.job_executions import JobProfile
+from server.engine.vendors.folio.file_jobs import JobProfile
 from server.engine.vendors.folio.upload_definitions import (
     DefinitionStatus,
     FileDefinition,

@@ -16,7 +16,7 @@ from server.engine.clock import Clock
 from server.engine.errors import AlreadyProcessed, DefinitionNotFound, FileNotFound, FilesRefused, NothingToProcess
 from server.engine.uploads.unreferenced import UnreferencedBlobs
 from server.engine.uploads.uploads import Upload
-from server.engine.vendors.folio.job_executions import JobExecutions, JobProfile
+from server.engine.vendors.folio.file_jobs import FileJobs, JobProfile
 from storage.catalog.base import Catalog
 from storage.catalog.cql.conditions import Search
 from storage.catalog.folio import definitions as sql
@@ -67,13 +67,13 @@ class UploadDefinitions:
         unreferenced: UnreferencedBlobs,
         clock: Clock,
         rules: DefinitionRules,
-        job_executions: JobExecutions,
+        file_jobs: FileJobs,
     ) -> None:
         self.rules = rules
         self._catalog = catalog
         self._unreferenced = unreferenced
         self._clock = clock
-        self._job_executions = job_executions
+        self._file_jobs = file_jobs
 
     async def create(self, caller: Caller, files: Sequence[NewFile], *, check: Check | None = None) -> UploadDefinition:
         """`check` may refuse some of the files, by their names."""
@@ -142,7 +142,7 @@ class UploadDefinitions:
     ) -> UploadDefinition:
         ready = _ready(definition)
         if ready:
-            await self._job_executions.process(caller, definition, ready, profile)
+            await self._file_jobs.process(caller, definition, ready, profile)
         return await self._catalog.write(self._handed_over, definition, [file.id for file in ready], completes)
 
     def _handed_over(
@@ -185,13 +185,13 @@ class UploadDefinitions:
         self, connection: Connection, caller: Caller, definition: UploadDefinition, files: Sequence[FileDefinition]
     ) -> None:
         if definition.meta_job is not None and files:
-            self._job_executions.announce(connection, caller, definition.meta_job, files)
+            self._file_jobs.announce(connection, caller, definition.meta_job, files)
 
     def _discard(self, connection: Connection, files: Sequence[FileDefinition]) -> None:
         if any(file.processed for file in files):
             raise AlreadyProcessed("the files are being processed already")
         if files:
-            self._job_executions.discard(connection, files)
+            self._file_jobs.discard(connection, files)
 
     def _replace(
         self, connection: Connection, caller: Caller, id: str, change: Replacement
@@ -272,7 +272,7 @@ class UploadDefinitions:
         sql.set_file(connection, file, values)
         awaits = sql.awaits_files(connection, definition.number)
         sql.set_values(connection, definition.number, {"status": "IN_PROGRESS" if awaits else "LOADED"})
-        self._job_executions.loaded(connection, _file(connection, definition, file))
+        self._file_jobs.loaded(connection, _file(connection, definition, file))
         return before.digest if before.digest != upload.digest else None
 
 
