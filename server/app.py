@@ -1,4 +1,4 @@
-"""Composition root of the server: the engine, the dialects over it, and the lifetimes of both."""
+"""Composition root of the server: builds the application over an engine and runs it."""
 
 import asyncio
 import signal
@@ -46,7 +46,7 @@ _log = structlog.get_logger(__name__)
 
 
 def make_app(engine: Engine, dialects: Sequence[MakeDialect] = DIALECTS, facts: Facts | None = None) -> web.Application:
-    """The whole application over an open engine, whose jobs run while it does."""
+    """Returns the application over an open engine; jobs run while the application runs."""
     keys, public_url = engine.access.keys, engine.config.public_url
     gate: Gate = OpenGate(keys) if keys.everybody else KeyGate(keys, Throttle())
     facts = facts or Facts()
@@ -66,12 +66,12 @@ def make_app(engine: Engine, dialects: Sequence[MakeDialect] = DIALECTS, facts: 
     app.cleanup_ctx.append(_running_engine)
     app.on_shutdown.append(_end_streams)
     for dialect in spoken:
-        app.add_routes(_patient(route) for route in dialect.routes())
+        app.add_routes(_continue_late(route) for route in dialect.routes())
     return app
 
 
 def _refuse_path(spoken: Sequence[Dialect], public_url: str | None) -> None:
-    """A proxy may take the path off, so it must differ from the paths of our own."""
+    """Refuses a public path that is also a path of the server: a proxy may strip it."""
     path = path_of(public_url)
     owner = (dialect_for_path(spoken, path) or _below(spoken, path)) if path else None
     if owner is not None:
@@ -84,13 +84,13 @@ def _below(spoken: Sequence[Dialect], path: str) -> Dialect | None:
     return next((each for each in spoken if any(known.lower().startswith(start) for known in each.prefixes)), None)
 
 
-def _patient(route: web.RouteDef) -> web.RouteDef:
-    """None asks for the body of a request before its handler does."""
+def _continue_late(route: web.RouteDef) -> web.RouteDef:
+    """Sends `100 Continue` only when the handler starts reading."""
     return web.RouteDef(route.method, route.path, route.handler, {"expect_handler": expect_later} | route.kwargs)
 
 
 async def _running_engine(app: web.Application) -> AsyncIterator[None]:
-    """Jobs run until the last request has been answered: a push waits for its job."""
+    """Runs jobs until the last request has been answered: a push waits for its job."""
     engine = app[ENGINE]
     await engine.operations.recovery.run()
     engine.background.start()
@@ -99,12 +99,12 @@ async def _running_engine(app: web.Application) -> AsyncIterator[None]:
 
 
 async def _end_streams(app: web.Application) -> None:
-    """Before requests in flight are waited for: these would never end."""
+    """Ends event streams before the server waits for open requests: streams would never end."""
     await app[ENGINE].monitoring.job_events.close()
 
 
 def make_runner(app: web.Application, trusted_proxies: Sequence[Network] = ()) -> web.AppRunner:
-    """Bodies stay as they were sent: their readers inflate them under a cap."""
+    """Returns the runner. It leaves bodies compressed, because their readers inflate them under a cap."""
     return Runner(
         app,
         most=most_connections(),
@@ -125,7 +125,7 @@ async def serve(
     announce: Callable[[str], None],
     trusted_proxies: Sequence[Network] = (),
 ) -> None:
-    """Answer requests until SIGTERM or SIGINT; `announce` gets the address once requests are answered."""
+    """Answers requests until SIGTERM or SIGINT; calls `announce` with the address once it listens."""
     stop = asyncio.Event()
     raise_open_files()
     runner = make_runner(app, trusted_proxies)
@@ -135,13 +135,13 @@ async def serve(
         _on_signals(app[ENGINE], stop)
         announce(address_of(runner))
         await stop.wait()
-        _log.info("server stops accepting; requests in flight and running jobs have a few seconds")
+        _log.info("server stopping")
     finally:
         await runner.cleanup()
 
 
 def address_of(runner: web.AppRunner) -> str:
-    """Where the server listens, with the port it got."""
+    """Returns the address that the server listens on, with the port that it got."""
     host, port = runner.addresses[0][:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
@@ -157,10 +157,10 @@ def _reload(engine: Engine) -> None:
     problems = engine.definitions.reload()
     for problem in problems:
         _log.error("definition refused", problem=problem)
-    _log.info("definitions read again", problems=len(problems))
+    _log.info("definitions reloaded", problems=len(problems))
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
-    """Run a program on uvloop where it is installed."""
+    """Runs a program on uvloop where it is installed."""
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(main)

@@ -1,7 +1,7 @@
-"""Where log lines go: stderr, for people (console) or for programs (json). Imports nothing of ours.
+"""Writes log lines to stderr, for people (console) or for programs (json). It imports no other module of Penstock.
 
-A line never raises and never waits for long, even when stderr fails: a full disk, a pipe whose reader died or
-stands still, a closed file. What cannot be written is counted, and told once there is room again.
+Logging never raises and never waits for long, even when stderr fails: a full disk, a pipe whose reader died or
+hangs, a closed file. Lines that cannot be written are counted, and the count is logged once there is room again.
 """
 
 import asyncio
@@ -22,13 +22,13 @@ import structlog
 from structlog.types import Processor
 
 LogFormat = Literal["console", "json"]
-GATHERED = "penstock.access"  # whose lines come in bursts
-PATIENCE = 0.5  # seconds that a line waits for a reader that stands still; none while lines are being lost
-_PIECE = select.PIPE_BUF  # what a pipe that has room takes at once
+BATCHED = "penstock.access"  # the logger whose lines come in bursts
+PATIENCE = 0.5  # seconds that a line waits for a reader that hangs; 0 while lines are being lost
+_PIECE = select.PIPE_BUF  # what a pipe that has room takes in one write
 
 
 def _stamped(_logger: object, _method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
-    """What structlog's TimeStamper writes, at a fifth of its price: each request has a line."""
+    """Adds the same timestamp as structlog's TimeStamper in a fifth of the time, because each request logs a line."""
     event["timestamp"] = datetime.now(UTC).isoformat(timespec="microseconds")[:26] + "Z"
     return event
 
@@ -42,29 +42,29 @@ _SHARED: tuple[Processor, ...] = (
 
 
 class Outlet:
-    """Writes to what `sys.stderr` is at the moment. `lost` counts lines since the start; `why` is what the last met."""
+    """Writes to the current `sys.stderr`. `lost` counts lost lines since the start; `why` is the last reason."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._untold = 0
-        self._cut = False  # the last line stands there in part
+        self._unreported = 0
+        self._cut = False  # the last line was written in part
         self.lost = 0
         self.why = ""
         self.notice: Callable[[int, str], str] = _plain_notice
 
     def write(self, text: str) -> None:
-        """Lines without the last line end."""
+        """Writes one or more lines; `text` has no final line end."""
         with self._lock:
             try:
-                self._tell()
+                self._report()
                 self._put(text)
             except (OSError, ValueError) as error:
                 self._lose(text.count("\n") + 1, error)
 
-    def _tell(self) -> None:
-        if self._untold:
-            self._put(self.notice(self._untold, self.why))
-            self._untold = 0
+    def _report(self) -> None:
+        if self._unreported:
+            self._put(self.notice(self._unreported, self.why))
+            self._unreported = 0
 
     def _put(self, text: str) -> None:
         line = f"\n{text}\n" if self._cut else f"{text}\n"
@@ -77,23 +77,23 @@ class Outlet:
         self._cut = False
 
     def _put_bytes(self, descriptor: int, line: bytes) -> None:
-        """Not through Python's buffer: what that could not write, it would try to write for ever."""
+        """Bypasses Python's buffer, which would retry forever what it could not write."""
         rest = memoryview(line)
         while rest:
-            if not _has_room(descriptor, 0.0 if self._untold else PATIENCE):
-                raise TimeoutError("its reader stands still")
+            if not _has_room(descriptor, 0.0 if self._unreported else PATIENCE):
+                raise TimeoutError("its reader hangs")
             written = os.writev(descriptor, [rest[:_PIECE]])
             rest = rest[written:]
             self._cut = bool(rest)
 
     def _lose(self, lines: int, error: Exception) -> None:
-        self._untold += lines
+        self._unreported += lines
         self.lost += lines
         self.why = str(error) or type(error).__name__
 
 
 def _descriptor(stream: Any) -> int | None:
-    """None for a stream that is no file of the system, as in tests."""
+    """Returns the file descriptor; None for a stream without one, as in tests."""
     if stream is None or stream.closed:
         raise ValueError("stderr is closed")
     try:
@@ -112,16 +112,16 @@ def _plain_notice(lines: int, why: str) -> str:
     return f"{lines} log lines could not be written: {why}"
 
 
-OUTLET = Outlet()  # stderr is the process's own
+OUTLET = Outlet()  # one for the process, as stderr is
 
 
 def lost_lines() -> int:
-    """How many lines could not be written since this process started."""
+    """Returns how many lines could not be written since this process started."""
     return OUTLET.lost
 
 
 def keep_standard_files() -> None:
-    """Opens those of the three that are closed on nothing: else a database or an upload would get their number."""
+    """Opens /dev/null for standard streams that are closed, or a database would get their descriptor."""
     with suppress(OSError):
         while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
             os.set_inheritable(number, True)
@@ -129,7 +129,7 @@ def keep_standard_files() -> None:
 
 
 class _Lines:
-    """Our own lines go straight to stderr: the way round by `logging` costs a request three times as much."""
+    """Writes our own lines straight to stderr: through `logging` a request's line would cost three times as much."""
 
     def __init__(self, name: str = "penstock") -> None:
         self.name = name
@@ -140,8 +140,8 @@ class _Lines:
     debug = info = warning = warn = error = critical = exception = fatal = failure = err = log = msg
 
 
-class _Gathered(_Lines):
-    """Lines of one turn of the event loop are written together: a burst of answers costs one call, not one each."""
+class _BatchedLines(_Lines):
+    """Writes the lines of one turn of the event loop together: a burst of responses costs one system call."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -164,7 +164,7 @@ class _Gathered(_Lines):
 
 
 class _Handler(logging.Handler):
-    """Lines of libraries, on the same way out."""
+    """Writes lines of libraries to the same outlet."""
 
     def __init__(self, render: Processor) -> None:
         super().__init__()
@@ -176,13 +176,13 @@ class _Handler(logging.Handler):
     def format(self, record: logging.LogRecord) -> str:
         try:
             return super().format(record)
-        except Exception as error:  # a library whose arguments do not fit its text
+        except Exception as error:  # a library's arguments do not match its format string
             event = {**_stamp_of("error"), "event": _unwritable(error), "logger": record.name}
             return str(self._render(None, "error", event))
 
 
 def _never_failing(processors: Sequence[Processor]) -> Processor:
-    """All of them in one; a value that cannot be shown costs the line its words, and nothing else."""
+    """Combines processors; a value that cannot be rendered costs only its own line."""
 
     def render(logger: Any, method: str, event: structlog.types.EventDict) -> Any:
         said = {name: event[name] for name in ("timestamp", "level", "logger") if name in event}
@@ -201,7 +201,7 @@ def _through(processors: Sequence[Processor], logger: Any, method: str, event: A
 
 
 def _unwritable(error: Exception) -> str:
-    return f"a log line could not be put into words: {type(error).__name__}"
+    return f"a log line could not be rendered: {type(error).__name__}"
 
 
 def _lost(lines: int, why: str) -> dict[str, object]:
@@ -213,11 +213,11 @@ def _stamp_of(level: str) -> dict[str, object]:
 
 
 def _logger(name: str = "penstock") -> _Lines:
-    return _Gathered(name) if name == GATHERED else _Lines(name)
+    return _BatchedLines(name) if name == BATCHED else _Lines(name)
 
 
 def configure_logs(kind: LogFormat, level: int = logging.INFO) -> None:
-    """For this process: our own lines and those of libraries, in one form."""
+    """Configures logging of this process: our own lines and those of libraries, in one format."""
     render = _never_failing(_rendered(kind))
     structlog.configure(
         processors=[*_SHARED, render],
@@ -233,7 +233,7 @@ def configure_logs(kind: LogFormat, level: int = logging.INFO) -> None:
 
 
 def format_in_force() -> LogFormat:
-    """What this process was told, for processes that it starts."""
+    """Returns the format of this process, for processes that it starts."""
     handlers = logging.getLogger().handlers
     return "json" if any(isinstance(handler.formatter, _JsonLines) for handler in handlers) else "console"
 
@@ -264,7 +264,7 @@ _NUMBERS = (int, float)
 
 
 def _plain(_logger: object, _method: str, event: structlog.types.EventDict) -> str:
-    """A line for a file or a journal; what a client sent is made printable. A traceback follows on its own lines."""
+    """Returns a line for a file or a journal, with client text made printable. A traceback follows on its own lines."""
     head = f"{event.pop('timestamp')} {event.pop('level', ''):<8} {_clean(str(event.pop('event')))}"
     trace = "".join(f"\n{_set_off(str(event.pop(name)))}" for name in ("stack", "exception") if name in event)
     return " ".join([head, *(f"{name}={_shown(value)}" for name, value in event.items())]) + trace
@@ -278,17 +278,17 @@ def _shown(value: object) -> str:
 
 
 def _clean(text: str) -> str:
-    """Without line ends and control characters: they are shown as in Python's own texts."""
+    """Returns the text with line ends and control characters escaped as Python does."""
     return text if text.isprintable() else repr(text)[1:-1]
 
 
 def _set_off(text: str) -> str:
-    """Indented lines, so that text quoted by an error does not look like lines of the log."""
+    """Indents lines, so that text quoted by an error does not look like log lines."""
     return "\n".join(f"    {_clean(line)}" for line in text.split("\n"))
 
 
 def _visible(_logger: object, _method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
-    """What a client sent must not command a terminal."""
+    """Escapes client text, so that it cannot control a terminal."""
     return {name: _clean(value) if isinstance(value, str) else value for name, value in event.items()}
 
 
@@ -299,10 +299,10 @@ def _clean_traceback(out: TextIO, exception: structlog.types.ExcInfo) -> None:
 
 
 def _json(_logger: object, _method: str, event: structlog.types.EventDict) -> str:
-    """Returns one JSON object. orjson leaves some signs as they are that end lines or steer terminals."""
+    """Returns one JSON object. orjson does not escape all characters that end lines or control terminals."""
     try:
         line = orjson.dumps(event, default=str).decode()
-    except TypeError:  # bytes of a client that are no text, or what is nested too deeply
+    except TypeError:  # client bytes that are not text, or deep nesting
         return _ascii(event)
     return line if line.isprintable() else _ascii(event)
 
@@ -311,6 +311,6 @@ def _ascii(event: structlog.types.EventDict) -> str:
     return json.dumps(event, default=str).replace("\x7f", "\\u007f")
 
 
-# without the local variables, which may hold keys
+# without local variables, which may hold keys
 _tracebacks = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 _without_meta: Callable[..., Any] = structlog.stdlib.ProcessorFormatter.remove_processors_meta

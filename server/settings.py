@@ -1,4 +1,4 @@
-"""The only reader of arguments, environment and TOML: flags win over environment over file over defaults.
+"""Reads flags, environment and TOML, and no other module does: flags win over environment over file over defaults.
 
 Settings
 ├── server   ├── storage   ├── limits   ├── jobs   ├── imports   ├── smtp
@@ -27,7 +27,7 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class SettingsWrong(Exception):
-    """A setting that cannot be used; `problems` holds one sentence for each, naming its place."""
+    """A wrong setting; `problems` has one sentence for each, with its place."""
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
@@ -39,9 +39,9 @@ class Section(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def no_truth(cls, value: object, info: ValidationInfo) -> object:
+    def refuse_booleans(cls, value: object, info: ValidationInfo) -> object:
         wanted = cls.model_fields[info.field_name or ""].annotation
-        if isinstance(value, bool) and wanted is not bool:  # pydantic would read it as 0 or 1
+        if isinstance(value, bool) and wanted is not bool:  # pydantic would read true as 1
             raise ValueError("Input should not be true or false")
         return value
 
@@ -50,10 +50,10 @@ class Server(Section):
     host: str = Field(default="127.0.0.1", min_length=1, description="the address to listen on")
     port: int = Field(default=8080, ge=0, le=65535, description="the port to listen on; 0 takes a free one")
     public_url: HttpUrl | None = Field(
-        default=None, description="the address clients use, where a proxy stands in front"
+        default=None, description="the address that clients use, where a proxy is in front"
     )
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = Field(
-        default=(), description="addresses or networks of the proxies that are believed about their clients"
+        default=(), description="addresses or networks of trusted proxies"
     )
     log_format: Literal["console", "json"] = Field(default="console", description="console or json")
     session_seconds: Count = Field(default=12 * 3600, description="how long signing in to the admin site lasts")
@@ -77,8 +77,10 @@ class Limits(Section):
 
 class Jobs(Section):
     slots: Count = Field(default=1, description="imports that run at the same time, each in its own process")
-    attempts: Count = Field(default=3, description="how often a job that crashed is tried")
-    chunk_records: Count = Field(default=5000, description="plain records committed together; of others a fifth")
+    attempts: Count = Field(default=3, description="how often a job is tried before it fails")
+    chunk_records: Count = Field(
+        default=5000, description="records committed together on the fast path; elsewhere a fifth"
+    )
     memory_bytes: Bytes = Field(default=2 * 2**30, description="memory one import process may use")
     stall_seconds: Seconds = Field(default=300, description="an import without progress for this long is stopped")
 
@@ -93,7 +95,9 @@ class Smtp(Section):
     host: str | None = Field(default=None, description="the mail server; without one no mail is sent")
     port: int = Field(default=25, ge=1, le=65535, description="the mail server's port")
     sender: str = Field(default="penstock@localhost", alias="from", description="the address mail comes from")
-    user: str | None = Field(default=None, description="who logs in at the mail server; without one there is no login")
+    user: str | None = Field(
+        default=None, description="the user name at the mail server; without one there is no login"
+    )
     password: str | None = Field(default=None, description="the password of that user")
     tls: Literal["none", "starttls", "tls"] = Field(default="none", description="none, starttls, or tls from the start")
     timeout_seconds: Seconds = Field(default=30, le=120, description="how long the mail server may take")
@@ -105,7 +109,7 @@ class Haplo(Section):
 
 class Folio(Section):
     process_on_loaded: bool = Field(
-        default=False, description="process the files of an upload definition at once when all have come"
+        default=False, description="process the files of an upload definition as soon as all are uploaded"
     )
     upload_in_parts: bool = Field(default=False, description="tell clients to send large files in parts")
     part_url_seconds: Count = Field(default=3600, description="how long the address for one part works")
@@ -119,7 +123,7 @@ class LearningBuilder(Section):
 
 class Voss(Section):
     hierarchies: tuple[str, ...] | None = Field(
-        default=None, description="the dotted paths of all hierarchy nodes; without them any hierarchy will do"
+        default=None, description="the dotted paths of all hierarchy nodes; without them any hierarchy is accepted"
     )
     callbacks: Literal["public", "anywhere"] = Field(
         default="public", description="where callbacks may go: public addresses, or anywhere"
@@ -149,12 +153,12 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what is handed in: `read_settings` merges the layers, to know which one a bad value came from."""
+        """Uses only the given values: `read_settings` merges the layers, to know which one a wrong value came from."""
         return (init_settings,)
 
 
 class Layer(NamedTuple):
-    """One source of values. `place` names a setting of it for a person, with section and key put in."""
+    """One source of settings. `place` is a format string that names a setting of it."""
 
     name: str
     place: str
@@ -168,7 +172,7 @@ class Layer(NamedTuple):
 def read_settings(
     config: Path | None = None, flags: Mapping[str, Mapping[str, object]] | None = None, folder: Path | None = None
 ) -> Settings:
-    """The settings in force; raises SettingsWrong. Without `config`, penstock.toml of `folder` is read if it exists."""
+    """Returns the settings in force; raises SettingsWrong. Without `config` it reads penstock.toml of `folder`."""
     folder = folder or Path.cwd()
     file = config or folder / FILE_NAME
     layers = [
@@ -177,7 +181,7 @@ def read_settings(
         _file_layer(file) if config or file.is_file() else Layer(FILE_NAME, "[{section}] {key}", {}),
         Layer("defaults", "[{section}] {key}", _defaults(file.parent)),
     ]
-    _no_strange_sections(layers)
+    _refuse_unknown_sections(layers)
     try:
         return Settings(**_merged(layers))
     except ValidationError as error:
@@ -192,14 +196,14 @@ def _file_layer(path: Path) -> Layer:
     try:
         values = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
-        raise SettingsWrong([f"{path}: there is no such file; `penstock init` writes one"]) from None
+        raise SettingsWrong([f"{path}: no such file; `penstock init` writes one"]) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsWrong([f"{path}: cannot be read as TOML: {error}"]) from None
     return Layer(str(path), "[{section}] {key}", _with_paths(values, path.parent))
 
 
 def _with_paths(values: dict[str, Any], base: Path) -> dict[str, Any]:
-    """Paths in a file are relative to the file, not to where the command was started."""
+    """Makes paths in a file relative to the file, not to the current folder."""
     for section, keys in _defaults(base).items():
         for key in keys:
             given = values.get(section)
@@ -219,10 +223,10 @@ def _merged(layers: Iterable[Layer]) -> dict[str, Any]:
     return merged
 
 
-def _no_strange_sections(layers: Iterable[Layer]) -> None:
-    problems = list(_strange_variables())
+def _refuse_unknown_sections(layers: Iterable[Layer]) -> None:
+    problems = list(_unknown_variables())
     for layer in layers:
-        problems += [_strange_section(layer.name, name) for name in layer.values if name not in Settings.model_fields]
+        problems += [_unknown_section(layer.name, name) for name in layer.values if name not in Settings.model_fields]
         problems += [
             f"{layer.name}: {name} = {values!r}: {name} is a section; write [{name}] and its settings below it"
             for name, values in layer.values.items()
@@ -232,11 +236,11 @@ def _no_strange_sections(layers: Iterable[Layer]) -> None:
         raise SettingsWrong(problems)
 
 
-def _strange_section(layer: str, name: str) -> str:
+def _unknown_section(layer: str, name: str) -> str:
     return f"{layer}: [{name}]: no such section{_nearest(name, Settings.model_fields)}"
 
 
-def _strange_variables() -> Iterator[str]:
+def _unknown_variables() -> Iterator[str]:
     for variable in sorted(os.environ):
         if not variable.upper().startswith(PREFIX):
             continue
@@ -277,7 +281,7 @@ def _shown(value: object) -> str:
 
 
 def shown(settings: Settings) -> dict[str, dict[str, str]]:
-    """The settings in force by section, as people may see them: secrets are masked."""
+    """Returns the settings in force by section, with secrets masked."""
     return {
         section: {
             field.alias or name: MASK if name in SECRET and getattr(values, name) else _plainly(getattr(values, name))
@@ -289,7 +293,7 @@ def shown(settings: Settings) -> dict[str, dict[str, str]]:
 
 
 def _plainly(value: object) -> str:
-    """For reading, not for copying into the file: no quotes, and thousands set apart."""
+    """Returns a value for reading: no quotes, and thousands separated."""
     if isinstance(value, int) and not isinstance(value, bool) and value >= 10_000:
         return f"{value:,}".replace(",", "\u202f")
     return (
@@ -298,6 +302,6 @@ def _plainly(value: object) -> str:
 
 
 def section_fields(section: str) -> dict[str, tuple[str, object]]:
-    """The settings of a section under the names used in the file: what each one is, and its default."""
+    """Returns the settings of a section by their names in the file: description and default."""
     model = type(Settings.model_fields[section].default)
     return {field.alias or name: (field.description or "", field.default) for name, field in model.model_fields.items()}

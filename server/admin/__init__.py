@@ -1,1 +1,1 @@
-"""The admin site: what goes on, and acting on it. Rendered on the server; works without JavaScript."""
+"""The admin site for operators. Pages are rendered on the server and work without JavaScript."""

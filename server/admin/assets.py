@@ -22,7 +22,7 @@ class Asset(NamedTuple):
 
 
 class Assets:
-    """A few KiB, read in a thread when the server starts."""
+    """The site's static files: a few KiB, read in a thread when the server starts."""
 
     def __init__(self) -> None:
         self._assets: dict[str, Asset] = {}

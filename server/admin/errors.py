@@ -1,4 +1,4 @@
-"""What the engine refuses, as a page says it."""
+"""The status and the words of a page for each error of the engine."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,11 +27,13 @@ TABLE: Mapping[type[EngineError], Answer] = {
     RequestInvalid: Answer(400),
     AccessRefused: Answer(403),
     KeyMissing: Answer(403, lambda _: "Enter a key. `penstock keys create NAME --scope admin` makes one."),
-    KeyUnknown: Answer(403, lambda _: "This key is not known here, or it was revoked or has expired."),
+    KeyUnknown: Answer(403, lambda _: "This key is unknown, revoked or expired."),
     KeyForbidden: Answer(403, lambda _: "This key may not sign in: it needs the scope admin."),
     KeyThrottled: Answer(
         429,
-        lambda _: "This key is wrong, and too many wrong ones came before it. Enter the right key, or wait a minute.",
+        lambda _: (
+            "This key is wrong, and there were too many wrong keys before it. Enter the right key, or wait a minute."
+        ),
     ),
     UploadTooLarge: Answer(413),
     UploadTooSlow: Answer(408),
@@ -42,11 +44,11 @@ TITLES = {
     400: "That cannot be done",
     403: "Not allowed",
     404: "Nothing here",
-    405: "Not like this",
+    405: "Method not allowed",
     409: "That cannot be done now",
     413: "Too large",
     429: "Too many attempts",
-    500: "A fault of the server",
+    500: "Server error",
     503: "Busy",
     507: "The disk is full",
 }
@@ -54,7 +56,7 @@ TITLES = {
 
 @dataclass(frozen=True, slots=True)
 class WordsFor:
-    """A failure in words."""
+    """An error page."""
 
     status: int
     message: str

@@ -8,7 +8,7 @@ from server.admin.definitions.control_files import ControlFilesPages
 from server.admin.definitions.models import ModelsPages
 from server.admin.definitions.processes import ProcessesPages
 from server.admin.imports.new_import import NewImportPages
-from server.admin.imports.review import ProposalPages
+from server.admin.imports.review import ReviewPages
 from server.admin.operations.home import HomePages
 from server.admin.operations.keys import KeyPages
 from server.admin.operations.schedules import SchedulePages
@@ -20,7 +20,7 @@ from server.admin.site import MakePages
 PARTS: tuple[MakePages, ...] = (
     HomePages,
     NewImportPages,
-    ProposalPages,
+    ReviewPages,
     SchedulePages,
     KeyPages,
     SystemPages,

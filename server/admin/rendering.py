@@ -1,7 +1,8 @@
-"""Templates and how values look in them."""
+"""Templates, and how values look in them."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,48 @@ from aiohttp import web
 from markupsafe import Markup
 
 from server.engine.batches.log_text import log_text
+from server.engine.events import Counts
 
 FOLDER = Path(__file__).parent
 TEMPLATES = web.AppKey("templates", jinja2.Environment)
-STEPS = ("bytes", "KiB", "MiB", "GiB", "TiB")
+UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """A state in words; `style` is a class of the style sheet that gives the color."""
+
+    words: str
+    style: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text on a page, and where it leads; None for a text that is no link.
+
+    `style` is a class of the style sheet; `full` is the whole of a text that is cut, shown when a pointer rests on it.
+    """
+
+    text: str | Markup
+    href: str | None = None
+    style: str = ""
+    full: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A sentence that stands out; `kind` is a class of the style sheet."""
+
+    parts: Sequence[Text]
+    kind: str = "warning"
+
+
+def message(text: str, kind: str = "warning") -> Message:
+    return Message((Text(text),), kind)
 
 
 class Templates:
-    """The site's templates: read once, in a thread, when the first page is asked for."""
+    """The site's templates. They are read once, in a thread, when the first page is requested."""
 
     def __init__(self) -> None:
         self._loading = asyncio.Lock()
@@ -57,20 +92,20 @@ def _read_all(environment: jinja2.Environment) -> None:
 
 
 def size(count: int) -> str:
-    """A number of bytes as people read it."""
+    """Returns a number of bytes in the unit that people expect."""
     value, step = float(count), 0
-    while value >= 1024 and step < len(STEPS) - 1:
+    while value >= 1024 and step < len(UNITS) - 1:
         value, step = value / 1024, step + 1
-    return f"{count} bytes" if step == 0 else f"{value:.1f} {STEPS[step]}"
+    return f"{count} bytes" if step == 0 else f"{value:.1f} {UNITS[step]}"
 
 
 def number(value: float) -> str:
-    """With narrow spaces between thousands."""
+    """Returns a number with narrow spaces between thousands."""
     return f"{value:,.0f}".replace(",", "\u202f")
 
 
 def moment(value: datetime | str | None) -> Markup:
-    """In UTC, to the second, and broken between date and time alone; texts are those of the record store."""
+    """Returns a time in UTC that breaks only between date and time. Texts come from the record store."""
     if value is None:
         return Markup("&ndash;")
     at = (datetime.fromisoformat(value) if isinstance(value, str) else value).astimezone(UTC)
@@ -80,7 +115,7 @@ def moment(value: datetime | str | None) -> Markup:
 
 
 def duration(seconds: float | None) -> str:
-    """As its two largest units."""
+    """Returns a duration in its two largest units."""
     if seconds is None:
         return "\u2013"
     whole = max(0, round(seconds))
@@ -94,15 +129,29 @@ def duration(seconds: float | None) -> str:
 
 
 def short(text: str, length: int = 12) -> str:
-    """The beginning of a digest or an identifier."""
+    """Returns the beginning of a digest or an identifier."""
     return text if len(text) <= length + 1 else f"{text[:length]}…"
 
 
 def as_text(value: bytes | str | None) -> str:
-    """What a client sent, to be looked at: bytes that are no text are shown as such."""
+    """Returns what a client sent as text; bytes that are not UTF-8 become escapes."""
     if value is None:
         return ""
     return value if isinstance(value, str) else value.decode("utf-8", "backslashreplace")
+
+
+def plural(count: int, noun: str) -> str:
+    return f"{number(count)} {noun}" if count == 1 else f"{number(count)} {noun}s"
+
+
+def badge(state: str, counts: Counts | None = None) -> Badge:
+    """Returns the badge of a state. An end with failed records or lost values does not look like a plain success."""
+    if counts is None:
+        return Badge(state, state)
+    parts = [f"{number(counts.failed)} failed"] if counts.failed else []
+    parts += [f"{number(counts.with_warnings)} with warnings"] if counts.with_warnings else []
+    style = "failed" if counts.failed else "warning" if counts.with_warnings else state
+    return Badge(", ".join([state, *parts]), style)
 
 
 FILTERS: dict[str, Any] = {
@@ -113,4 +162,6 @@ FILTERS: dict[str, Any] = {
     "short": short,
     "as_text": as_text,
     "log_text": log_text,
+    "plural": plural,
+    "badge": badge,
 }

@@ -1,4 +1,4 @@
-"""The site as a whole: its pages, who may see them, and what every page has."""
+"""The site as a whole: its pages, who may see them, and what all pages share."""
 
 import asyncio
 import re
@@ -23,10 +23,11 @@ from server.web.dialect import DescribedDialect
 from server.web.errors import answer_to, retry_after
 from server.web.sign_in import READING, TWELVE_HOURS, SignIn, Visitor, same_token
 
+HOME = "/admin/"
 VISITOR = web.RequestKey("visitor", Visitor)
 TOKEN = "csrf"
-_LONGEST_SIGN_IN = 16 << 10  # bytes that anybody may send
-_OWN_PATH = re.compile(r"/(?!/)[!-\[\]-~]{0,2000}").fullmatch  # browsers drop tabs, and take a backslash for a slash
+_LONGEST_SIGN_IN = 16 << 10  # bytes that a visitor without a session may send
+_OWN_PATH = re.compile(r"/(?!/)[!-\[\]-~]{0,2000}").fullmatch  # browsers drop tabs, and read a backslash as a slash
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; "
     "object-src 'none'",
@@ -34,7 +35,9 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-DOWNLOAD = HEADERS | {"Content-Security-Policy": "default-src 'none'; sandbox"}  # what others sent stays inert
+DOWNLOAD = HEADERS | {
+    "Content-Security-Policy": "default-src 'none'; sandbox"
+}  # a browser runs nothing in files of clients
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +47,13 @@ class Link:
     label: str
     path: str
 
+    def is_open(self, path: str) -> bool:
+        """Whether the page at a path belongs to this entry."""
+        return path == self.path or (self.path != HOME and path.startswith(f"{self.path}/"))
+
 
 MENU = (
-    Link("Home", "/admin/"),
+    Link("Home", HOME),
     Link("New import", "/admin/new-import"),
     Link("Batches", "/admin/batches"),
     Link("Records", "/admin/records"),
@@ -61,9 +68,9 @@ MENU = (
 
 
 class Pages(Protocol):
-    """* `routes` are the pages of one part of the site. The site sees to it that only a visitor gets to a handler.
-    * A handler of a change has a valid Origin behind it; it reads its form with `site.form` or `site.files`, which
-      check the token.
+    """* `routes` are the pages of one part of the site. The site calls a handler only for a signed-in visitor.
+    * For a change, the site has checked the Origin; the handler reads its form with `site.form` or `site.files`,
+      which check the token.
     """
 
     def routes(self) -> Iterable[web.RouteDef]: ...
@@ -74,7 +81,7 @@ MakePages = Callable[["Site"], Pages]
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the site shows of how it was started: settings by section, with their secrets masked."""
+    """How the server was started: its version, and its settings by section with secrets masked."""
 
     version: str = ""
     settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -82,7 +89,7 @@ class Facts:
 
 
 class Site:
-    """Takes the place of a dialect for its paths: it answers in pages."""
+    """Answers for its paths as a dialect does, with HTML pages."""
 
     name = "admin"
     prefixes = ("/admin",)
@@ -124,7 +131,7 @@ class Site:
         yield web.post("/admin/sign-out", self._guarded(self._leave))
 
     async def page(self, request: web.Request, template: str, /, status: int = 200, **context: object) -> web.Response:
-        """A whole page; `context` is what its template shows."""
+        """Returns a page; `context` is what its template shows."""
         visitor = request.get(VISITOR)
         standing: dict[str, object] = {
             "visitor": visitor,
@@ -142,17 +149,17 @@ class Site:
         return response
 
     async def form(self, request: web.Request) -> Mapping[str, str]:
-        """The fields of a small form; raises RequestInvalid where its token is not the visitor's."""
+        """Returns the fields of a small form; raises RequestInvalid for a token that is not the visitor's."""
         return (await self.small_form(request)).fields
 
     async def small_form(self, request: web.Request) -> SmallForm:
-        """The same with its files, all in memory."""
+        """Returns a small form with its files, all in memory; checks the token as `form` does."""
         form = await read_form(self.engine.uploads, request)
         self._check(request, form.fields.get(TOKEN))
         return form
 
     async def files(self, request: web.Request, fields: Collection[str] = ("file",)) -> Form:
-        """A form with files, to be used as `async with`; the token is a field, or the header X-CSRF-Token."""
+        """Returns a form with files, for `async with`; its token is a field, or the header X-CSRF-Token."""
         form = await receive_form(self.engine.uploads, request, file_fields=fields, repeated=True)
         try:
             self._check(request, form.fields.get(TOKEN) or request.headers.get("X-CSRF-Token"))
@@ -162,7 +169,7 @@ class Site:
         return form
 
     async def welcome(self, request: web.Request) -> bool:
-        """Notes who is signed in, for a page that others may see too; False where no person is."""
+        """Notes who is signed in, for a page that needs no session; returns False where no visitor is."""
         visitor = await self.sign_in.visitor(request) or await self.sign_in.guest()
         if visitor is not None:
             request[VISITOR] = visitor
@@ -173,7 +180,7 @@ class Site:
         return _moved(f"/admin/sign-in?next={quote(request.path_qs, safe='')}")
 
     def see(self, path: str, notice: str | None = None) -> web.HTTPSeeOther:
-        """To be raised after a change: the browser goes to a page, which says what was done (see `notices`)."""
+        """Returns the redirect to raise after a change; `notice` names what the page says then (see `notices`)."""
         if notice is None:
             return web.HTTPSeeOther(path)
         return web.HTTPSeeOther(f"{path}{'&' if '?' in path else '?'}{urlencode({'notice': notice})}")
@@ -183,7 +190,7 @@ class Site:
         return self.fail(request, status, words(error))
 
     def fail(self, request: web.Request, status: int, message: str) -> web.Response:
-        """A page without templates: whatever went wrong, this does not."""
+        """Returns an error page that uses no template, since the template may be what failed."""
         return web.Response(
             status=status,
             text=WordsFor(status, message).page(self._assets.address("site.css")),
@@ -204,7 +211,7 @@ class Site:
         return guarded
 
     async def _as_guest(self, handler: Handler, request: web.Request) -> web.StreamResponse:
-        """Who comes without a session is sent to sign in, and back; unless everybody is let in."""
+        """Redirects a visitor without a session to the sign-in page; with `--no-auth` signs the visitor in."""
         guest = await self.sign_in.guest()
         if guest is not None:
             request[VISITOR] = guest
@@ -222,7 +229,7 @@ class Site:
         return await self.page(request, "sign_in.html", next=_local(request.query.get("next")), problem=None)
 
     async def _admit(self, request: web.Request) -> web.StreamResponse:
-        """Signing in needs no token, there is no session yet, but it needs our Origin."""
+        """Signs a visitor in. It needs our Origin, but no token: there is no session yet."""
         if not self.sign_in.own_origin(request):
             raise RequestInvalid("the sign-in does not come from a page of this site; open the sign-in page again")
         fields = (await read_form(self.engine.uploads, request, max_bytes=_LONGEST_SIGN_IN)).fields
@@ -250,7 +257,7 @@ class Site:
 
 
 def _shielded(response: web.StreamResponse) -> web.StreamResponse:
-    """Whatever a page says nothing of itself about is as on every page."""
+    """Adds the default security headers that the response does not set."""
     if not response.prepared:
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
@@ -262,9 +269,9 @@ def _moved(path: str) -> web.Response:
 
 
 async def _to_home(_request: web.Request) -> web.StreamResponse:
-    raise web.HTTPFound("/admin/")
+    raise web.HTTPFound(HOME)
 
 
 def _local(path: str | None) -> str:
-    """Where to go after signing in: only ever a page of ours."""
-    return path if path is not None and _OWN_PATH(path) else "/admin/"
+    """Returns where to go after signing in: always a page of this site."""
+    return path if path is not None and _OWN_PATH(path) else HOME

@@ -1,4 +1,4 @@
-"""The `penstock` command: one module per command group, imported only when it is called for."""
+"""The `penstock` command: one module for each command group, imported only when it runs."""
 
 import importlib
 import sys
@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 
 from server.cli.terminal_text import visible
 
-# command -> module, its name there, and what `penstock --help` says of it
+# command -> module, its name there, and its line in `penstock --help`
 COMMANDS = {
     "init": ("init", "entry", "Write penstock.toml and imports/ with a worked example."),
     "serve": ("serve", "entry", "Answer the import APIs."),
@@ -28,11 +28,11 @@ COMMANDS = {
     "restore": ("backup", "restore", "Make a data directory of a backup, every byte checked."),
 }
 
-_WIDTH = 110  # of help, in every terminal: a narrower one goes on in its next line, and no word is cut
+_WIDTH = 110  # of help, in every terminal: a narrower terminal wraps, and no word is cut
 
 
 class _Commands(TyperGroup):
-    """Imports a command when it is about to run, or when a shell completes it; to list them needs no import."""
+    """Imports a command only when it runs, or when a shell completes it; listing needs no import."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, command, rest = super().resolve_command(ctx, args)
@@ -40,18 +40,18 @@ class _Commands(TyperGroup):
 
 
 def command_of(name: str) -> Any:
-    """The command, with everything below it."""
+    """Returns a command with its subcommands."""
     return cast(Any, typer.main.get_command(make_app(name))).commands[name]
 
 
 def make_app(wanted: str | None) -> typer.Typer:
-    """All commands by name; only the wanted one is imported, the others are there to be listed."""
+    """Returns all commands; only the wanted one is imported, the others are there to be listed."""
     app = typer.Typer(
         help="A bulk-import server for one box.",
         cls=_Commands,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
-        rich_markup_mode=None,  # boxes break and cut words that people copy
+        rich_markup_mode=None,  # boxes would break words that people copy
         context_settings={"help_option_names": ["-h", "--help"], "terminal_width": _WIDTH},
     )
     app.callback()(_root)
@@ -87,7 +87,7 @@ def _not_wanted() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Exit code: 0 done, 1 the work failed, 2 wrong usage."""
+    """Returns the exit code: 0 done, 1 the work failed, 2 wrong usage."""
     try:
         make_app(None)(list(arguments), prog_name="penstock")
     except SystemExit as ended:
@@ -95,7 +95,7 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return _said("interrupted", 130)
     except Exception as error:
-        # imported late: it knows the errors of every room, and most commands end well
+        # imported late: it imports the errors of every room, and most commands succeed
         failures = importlib.import_module("server.cli.exit_codes")
         code: int | None = failures.exit_code(error)
         if code is None:

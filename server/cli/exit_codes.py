@@ -1,4 +1,4 @@
-"""Errors a command may end in, and the exit code of each: 1 the work failed, 2 wrong usage."""
+"""The exit code of each error: 1 the work failed, 2 wrong usage."""
 
 from sqlite3 import DatabaseError
 
@@ -21,12 +21,12 @@ CODES: dict[type[BaseException], int] = {
 
 
 def words_of(error: BaseException) -> str:
-    """An error for people: of a file its name and what is wrong, without the system's number."""
+    """Returns an error's text; for a file its name and the reason, without the errno."""
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     return str(error)
 
 
 def exit_code(error: BaseException) -> int | None:
-    """None for an error that nobody expected: a fault of this program."""
+    """Returns the exit code; None for an unexpected error, which is a bug."""
     return next((CODES[kind] for kind in type(error).__mro__ if kind in CODES), None)

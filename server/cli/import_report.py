@@ -1,4 +1,4 @@
-"""What `penstock import --wait` says at the end: counts, the first records that did not go well, where the rest is."""
+"""The report of `penstock import --wait`: counts, the first bad records, and where to see the rest."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from server.engine.engine import Engine
 from server.engine.review.summaries import remarks_of
 
 SHOWN = 5  # records of each kind
-_LINES = 500  # of the log: what is said about a file as a whole is said early
+_LINES = 500  # of the log: remarks about a whole file come early
 _LONGEST = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What was said about the files as a whole, and the first records that failed or lost a value."""
+    """Remarks about the files as a whole, and the first records that failed or lost a value."""
 
     remarks: Sequence[str]
     failed: Sequence[Outcome]
@@ -38,7 +38,7 @@ async def _first(engine: Engine, job: Job, kind: Kind) -> Sequence[Outcome]:
 
 
 def show_end(job: Job, said: Said, show: str) -> None:
-    """What came of it; raises WorkFailed unless every record went well."""
+    """Prints the result; raises WorkFailed unless every record succeeded."""
     remark(_counts(job))
     for sentence in (*said.remarks, *_sentences(said.failed), *_sentences(said.warned)):
         remark(_short(sentence))
@@ -52,7 +52,7 @@ def show_end(job: Job, said: Said, show: str) -> None:
 
 
 def _sentences(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    """Each with the place of its record, as an editor or a spreadsheet counts lines."""
+    """Yields each message with the file and line of its record."""
     for outcome in outcomes:
         said = (outcome.message or "").split("\n") if outcome.status == "failed" else []
         for sentence in said or map(warning_text, outcome.warnings or ()):
@@ -75,5 +75,5 @@ def _counts(job: Job) -> str:
         f"{counted(counts.read, 'record')} read: {counts.created} created, {counts.updated} updated, "
         f"{counts.unchanged} unchanged, {counts.deleted} deleted, {counts.failed} failed, {counts.skipped} skipped"
         + (f"; {counts.with_warnings} of those stored with warnings" if counts.with_warnings else "")
-        + (" (dry run: nothing was kept)" if job.mode == "dry-run" else "")
+        + (" (dry run: nothing was stored)" if job.mode == "dry-run" else "")
     )

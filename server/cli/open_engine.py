@@ -1,4 +1,4 @@
-"""From flags to an open engine, and from errors to exit codes."""
+"""Opens an engine for a command, from its flags and settings."""
 
 import asyncio
 import logging
@@ -20,11 +20,11 @@ from server.settings import Settings, read_settings
 
 Work = Callable[[Engine], Awaitable[None]]
 
-HOLDS = ("catalog.db", "records.db", "blobs")  # by which a data directory is known
+HOLDS = ("catalog.db", "records.db", "blobs")  # at least one of them makes a folder a data directory
 
 
 class WorkFailed(Exception):
-    """A command could not do its work; the message is for the person who typed it."""
+    """A command failed; the message is for the person who typed it."""
 
 
 def one_of(value: str, known: Collection[str], flag: str) -> None:
@@ -33,7 +33,7 @@ def one_of(value: str, known: Collection[str], flag: str) -> None:
 
 
 async def known_process(engine: Engine, id: str) -> None:
-    """Raises WorkFailed with the ids there are, where the imports folder has no process of this id."""
+    """Raises WorkFailed, with the known ids, where the imports folder has no process of this id."""
     await asyncio.to_thread(engine.definitions.reload)
     there = engine.definitions.processes
     if id not in there:
@@ -44,7 +44,7 @@ async def known_process(engine: Engine, id: str) -> None:
 def settings_for(
     config: Path | None, data_dir: Path | None = None, flags: dict[str, dict[str, object]] | None = None
 ) -> Settings:
-    """The settings in force for a command; flags that were not given do not count."""
+    """Returns the settings in force for a command; flags that were not given do not count."""
     given = {
         section: {key: value for key, value in keys.items() if value is not None}
         for section, keys in (flags or {}).items()
@@ -70,13 +70,13 @@ def engine_for(settings: Settings, *, no_auth: bool = False) -> AbstractAsyncCon
 
 
 def same_flags(config: Path | None, data_dir: Path | None) -> str:
-    """What a hint adds to a command, so that it works on the same settings and data."""
+    """Returns the flags that a suggested command needs for the same settings and data."""
     given = {"--config": config, "--data-dir": data_dir}
     return "".join(f" {flag} {shlex.quote(str(path))}" for flag, path in given.items() if path is not None)
 
 
 def with_engine(config: Path | None, data_dir: Path | None, work: Work, *, making: bool = False) -> None:
-    """Does the work on an engine opened for it; a server on the same data may run beside it.
+    """Opens an engine and does the work on it; a server may run on the same data.
 
     Only a command that is `making` something makes the data directory where there is none.
     """
@@ -88,7 +88,7 @@ def with_engine(config: Path | None, data_dir: Path | None, work: Work, *, makin
 
 
 def reading(config: Path | None, data_dir: Path | None, read: Callable[[Engine], None]) -> None:
-    """For work that blocks, with the definitions of the imports folder: it runs in a thread beside the loop."""
+    """Runs blocking work in a thread, on an engine with the definitions of the imports folder."""
 
     async def work(engine: Engine) -> None:
         await asyncio.to_thread(engine.definitions.load)
@@ -99,9 +99,9 @@ def reading(config: Path | None, data_dir: Path | None, read: Callable[[Engine],
 
 def _refuse_absent(folder: Path) -> None:
     if not folder.is_dir():
-        raise WorkFailed(f"{folder}: there is no such directory; say where the data is with --data-dir or --config")
+        raise WorkFailed(f"{folder}: no such directory; give the data directory with --data-dir or --config")
     if not any((folder / part).exists() for part in HOLDS):
-        raise WorkFailed(f"{folder}: is no data directory of Penstock: it has none of {', '.join(HOLDS)}")
+        raise WorkFailed(f"{folder}: not a data directory of Penstock: it has none of {', '.join(HOLDS)}")
 
 
 async def _with_engine(settings: Settings, work: Work) -> None:

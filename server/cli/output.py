@@ -17,9 +17,9 @@ from server.cli.terminal_text import one_line, visible
 
 Row = Mapping[str, object]
 
-_NO_TERMINAL = 1000  # columns: a line for each row, for grep and awk
-_HEIGHT = 25  # lines: without it the width of a simple terminal would be taken for 80
-_COLUMN = 12  # characters that each column has at least; a narrower terminal goes on in its next line
+_NO_TERMINAL = 1000  # columns: one line for each row, for grep and awk
+_HEIGHT = 25  # lines: without it rich takes a simple terminal to be 80 columns wide
+_COLUMN = 12  # the least width of a column; a narrower terminal wraps
 
 
 def show_list(rows: Sequence[Row], columns: Sequence[str], *, as_json: bool) -> None:
@@ -29,11 +29,11 @@ def show_list(rows: Sequence[Row], columns: Sequence[str], *, as_json: bool) -> 
     cells = [[one_line(_cell(row.get(column))) for column in columns] for row in rows]
     table = Table(box=None, header_style="bold", pad_edge=False)
     longest = max((len(line[0]) for line in cells), default=0)
-    table.add_column(columns[0], min_width=longest)  # it is copied into the next command
+    table.add_column(columns[0], min_width=longest)  # people copy it into the next command
     for column in columns[1:]:
         table.add_column(column, overflow="fold")
     for line in cells:
-        table.add_row(*map(Text, line))  # a plain text would be read as markup
+        table.add_row(*map(Text, line))  # rich would read a str as markup
     known = shutil.get_terminal_size().columns if sys.stdout.isatty() else _NO_TERMINAL
     width = max(known, longest + _COLUMN * len(columns))
     Console(width=width, height=_HEIGHT).print(table)
@@ -54,7 +54,7 @@ def show_json(value: object) -> None:
 
 
 def say(line: str) -> None:
-    """A program that reads stdout gets the text as it is."""
+    """Prints a text; a program that reads stdout gets it unchanged."""
     print(visible(line) if sys.stdout.isatty() else line, flush=True)
 
 
@@ -63,19 +63,19 @@ def remark(line: str) -> None:
 
 
 def counted(number: int, thing: str) -> str:
-    """`1 record`, `2 records`."""
+    """Returns a number and its noun, such as `1 record` or `2 records`."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def show_checked(good: Sequence[str], problems: Sequence[str]) -> None:
-    """What is good on stdout where all is, every problem on stderr; exit code 1 where there is one."""
+    """Prints the good news on stdout, or every problem on stderr; exits with 1 where there is a problem."""
     fail_on(problems)
     for line in good:
         say(line)
 
 
 def fail_on(problems: Sequence[str]) -> None:
-    """Says every problem; exit code 1 where there is one."""
+    """Prints every problem; exits with 1 where there is one."""
     for problem in problems:
         remark(problem)
     if problems:
@@ -83,7 +83,7 @@ def fail_on(problems: Sequence[str]) -> None:
 
 
 def bar(*, of_bytes: bool = False) -> Progress:
-    """A progress bar on stderr, only where that is a terminal."""
+    """Returns a progress bar on stderr, shown only on a terminal."""
     count = DownloadColumn() if of_bytes else MofNCompleteColumn()
     console = Console(stderr=True)
     return Progress(
@@ -97,7 +97,7 @@ def bar(*, of_bytes: bool = False) -> Progress:
 
 
 class _Description(TextColumn):
-    """Names of files and tables as they are: no markup, no control characters."""
+    """Shows names of files and tables without markup and control characters."""
 
     def render(self, task: Task) -> Text:
         return Text(one_line(task.description))

@@ -7,7 +7,7 @@ from typing import Annotated, Any, cast, get_args
 from pydantic import Field
 from typing_extensions import TypedDict  # pydantic describes no other before Python 3.12
 
-from server.engine.batches.lifecycle import ERRAND, IMPORTS
+from server.engine.batches.lifecycle import BACKGROUND_TASK, IMPORTS
 from server.engine.batches.log_text import log_text
 from server.engine.engine import Engine
 from storage.catalog.base import Batch as Batch
@@ -50,7 +50,7 @@ class CountsDocument(TypedDict):
 class JobSummary(TypedDict):
     id: JobId
     state: JobState
-    mode: Annotated[str, Field(json_schema_extra={"enum": [*IMPORTS, ERRAND]})]
+    mode: Annotated[str, Field(json_schema_extra={"enum": [*IMPORTS, BACKGROUND_TASK]})]
     counts: CountsDocument
     started: Moment | None
     finished: Moment | None
@@ -74,7 +74,7 @@ class FileDocument(TypedDict):
     size: Count
 
 
-class ErrandDocument(TypedDict):
+class TaskDocument(TypedDict):
     """A mail or a callback that follows the end of a batch; `error` says why it was not sent, or not yet."""
 
     id: JobId
@@ -100,7 +100,7 @@ class BatchDocument(BatchSummary):
     properties: dict[str, Any]
     files: list[FileDocument]
     job: JobSummary | None
-    errands: list[ErrandDocument]
+    errands: list[TaskDocument]
     log: str
 
 
@@ -114,13 +114,15 @@ async def batch_document(engine: Engine, identifier: str, *, log_lines: int | No
         "properties": dict(batch.properties),
         "files": [file_document(file) for file in await engine.batches.files(batch)],
         "job": job_summary(job) if job else None,
-        "errands": [errand_document(one) for one in await engine.jobs.list(batch=batch.id) if one.mode == ERRAND],
+        "errands": [
+            task_document(one) for one in await engine.jobs.list(batch=batch.id) if one.mode == BACKGROUND_TASK
+        ],
         "log": await whole_log(engine, job.id, log_lines) if job else "",
     }
 
 
-def errand_document(errand: Job) -> ErrandDocument:
-    return {"id": errand.id, "kind": errand.kind, "state": errand.state, "error": errand.error}
+def task_document(task: Job) -> TaskDocument:
+    return {"id": task.id, "kind": task.kind, "state": task.state, "error": task.error}
 
 
 def batch_summary(batch: Batch) -> BatchSummary:

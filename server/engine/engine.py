@@ -23,19 +23,19 @@ from server.engine.definitions.control_files import ControlFiles
 from server.engine.definitions.definitions import Definitions
 from server.engine.events import Events
 from server.engine.execution.dispatcher import Dispatcher, JobLimits
+from server.engine.follow_ups.background_tasks import BackgroundTasks
 from server.engine.follow_ups.callbacks import KIND as CALLBACK
 from server.engine.follow_ups.callbacks import CallbackRules, Callbacks
-from server.engine.follow_ups.follow_ups import Errands
 from server.engine.follow_ups.mail import KIND as MAIL
 from server.engine.follow_ups.mail import Mail, MailServer
 from server.engine.operations.background import Background
-from server.engine.operations.data_directory import Holdings
+from server.engine.operations.data_directory import DataDirectory
 from server.engine.operations.fsck import Fsck
-from server.engine.operations.fsck_process import Inspection
+from server.engine.operations.fsck_process import FsckProcess
 from server.engine.operations.overview import Overview
 from server.engine.operations.readiness import Readiness
 from server.engine.operations.recovery import Recovery
-from server.engine.operations.storage_metrics import Figures
+from server.engine.operations.storage_metrics import StorageMetrics
 from server.engine.records.browse import TableBrowser
 from server.engine.records.pages import RecordQueries
 from server.engine.review.proposals import DELETE_FILES, Proposals
@@ -113,10 +113,10 @@ class OperationsRoom:
     recovery: Recovery
     readiness: Readiness
     overview: Overview
-    storage_metrics: Figures
-    data_directory: Holdings
+    storage_metrics: StorageMetrics
+    data_directory: DataDirectory
     fsck: Fsck
-    fsck_process: Inspection
+    fsck_process: FsckProcess
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +180,7 @@ def build_engine(storage: Storage, config: EngineConfig) -> Engine:
     proposals = Proposals(catalog, queue, scheduling, batches, jobs, definitions, control_files, unreferenced, clock)
     mail = Mail(batches, jobs, config.mail)
     callbacks = Callbacks(voss.told, CallbackRules(config.voss.callbacks == "anywhere"))
-    follow_ups = Errands(
+    follow_ups = BackgroundTasks(
         storage,
         clock,
         {MAIL: mail, CALLBACK: callbacks, DELETE_FILES: proposals.delete_files},
@@ -255,10 +255,10 @@ def _operations(
         recovery=Recovery(storage, uploads),
         readiness=Readiness(storage, definitions, uploads, background),
         overview=Overview(storage, clock, events, uploads.limits.min_free_bytes),
-        storage_metrics=Figures(storage, clock),
-        data_directory=Holdings(storage, clock),
+        storage_metrics=StorageMetrics(storage, clock),
+        data_directory=DataDirectory(storage, clock),
         fsck=Fsck(storage, definitions),
-        fsck_process=Inspection(storage.data_dir, lambda: list(definitions.tables().values()), clock),
+        fsck_process=FsckProcess(storage.data_dir, lambda: list(definitions.tables().values()), clock),
     )
 
 

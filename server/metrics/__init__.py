@@ -1,4 +1,4 @@
-"""What tells operators how the server is: /livez and /readyz for whoever asks, /metrics for who has a key."""
+"""Health and metrics: /livez and /readyz need no key, /metrics needs one."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
@@ -15,8 +15,8 @@ from prometheus_client.registry import Collector
 from server.engine.access.scopes import NATIVE
 from server.engine.engine import Engine
 from server.engine.errors import AccessRefused, EngineError, KeyForbidden, KeyThrottled
-from server.engine.operations.single_flight import Outstanding
-from server.engine.operations.storage_metrics import DiskFigures, JobFigures
+from server.engine.operations.single_flight import SingleFlight
+from server.engine.operations.storage_metrics import DiskStats, JobStats
 from server.metrics.activity import Activity
 from server.metrics.families import Snapshot, families
 from server.metrics.health import rendered
@@ -25,7 +25,7 @@ from server.web.auth import Gate, key_in
 from server.web.errors import Answer, answer_to
 
 SCOPE = NATIVE.name
-PATIENCE = 3.0  # seconds for the catalog and the disk; what is late is left out of the scrape
+PATIENCE = 3.0  # seconds for the catalog and the disk; a late answer is left out of the scrape
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ TABLE: Mapping[type[EngineError], Answer] = {
 class Metrics:
     """Answers for its paths as a dialect does; its `middleware` goes outermost.
 
-    The engine's own numbers are asked for at each scrape; the rest is counted by requests and events.
+    Each scrape asks the engine for its numbers; the rest is counted from requests and events.
     """
 
     name = "metrics"
@@ -56,17 +56,17 @@ class Metrics:
         self._requests = Requests()
         self._activity = Activity()
         self._process = ProcessCollector(registry=None)
-        self._jobs: Outstanding[JobFigures] = Outstanding(
+        self._jobs: SingleFlight[JobStats] = SingleFlight(
             lambda: engine.operations.storage_metrics.jobs(tuple(self._activity.running))
         )
-        self._disk: Outstanding[DiskFigures] = Outstanding(lambda: engine.operations.storage_metrics.disk())
+        self._disk: SingleFlight[DiskStats] = SingleFlight(lambda: engine.operations.storage_metrics.disk())
 
     @property
     def middleware(self) -> Middleware:
         return self._requests.middleware
 
     def attach(self, app: web.Application) -> None:
-        """Listens from now on, and is not ready any more once the application stops."""
+        """Listens to the engine's events, and ends readiness when the application stops."""
         self._engine.events.listen(self._activity.hear)
         app.on_shutdown.append(self._stopping)
 
@@ -92,7 +92,7 @@ class Metrics:
         return web.Response(text="ok")
 
     async def _ready(self, request: web.Request) -> web.Response:
-        return rendered(await self._engine.operations.readiness.look(), request.headers.get(hdrs.ACCEPT, ""))
+        return rendered(await self._engine.operations.readiness.check(), request.headers.get(hdrs.ACCEPT, ""))
 
     async def _metrics(self, request: web.Request) -> web.Response:
         await self._gate.admit(request, key_in(request.headers), SCOPE)
@@ -104,7 +104,7 @@ class Metrics:
         return web.Response(body=body, headers={hdrs.CONTENT_TYPE: content_type, hdrs.CACHE_CONTROL: "no-store"})
 
     async def _snapshot(self) -> Snapshot:
-        jobs, disk = await asyncio.gather(self._found(self._jobs.answer), self._found(self._disk.answer))
+        jobs, disk = await asyncio.gather(self._answer(self._jobs.answer), self._answer(self._disk.answer))
         if jobs is not None:
             self._activity.count(jobs.counts)
         arriving, arrived = self._engine.uploads.arriving()
@@ -120,11 +120,13 @@ class Metrics:
             disk=disk,
         )
 
-    async def _found(self, question: Callable[[float], Awaitable[T]]) -> T | None:
+    async def _answer(self, question: Callable[[float], Awaitable[T]]) -> T | None:
         try:
             return await question(self.patience)
-        except Exception as error:  # whatever is wrong, the numbers there are must come: they are looked at just then
-            _log.warning("numbers are missing from a scrape", reason=str(error), kind=type(error).__name__)
+        except (
+            Exception
+        ) as error:  # the other numbers must still be delivered: operators look at them when something fails
+            _log.warning("metrics incomplete", reason=str(error), kind=type(error).__name__)
             return None
 
 

@@ -1,4 +1,4 @@
-"""What this process's uploads and jobs have done, as the engine's events tell it."""
+"""Counts what this process's uploads and jobs have done, from the engine's events."""
 
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
@@ -13,14 +13,14 @@ from server.engine.events import Counts, Event, JobBegun, JobLeft, JobRead, Uplo
 STATUSES = ("created", "updated", "unchanged", "deleted", "failed", "skipped")
 WITH_WARNINGS = "with_warnings"  # of those stored
 _COUNTED = (*STATUSES, WITH_WARNINGS)
-WINDOW = 10  # signs of life, one a second, over which a speed is taken
-SILENCE = 3.0  # seconds without a sign of life after which a job's speed falls
+WINDOW = 10  # heartbeats, one a second, over which a speed is measured
+SILENCE = 3.0  # seconds without a heartbeat after which a job's speed falls
 
 Clock = Callable[[], float]
 
 
 class Running:
-    """A job that a worker of this process has."""
+    """A job that a worker of this process runs."""
 
     def __init__(self, mode: str, counts: Counts, now: float) -> None:
         self.mode = mode
@@ -31,7 +31,7 @@ class Running:
         self._marks.append((now, records))
 
     def more(self, counts: Counts) -> Mapping[str, int]:
-        """What has come to be since the last look; a job that went back to a checkpoint adds nothing twice."""
+        """Returns the counts since the last call; a job that went back to a checkpoint counts nothing twice."""
         found = _by_status(counts)
         more = {status: max(0, found[status] - self._counted[status]) for status in _COUNTED}
         self._counted = {status: max(found[status], self._counted[status]) for status in _COUNTED}
@@ -44,11 +44,11 @@ class Running:
 
 
 class Activity:
-    """A listener of the engine's events."""
+    """Counters that the engine's events advance."""
 
     def __init__(self, clock: Clock = monotonic) -> None:
         self._clock = clock
-        # all there can be, from zero on: a rate needs a first value
+        # all labels start at zero, because Prometheus needs a first value for a rate
         self.uploads: Counter[str] = Counter(dict.fromkeys(get_args(UploadResult), 0))
         self.upload_bytes = 0
         self.records: Counter[tuple[str, str]] = Counter(dict.fromkeys(product(IMPORTS, _COUNTED), 0))
@@ -70,7 +70,7 @@ class Activity:
                 self.running.pop(id, None)
 
     def count(self, counts: Mapping[str, Counts]) -> None:
-        """Takes what has become of the records of running jobs, by the job's id."""
+        """Adds the counts of running jobs, by job id."""
         for id, found in counts.items():
             job = self.running.get(id)
             if job is not None:
@@ -78,7 +78,7 @@ class Activity:
                     self.records[job.mode, status] += more
 
     def speed(self) -> float:
-        """Records a second, of all jobs that run here."""
+        """Returns the records a second of all jobs that run in this process."""
         now = self._clock()
         return sum(job.speed(now) for job in self.running.values())
 

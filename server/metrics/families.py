@@ -1,4 +1,4 @@
-"""Every metric there is, and from what its numbers come. The process's own come from prometheus-client."""
+"""Every metric and the source of its numbers. Metrics of the process come from prometheus-client."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import TypeVar
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from server.engine.operations.storage_metrics import DiskFigures, JobFigures
+from server.engine.operations.storage_metrics import DiskStats, JobStats
 from server.metrics.activity import WITH_WARNINGS
 from server.metrics.requests import BOUNDS, Sort, Timing
 
@@ -22,7 +22,7 @@ _BOUNDS = [*(str(bound) for bound in BOUNDS), "+Inf"]
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All numbers of one moment. `jobs` is None where the catalog did not answer, `disk` where the disk did not."""
+    """All numbers at one time. `jobs` is None where the catalog did not answer, `disk` where the disk did not."""
 
     requests: Mapping[Sort, Timing]
     in_flight: int
@@ -31,12 +31,12 @@ class Snapshot:
     arriving: int
     records: Mapping[tuple[str, str], int]
     speed: float
-    jobs: JobFigures | None
-    disk: DiskFigures | None
+    jobs: JobStats | None
+    disk: DiskStats | None
 
 
 def families(now: Snapshot) -> Iterator[Metric]:
-    """In the order of the README."""
+    """Yields all metrics, in the order of the README."""
     yield _gauge("penstock_build_info", "Always 1; which version runs.", {(_VERSION,): 1}, ["version"])
     yield from _request_families(now)
     yield from _upload_families(now)
@@ -73,7 +73,7 @@ def _job_families(now: Snapshot) -> Iterator[Metric]:
     yield _gauge("penstock_records_per_second", "Records read a second by jobs running here.", {(): now.speed})
 
 
-def _disk_families(disk: DiskFigures | None) -> Iterator[Metric]:
+def _disk_families(disk: DiskStats | None) -> Iterator[Metric]:
     free = {} if disk is None else {(): disk.free}
     sizes = {} if disk is None else {(name,): size for name, size in disk.databases.items()}
     yield _gauge("penstock_disk_free_bytes", "Space left where the data directory is.", free)
@@ -95,7 +95,7 @@ def _filled(family: GaugeMetricFamily | CounterMetricFamily, values: Mapping[Lab
 
 
 def _durations(requests: Mapping[Sort, Timing]) -> Metric:
-    """Whatever the status: a label more would make nine times as many lines."""
+    """Sums over all statuses: one more label would make nine times as many lines."""
     buckets: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0] * len(_BOUNDS))
     seconds: dict[tuple[str, str], float] = defaultdict(float)
     for (method, route, _), timing in requests.items():

@@ -1,4 +1,4 @@
-"""Requests as they were answered. A plain number each: this runs with every request, so it takes no lock."""
+"""Counts answered requests, with plain numbers and no lock, because it runs for every request."""
 
 from bisect import bisect_left
 from collections.abc import Mapping
@@ -10,8 +10,8 @@ from aiohttp.typedefs import Handler
 
 from server.web.access_log import ROUTE
 
-UNKNOWN = "unknown"  # the route of every path that there is not: clients must not make up labels
-OTHER = "other"  # of methods, likewise
+UNKNOWN = "unknown"  # the route of all unknown paths: clients must not invent labels
+OTHER = "other"  # all unknown methods, likewise
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0, 60.0, 300.0)  # seconds
 
 Sort = tuple[str, str, int]  # method, route, status
@@ -19,7 +19,7 @@ Sort = tuple[str, str, int]  # method, route, status
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How many requests took at most so long (a number for each of BOUNDS, one for all above), and the sum."""
+    """How many requests took at most each of BOUNDS, how many took longer, and the sum of their times."""
 
     buckets: list[int]
     seconds: float
@@ -34,7 +34,7 @@ class _Series:
 
 
 class Requests:
-    """Counts on the event loop only."""
+    """Request counters; used on the event loop only."""
 
     def __init__(self) -> None:
         self.in_flight = 0
@@ -42,7 +42,7 @@ class Requests:
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Outermost, to see the answer that goes out."""
+        """Counts a request. It is the outermost middleware, so it sees the final response."""
         began = perf_counter()
         self.in_flight += 1
         try:
@@ -56,7 +56,7 @@ class Requests:
             self.in_flight -= 1
 
     def copied(self) -> Mapping[Sort, Timing]:
-        """As it is now, for another thread."""
+        """Returns a copy, for another thread."""
         return {sort: Timing(series.buckets.copy(), series.seconds) for sort, series in self._series.items()}
 
     def _note(self, request: web.Request, status: int, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""One line in the log for each request: never a query, a body or a credential."""
+"""Logs one line for each request, never a query, a body or a credential."""
 
 import logging
 
@@ -17,15 +17,15 @@ _log = structlog.get_logger("penstock.access")
 
 
 class AccessLog(AbstractAccessLogger):
-    """What was asked, what came of it, and for a refusal why."""
+    """Logs a request, its response and the reason for a refusal."""
 
     def __init__(self, logger: logging.Logger, log_format: str) -> None:
         super().__init__(logger, log_format)
-        self._log = _log.bind()  # else each line would bind it anew
+        self._log = _log.bind()  # bound once; binding for each line is slow
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
         if ROUTE not in request:
-            return  # no request was understood: `MalformedRequests` has its line
+            return  # malformed: `MalformedRequests` logs it
         fields: dict[str, object] = {
             "method": request.method,
             "route": request[ROUTE] or f"no route: {shortened(request.path)}",
@@ -42,7 +42,7 @@ class AccessLog(AbstractAccessLogger):
 
 
 class MalformedRequests(logging.Filter):
-    """Makes one plain line of what aiohttp logs, with a traceback, about bytes that are not HTTP."""
+    """Logs one line where aiohttp would log a traceback, for bytes that are not HTTP."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
@@ -54,14 +54,14 @@ class MalformedRequests(logging.Filter):
 
 
 def access_logger() -> logging.Logger:
-    """Only asked whether there is logging at all; the lines go to structlog."""
+    """Tells aiohttp that logging is enabled; the lines go to structlog."""
     return logging.getLogger("penstock.access")
 
 
 def protocol_logger() -> logging.Logger:
-    """The logger for aiohttp's protocol handler."""
+    """Returns the logger for aiohttp's protocol handler."""
     logger = logging.getLogger("penstock.http")
-    logger.setLevel(logging.DEBUG)  # a wrong method, such as TLS sent to this port, comes as one
+    logger.setLevel(logging.DEBUG)  # aiohttp logs a wrong method, such as TLS sent to this port, at this level
     if not any(isinstance(each, MalformedRequests) for each in logger.filters):
         logger.addFilter(MalformedRequests())
     return logger
@@ -72,7 +72,7 @@ def shortened(text: str) -> str:
 
 
 def _plainly(error: HttpProcessingError) -> str:
-    """Not aiohttp's own words: they quote the bytes, which may hold a key."""
+    """Returns the kind of error without aiohttp's text, which quotes bytes that may hold a key."""
     if isinstance(error, LineTooLong):
         return "the request line or a header is too long"
     return f"the request is not valid HTTP ({type(error).__name__})"

@@ -1,4 +1,4 @@
-"""Who is asking: credentials taken from headers, and the gate that every request with a key passes."""
+"""Reads credentials from headers, and holds the gate that checks the key of every request."""
 
 import base64
 import binascii
@@ -23,7 +23,7 @@ class Basic(NamedTuple):
 
 
 def basic_credentials(headers: Mapping[str, str]) -> Basic | None:
-    """What `Authorization: Basic` holds; None where it is absent or not well formed."""
+    """Returns the credentials of `Authorization: Basic`; None where it is absent or malformed."""
     encoded = _after_scheme(headers.get("Authorization", ""), "basic")
     if encoded is None:
         return None
@@ -36,7 +36,7 @@ def basic_credentials(headers: Mapping[str, str]) -> Basic | None:
 
 
 def _text(data: bytes) -> str:
-    """RFC 7617 names no charset: some clients send UTF-8, others Latin-1."""
+    """Decodes UTF-8, else Latin-1: RFC 7617 names no charset, and clients send both."""
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
@@ -44,7 +44,7 @@ def _text(data: bytes) -> str:
 
 
 def bearer_token(headers: Mapping[str, str]) -> str | None:
-    """What `Authorization: Bearer` holds."""
+    """Returns the token of `Authorization: Bearer`."""
     return _after_scheme(headers.get("Authorization", ""), "bearer") or None
 
 
@@ -55,12 +55,12 @@ def key_in(headers: Mapping[str, str]) -> str | None:
 
 
 def scheme_key(headers: Mapping[str, str], scheme: str) -> str | None:
-    """A key sent as `Authorization: SCHEME KEY`, the scheme in any case."""
+    """Returns a key sent as `Authorization: SCHEME KEY`, the scheme in any case."""
     return _after_scheme(headers.get("Authorization", ""), scheme.lower()) or None
 
 
 def header_key(headers: Mapping[str, str], name: str) -> str | None:
-    """A key sent in a header of its own; an empty one is none."""
+    """Returns a key sent in a header of its own; None for an empty header."""
     return headers.get(name, "").strip() or None
 
 
@@ -76,7 +76,7 @@ class Failures(NamedTuple):
 
 @dataclass
 class Throttle:
-    """Wrong keys within a window, by the address that sent them or by the key. The idlest is forgotten first."""
+    """Counts wrong keys within a window, by sender address and by key. It forgets the oldest entry first."""
 
     allowed: int = 20
     window: float = 60.0  # seconds
@@ -84,7 +84,7 @@ class Throttle:
     _failures: OrderedDict[str, Failures] = field(default_factory=OrderedDict, init=False, repr=False)
 
     def wait(self, sender: str, now: float) -> float:
-        """The seconds until the sender may try wrong keys again; 0 where it may now."""
+        """Returns the seconds until the sender may try again; 0 where it may now."""
         failures = self._current(sender, now)
         if failures is None or failures.times < self.allowed:
             return 0
@@ -106,7 +106,7 @@ class Throttle:
 
 
 def sender_at(address: str) -> str:
-    """IPv6 clients choose the last 64 bits freely, so they count together."""
+    """Returns who is counted as one sender. An IPv6 client chooses its last 64 bits freely, so a /64 counts as one."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
@@ -124,7 +124,7 @@ class Authenticator(Protocol):
 
 class Gate(Protocol):
     """* `admit` lets a request with a valid key for the scope pass, or raises an AccessRefused.
-    * `counted` does the same for another kind of secret: `look_up` answers its key or raises KeyUnknown.
+    * `counted` does the same for another kind of secret: `look_up` returns its key or raises KeyUnknown.
     """
 
     async def admit(self, request: web.Request, secret: str | None, scope: str) -> Key: ...
@@ -133,7 +133,7 @@ class Gate(Protocol):
 
 
 class KeyGate:
-    """Asks for a key. Wrong ones are slowed, by address and by key; a right key is always let in."""
+    """Requires a key. Wrong keys are slowed down, by address and by key; a right key always passes."""
 
     def __init__(self, keys: Authenticator, throttle: Throttle, clock: Callable[[], float] = time.monotonic) -> None:
         self._keys = keys
@@ -169,7 +169,7 @@ class KeyGate:
 
 
 class OpenGate:
-    """For `--no-auth` on loopback: everybody may pass."""
+    """Lets every request pass, for `--no-auth` on loopback."""
 
     def __init__(self, keys: Authenticator) -> None:
         self._keys = keys

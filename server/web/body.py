@@ -1,4 +1,4 @@
-"""From an HTTP request to the engine's uploads: declared sizes, Expect, encodings, and clients that go away."""
+"""Passes request bodies to the engine's uploads: declared sizes, Expect, encodings, and clients that disconnect."""
 
 import asyncio
 import zlib
@@ -20,14 +20,14 @@ _GONE = "the client went away before the body was whole"
 async def receive_octets(
     uploads: Uploads, request: web.Request, *, filename: str | None = None, publish: bool = False
 ) -> Upload:
-    """The request's body as one file."""
+    """Returns the request's body as one file."""
     return await uploads.receive_octets(
         body_of(request), filename=filename, expected=declared_size(request), publish=publish
     )
 
 
 async def receive_lines(uploads: Uploads, request: web.Request, *, filename: str | None = None) -> tuple[Upload, int]:
-    """The request's body as one file of JSON Lines, and its number of rows."""
+    """Returns the request's body as one file of JSON Lines, and its number of rows."""
     return await uploads.receive_lines(body_of(request), filename=filename, expected=declared_size(request))
 
 
@@ -39,7 +39,7 @@ async def receive_form(
     publish: bool = False,
     repeated: bool = False,
 ) -> Form:
-    """The request's multipart form, its files streamed to the blob store."""
+    """Returns the request's multipart form, its files streamed to the blob store."""
     return await uploads.receive_form(
         body_of(request),
         request.headers.get(hdrs.CONTENT_TYPE, ""),
@@ -51,7 +51,7 @@ async def receive_form(
 
 
 async def read_form(uploads: Uploads, request: web.Request, *, max_bytes: int | None = None) -> SmallForm:
-    """The request's small form in memory, multipart or urlencoded."""
+    """Returns the request's small form in memory, multipart or urlencoded."""
     return await uploads.read_form(
         body_of(request),
         request.headers.get(hdrs.CONTENT_TYPE, ""),
@@ -61,7 +61,7 @@ async def read_form(uploads: Uploads, request: web.Request, *, max_bytes: int | 
 
 
 async def read_bytes(uploads: Uploads, request: web.Request, *, max_bytes: int | None = None) -> bytes:
-    """The request's small body in memory, for a parser of JSON."""
+    """Returns the request's small body in memory, for a parser of JSON."""
     body = await uploads.read_bytes(body_of(request), expected=declared_size(request), max_bytes=max_bytes)
     if len(body) > json_shape.LARGE:
         await asyncio.to_thread(json_shape.check_shape, body)
@@ -78,12 +78,12 @@ async def expect_later(request: web.Request) -> None:
 
 
 def declared_size(request: web.Request) -> int | None:
-    """What Content-Length says of the bytes that we shall see; nothing where they come compressed."""
+    """Returns the declared size of the body; None where it is compressed."""
     return request.content_length if _encoding(request) == "" else None
 
 
 def body_of(request: web.Request) -> ByteSource:
-    """The request's body as a byte source, decompressed where it comes compressed."""
+    """Returns the request's body as a byte source, decompressed where it comes compressed."""
     encoding = _encoding(request)
     raw = RequestBody(request)
     return Inflated(raw, encoding) if encoding else raw
@@ -99,7 +99,7 @@ def _encoding(request: web.Request) -> str:
 
 
 class RequestBody:
-    """Whatever of the body has arrived, at each call."""
+    """Reads, at each call, the bytes of the body that have arrived."""
 
     def __init__(self, request: web.Request) -> None:
         self._request = request
@@ -121,7 +121,7 @@ class RequestBody:
         request = self._request
         if request.version == HttpVersion11 and request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            request.writer.output_size = 0  # the answer itself has not begun
+            request.writer.output_size = 0  # the response itself has not started
 
     def _broken(self, error: Exception) -> UploadIncomplete | UploadMalformed:
         if self._request.transport is None:
@@ -130,7 +130,7 @@ class RequestBody:
 
 
 class Inflated:
-    """Decompresses in bounded steps, so a small body that inflates to a huge one meets the byte budget first."""
+    """Decompresses in bounded steps, so that a small body that inflates to a huge one hits the byte limit first."""
 
     def __init__(self, source: ByteSource, encoding: str) -> None:
         self._source = source

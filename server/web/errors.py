@@ -1,4 +1,4 @@
-"""From an exception to an answer: the one place where a request's failure is caught."""
+"""Turns exceptions into responses: the one place where a request's failure is caught."""
 
 import errno
 import re
@@ -15,7 +15,7 @@ from server.web.dialect import Dialect, dialect_for_path
 from storage.errors import StorageBusy, StorageFull
 
 _log = structlog.get_logger(__name__)
-_NO_TEXT = re.compile("[\ud800-\udfff]").search  # what aiohttp makes of bytes in a header
+_NO_TEXT = re.compile("[\ud800-\udfff]").search  # how aiohttp decodes bytes that are not text
 
 FILES_SECONDS = 5
 
@@ -43,7 +43,7 @@ def answer_to(table: Mapping[type[EngineError], Row], error: EngineError) -> Row
 
 
 def catch_errors(dialects: Sequence[Dialect]) -> Middleware:
-    """A middleware that lets no exception out: each becomes an answer of the dialect that owns the path."""
+    """Returns a middleware that turns every exception into a response of the dialect that owns the path."""
 
     @web.middleware
     async def catching(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -88,19 +88,19 @@ def _refused(dialects: Sequence[Dialect], request: web.Request, raised: Exceptio
 
 
 def retry_after(error: Exception) -> Mapping[str, str]:
-    """The header that says when to come back, for what passes by itself."""
+    """Returns the Retry-After header of an error that passes by itself."""
     return {hdrs.RETRY_AFTER: str(error.retry_after)} if isinstance(error, KeyThrottled) else {}
 
 
 def seconds_to_wait(raised: Exception) -> int | None:
-    """For what passes by itself: a database that another program holds, or too many open files."""
+    """Returns the seconds to wait for a locked database or too many open files; None for other errors."""
     if isinstance(raised, StorageBusy):
         return raised.retry_after
     return FILES_SECONDS if isinstance(raised, OSError) and raised.errno in (errno.EMFILE, errno.ENFILE) else None
 
 
 def _as_engine_error(raised: Exception) -> EngineError | None:
-    """A full disk, or a fault of the connection, reaches the dialects as a fault of an upload."""
+    """Returns a full disk or a broken connection as the upload error that dialects know."""
     if isinstance(raised, EngineError):
         return raised
     if isinstance(raised, StorageFull):

@@ -1,4 +1,4 @@
-"""Addresses that people can open, for answers that name a page."""
+"""Addresses of pages, for responses that name one."""
 
 import re
 
@@ -8,7 +8,7 @@ is_host = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,255})(?::[0-9
 """Whether a text is a host with or without a port."""
 
 PREFIX = web.RequestKey("prefix", str)
-"""The path that all links to this server begin with: of the public address, or as the proxy of this request says."""
+"""The path that all links to this server begin with, from the public address or from the proxy's headers."""
 
 
 def prefix_of(request: web.Request) -> str:
@@ -17,12 +17,12 @@ def prefix_of(request: web.Request) -> str:
 
 
 def is_over_tls(request: web.Request, public_url: str | None) -> bool:
-    """Whether people come over TLS, perhaps to a proxy before us: their cookies are for that only."""
+    """Whether visitors connect over TLS, perhaps to a proxy; if so, their cookies are for TLS only."""
     return request.secure or (public_url or "").startswith("https:")
 
 
 def site_of(request: web.Request, public_url: str | None) -> str:
-    """Where people reach this server: as configured, else as the client reached it."""
+    """Returns the public address: as configured, else as the client of this request reached it."""
     if public_url is not None:
         return public_url.rstrip("/")
     return f"{request.scheme}://{request.host if is_host(request.host) else 'localhost'}{prefix_of(request)}"

@@ -1,4 +1,4 @@
-"""Without keys (`--no-auth`) everybody on this machine may do everything, but no page of another site.
+"""Protects a server without keys (`--no-auth`) from pages of other sites.
 
 Such a page can send requests to this machine, and may point its own name at it (DNS rebinding) to read the answers.
 """
@@ -13,7 +13,7 @@ _WAY_OUT = "ask for 127.0.0.1 or localhost, or set [server] public_url to the ad
 
 
 def only_local(public_url: str | None) -> Middleware:
-    """A middleware that refuses what a page of another site asks for."""
+    """Returns a middleware that refuses requests from pages of other sites."""
 
     @web.middleware
     async def guarding(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -32,7 +32,7 @@ def only_local(public_url: str | None) -> Middleware:
 
 
 def _is_ours(address: str, public_url: str | None) -> bool:
-    """Whether the host of an address is a name that only we have."""
+    """Whether the host of an address is a name of this server."""
     try:
         name = urlsplit(address).hostname or ""
         if public_url is not None and name and name == urlsplit(public_url).hostname:

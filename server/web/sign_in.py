@@ -1,4 +1,4 @@
-"""Signing in: a key of scope `admin` becomes a session in an encrypted cookie that only this site gets back.
+"""Signs visitors in: a key of scope `admin` becomes a session in an encrypted cookie of this site.
 
 The cookie holds the key's id, never its secret: a key that is revoked ends its sessions with it. Every change needs the
 session's token and an Origin of our own (see `own_origin`).
@@ -31,14 +31,14 @@ READING = ("GET", "HEAD")
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who is signed in. `token` must come back with every change."""
+    """A signed-in visitor. `token` must come with every change."""
 
     key: Key
     token: str
 
 
 class SignIn:
-    """Sessions of one server. `seconds` is how long one lasts, whatever is done in it."""
+    """The sessions of one server. `seconds` is the lifetime of a session; activity does not extend it."""
 
     def __init__(self, engine: Engine, gate: Gate, seconds: int = TWELVE_HOURS) -> None:
         self._engine = engine
@@ -47,7 +47,7 @@ class SignIn:
         self._cookies: dict[str, EncryptedCookieStorage] = {}
 
     async def visitor(self, request: web.Request) -> Visitor | None:
-        """None where nobody is signed in, or no longer: the session is over, or its key was revoked or has expired."""
+        """Returns the signed-in visitor; None without a session, and after the session or its key has ended."""
         session = await (await self._storage(request)).load_session(request)
         id, token = session.get("key"), session.get("token")
         if not isinstance(id, int) or not isinstance(token, str):
@@ -62,11 +62,11 @@ class SignIn:
         return Visitor(key, token)
 
     async def admit(self, request: web.Request, secret: str | None) -> Key:
-        """The key that somebody signs in with; raises an AccessRefused. Attempts are limited for each address."""
+        """Returns the key that a visitor signs in with; raises an AccessRefused. Attempts are limited by address."""
         return await self._gate.admit(request, secret, SCOPE)
 
     def visit(self, key: Key) -> Visitor:
-        """A session about to begin; `enter` sends its cookie."""
+        """Returns a new session; `enter` sends its cookie."""
         return Visitor(key, secrets.token_urlsafe(32))
 
     async def enter(self, request: web.Request, response: web.StreamResponse, visitor: Visitor) -> None:
@@ -79,13 +79,13 @@ class SignIn:
         await (await self._storage(request)).save_session(request, response, session)
 
     async def guest(self) -> Visitor | None:
-        """With `--no-auth` everybody on this machine is signed in by coming; otherwise nobody is."""
+        """Returns a visitor without a key, with `--no-auth`; None otherwise."""
         if not self._engine.access.keys.everybody:
             return None
         return self.visit(await self._engine.access.keys.valid_key(0))
 
     def own_origin(self, request: web.Request) -> bool:
-        """Whether a change comes from a page of ours; a browser always says where a change comes from."""
+        """Whether a change comes from a page of this site; browsers always send the origin of a change."""
         origin = request.headers.get(hdrs.ORIGIN) or request.headers.get(hdrs.REFERER)
         if origin is None:
             return False
@@ -95,7 +95,7 @@ class SignIn:
         return _netloc(origin) in ours - {""}
 
     async def _storage(self, request: web.Request) -> EncryptedCookieStorage:
-        """The cookie is for TLS only where people come over TLS."""
+        """Returns the cookie storage; the cookie is for TLS only where visitors connect over TLS."""
         secure = is_over_tls(request, self._engine.config.public_url)
         guard = cookie_guard(secure, prefix_of(request))
         if guard not in self._cookies:
@@ -112,19 +112,19 @@ class SignIn:
 
 
 def cookie_guard(secure: bool, prefix: str) -> str:
-    """How a cookie's name begins: over TLS no neighbour of our domain can set it, if it is for the whole host."""
+    """Returns the prefix of a cookie's name. With `__Host-` no other host of the domain can set the cookie."""
     if not secure:
         return ""
     return "__Secure-" if prefix else "__Host-"
 
 
 def cookie_name(secret: bytes, guard: str) -> str:
-    """Browsers know no ports, so each data directory has its own."""
+    """Returns a name of its own for each data directory, because cookies ignore ports."""
     return f"{guard}{COOKIE}-{hashlib.sha256(secret).hexdigest()[:8]}"
 
 
 class SessionGate:
-    """A gate for what is only read: a key, or else the session of somebody who is signed in."""
+    """A gate for reading: it accepts a key, or the session of a signed-in visitor."""
 
     def __init__(self, gate: Gate, sign_in: SignIn) -> None:
         self._gate = gate
@@ -142,7 +142,7 @@ class SessionGate:
 
 
 def same_token(visitor: Visitor, sent: object) -> bool:
-    """In constant time."""
+    """Compares the token in constant time."""
     return isinstance(sent, str) and hmac.compare_digest(sent.encode(), visitor.token.encode())
 
 

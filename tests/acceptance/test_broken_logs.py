@@ -77,7 +77,7 @@ def test_signals_that_tools_send_to_everybody_end_nothing(site: Site) -> None:
             os.kill(pid, number)
     os.kill(worker, signal.SIGHUP)
     os.kill(server.process.pid, signal.SIGHUP)
-    server.log.wait("definitions read again")
+    server.log.wait("definitions reloaded")
     _load(site, server, 10)
     assert server.worker() == worker
 

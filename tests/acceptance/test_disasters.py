@@ -227,7 +227,7 @@ def test_a_bad_model_at_a_reload_keeps_the_old_set(site: Site) -> None:
     site.define("processes", "new", {"id": "new", "label": "new"})
     server.process.send_signal(signal.SIGHUP)
     assert "imports/processes/new.json" in server.log.wait("definition refused")
-    server.log.wait("definitions read again")
+    server.log.wait("definitions reloaded")
     batch = begin(server)
     upload(server, batch, entries(0, 10))
     schedule(server, batch)

@@ -35,7 +35,7 @@ async def test_the_first_page_follows_what_goes_on(house: House, visit: Visit) -
     await page.evaluate("window.mark = 'the same page'")
     batch = uploaded(house, "Seen from home")
     house.client().send_form(f"{STANDARD}/schedule", batch=batch)
-    lately = page.get_by_role("region", name="Ended lately")
+    lately = page.get_by_role("region", name="Recently finished")
     await expect(lately.get_by_role("link", name="Seen from home")).to_be_visible()
     assert await page.evaluate("window.mark") == "the same page"
 
@@ -58,7 +58,7 @@ async def test_causes_lead_to_their_records(house: House, visit: Visit) -> None:
     await expect(causes).to_have_count(2)
     await causes.first.click()
     await expect(page).to_have_url(re.compile("cause="))
-    await expect(page.get_by_text("The record as it came")).to_have_count(2)
+    await expect(page.get_by_text("The original record")).to_have_count(2)
 
 
 async def test_a_copy_is_made_and_run(house: House, visit: Visit) -> None:

@@ -15,7 +15,7 @@ async def test_signing_in_with_the_keyboard_alone(house: House, browser: Browser
     await expect(page.get_by_label("Key")).to_be_focused()
     await page.keyboard.type("not a key of this house")
     await page.keyboard.press("Enter")
-    await expect(page.get_by_role("alert")).to_contain_text("This key is not known here")
+    await expect(page.get_by_role("alert")).to_contain_text("This key is unknown")
     await page.keyboard.type(house.keys["boss"])
     await page.keyboard.press("Enter")
     await expect(page).to_have_url(f"{house.url}/admin/batches?state=complete")

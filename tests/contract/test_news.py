@@ -71,8 +71,8 @@ def test_a_look_shows_what_runs_each_time_and_what_runs_no_more(catalog: Databas
 
 
 def test_other_modes_are_no_news(catalog: Database) -> None:
-    errand = put(catalog, NOW, mode="errand")
-    end(catalog, errand, NOW)
+    task = put(catalog, NOW, mode="errand")
+    end(catalog, task, NOW)
     assert look(catalog, NOW - SECOND) == []
     assert catalog.read_now(news.ended_since, MODES, NOW - SECOND) == []
 

@@ -214,15 +214,15 @@ async def test_a_job_that_is_put_off_waits_no_longer_than_pauses_are(store: Open
 
 
 async def test_a_job_waits_no_longer_than_those_put_it_off_who_claim_its_kind(store: OpenQueue) -> None:
-    """A clock set back by an hour is no reason to wait so long where pauses are minutes; errands may pause so long."""
+    """A clock set back by an hour is no reason to wait so long where pauses are minutes; tasks may pause so long."""
     ahead, pause = NOW + timedelta(hours=1), timedelta(minutes=5)
-    job, errand = await put(store, ahead), await put(store, ahead, mode="errand")
-    for one in (job, errand):
+    job, task = await put(store, ahead), await put(store, ahead, mode="errand")
+    for one in (job, task):
         await claim(store, "a", ahead, modes=[one.mode])
         await store.queue.release(one.id, "a", ahead + pause)
     assert await claim(store, "b", NOW + timedelta(hours=1), modes=["import"], longest_pause=pause) is None
     assert await claim(store, "b", NOW, modes=["import"], longest_pause=pause) == job.id
-    assert await claim(store, "b", NOW) is None, "an errand may have been put off for an hour"
+    assert await claim(store, "b", NOW) is None, "a task may have been put off for an hour"
 
 
 async def test_a_job_released_at_once_waits_for_no_clock(store: OpenQueue) -> None:

@@ -106,7 +106,7 @@ def events() -> Iterator[str]:
             if isinstance(node, ast.Call) and _is_logging(node.func) and node.args:
                 yield from _event_of(node.args[0])
     yield "log lines could not be written"  # written by the log itself
-    yield "a log line could not be put into words: …"
+    yield "a log line could not be rendered: …"
 
 
 def _is_logging(called: ast.expr) -> bool:

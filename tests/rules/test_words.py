@@ -14,6 +14,13 @@ ROOT = Path(__file__).parents[2]
 OLD_WORDS = re.compile(
     r"\b(whoever|whatever|somebody|nobody|anybody|lest|whence|is told|let go|comes round)\b", re.IGNORECASE
 )
+LONGEST_LINE = 120
+SITE_FILES = sorted(
+    path
+    for folder in ("admin/templates", "admin/static", "web/reference")
+    for path in (ROOT / "server" / folder).iterdir()
+    if path.suffix in (".html", ".css", ".js", ".svg")
+)
 ROOMS = ("server", "storage", "tests", "scripts")
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 SHOWN = [
@@ -55,3 +62,9 @@ def test_texts_of_programs_are_not_read(tmp_path: Path) -> None:
     path = tmp_path / "module.py"
     path.write_text('NAME = "nobody"\n')
     assert OLD_WORDS.findall(read_by_people(path)) == []
+
+
+@pytest.mark.parametrize("path", SITE_FILES, ids=lambda path: path.name)
+def test_no_line_of_the_site_is_too_long(path: Path) -> None:
+    lines = enumerate(path.read_text("utf-8").splitlines(), 1)
+    assert [number for number, line in lines if len(line) > LONGEST_LINE] == []

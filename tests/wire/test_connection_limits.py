@@ -88,7 +88,7 @@ async def test_silent_connections_make_room(crowd: Crowd, log: list[Any]) -> Non
     assert (await crowd.answered(HERE)).startswith(b"HTTP/1.1 200")
     async with asyncio.timeout(10):
         assert await silent[0][0].read() == b""  # the first that came had rested longest
-    (line,) = [line for line in log if line["event"] == "connections are at their limit"]
+    (line,) = [line for line in log if line["event"] == "connection limit reached"]
     assert (line["limit"], line["log_level"]) == (MOST, "warning")
 
 

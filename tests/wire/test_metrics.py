@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from server.engine.events import Event, JobBegun, JobLeft, UploadEnded
-from server.engine.operations.storage_metrics import Figures
+from server.engine.operations.storage_metrics import StorageMetrics
 from storage.errors import DatabaseFailed
 from tests.support.replay import House, Maker, basic
 from tests.support.watched import API, ROWS, Scrape, as_files, imported, scrape
@@ -171,10 +171,10 @@ async def test_an_upload_shows_while_it_comes_and_when_its_sender_goes(house: Ho
 
 
 async def test_a_catalog_that_fails_costs_only_its_own_numbers(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def failing(self: Figures, about: object = ()) -> None:
+    async def failing(self: StorageMetrics, about: object = ()) -> None:
         raise DatabaseFailed("catalog.db", "disk I/O error")
 
-    monkeypatch.setattr(Figures, "jobs", failing)
+    monkeypatch.setattr(StorageMetrics, "jobs", failing)
     now = await scrape(house)
     assert now.value("penstock_catalog_up") == 0
     assert now.value("penstock_queue_age_seconds") is None

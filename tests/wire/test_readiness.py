@@ -107,22 +107,38 @@ async def dead_slot(house: House) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def dead_errands(house: House) -> AsyncIterator[None]:
-    await house.engine.background.follow_ups.stop()
+async def dead_background_tasks(house: House) -> AsyncIterator[None]:
+    await house.engine.background.tasks.stop()
     yield
-    house.engine.background.follow_ups.start()
+    house.engine.background.tasks.start()
 
 
 Disaster = Callable[[House], AbstractAsyncContextManager[None]]
 
 DISASTERS: dict[str, tuple[Disaster, list[str], str]] = {
-    "another writer": (another_writer, ["catalog"], "catalog: takes no write (not within 0.3 seconds); see that no"),
-    "unreadable catalog": (unreadable_catalog, ["catalog"], "catalog: cannot be read (DatabaseFailed; the log says"),
-    "unreadable records": (unreadable_records, ["records"], "records: cannot be read (DatabaseFailed; the log says"),
-    "no place for bodies": (no_place_for_bodies, ["blobs"], "blobs: take no file (FileNotFoundError; the log says"),
-    "full disk": (full_disk, ["disk"], f"{MOST} must stay free); make room, or lower [limits] min_free_bytes"),
-    "dead slot": (dead_slot, ["jobs"], "jobs: 1 of 1 slots do not run; restart the server"),
-    "dead errands": (dead_errands, ["errands"], "errands: mails and callbacks are not sent; restart"),
+    "another writer": (
+        another_writer,
+        ["catalog"],
+        "catalog: not writable (no answer within 0.3 seconds); check that no",
+    ),
+    "unreadable catalog": (unreadable_catalog, ["catalog"], "catalog: not readable (DatabaseFailed; the log says"),
+    "unreadable records": (
+        unreadable_records,
+        ["record store"],
+        "record store: not readable (DatabaseFailed; the log says",
+    ),
+    "no place for bodies": (
+        no_place_for_bodies,
+        ["blob store"],
+        "blob store: not writable (FileNotFoundError; the log says",
+    ),
+    "full disk": (full_disk, ["disk"], f"{MOST} must stay free); free some space, or lower [limits] min_free_bytes"),
+    "dead slot": (dead_slot, ["jobs"], "jobs: 1 of 1 slots are not running; restart the server"),
+    "dead background tasks": (
+        dead_background_tasks,
+        ["background tasks"],
+        "background tasks: not running, so no mail and no callback is sent; restart",
+    ),
 }
 
 
@@ -155,9 +171,9 @@ async def test_what_is_not_ready_is_named_with_the_way_out(house: House, name: s
 
 
 async def test_several_things_at_once_are_a_line_each(house: House) -> None:
-    async with unreadable_records(house), dead_errands(house):
+    async with unreadable_records(house), dead_background_tasks(house):
         _, text = await in_words(house)
-    assert [line.partition(":")[0] for line in text.splitlines()] == ["records", "errands"]
+    assert [line.partition(":")[0] for line in text.splitlines()] == ["record store", "background tasks"]
 
 
 async def test_what_hangs_is_asked_once_however_many_want_to_know(
@@ -202,7 +218,7 @@ async def test_before_the_definitions_are_read_it_is_not_ready(tmp_path: Path) -
     ):
         answer = await client.get("/readyz")
         assert answer.status == 503
-        assert (await answer.text()).startswith("definitions: models and processes have not been read; ")
+        assert (await answer.text()).startswith("definitions: models and processes are not loaded; ")
 
 
 async def test_while_it_stops_it_is_not_ready(house: House) -> None:
@@ -215,7 +231,7 @@ async def test_while_it_stops_it_is_not_ready(house: House) -> None:
             answer = await client.get("/readyz")
             assert (answer.status, await answer.text()) == (
                 503,
-                "server: it is stopping; wait until it is back, or ask another one",
+                "server: shutting down; wait until it is back, or use another one",
             )
             assert (await client.get("/livez")).status == 200
 
@@ -234,6 +250,6 @@ async def test_a_data_directory_that_went_away_is_no_fault_of_the_asker(house: H
     try:
         status, document = await asked(house)
         assert status == 503
-        assert "blobs" in parts(document)
+        assert "blob store" in parts(document)
     finally:
         shutil.move(house.data_dir.with_name("away"), house.data_dir)

@@ -61,11 +61,11 @@ async def test_reload_reports_a_bad_file_and_keeps_the_old_set(tmp_path: Path, l
     await asyncio.to_thread(_write_bad_model, tmp_path / "imports")
     os.kill(os.getpid(), signal.SIGHUP)
     async with asyncio.timeout(60):
-        while not any(line["event"] == "definitions read again" for line in log):
+        while not any(line["event"] == "definitions reloaded" for line in log):
             await asyncio.wait([serving], timeout=0.01)
     assert [line["event"] for line in log if "definition" in str(line["event"])][:2] == [
         "definition refused",
-        "definitions read again",
+        "definitions reloaded",
     ]
     os.kill(os.getpid(), signal.SIGTERM)
     await serving

@@ -1,4 +1,4 @@
-"""What can be done with a batch, each behind a page that asks first."""
+"""The actions on a batch; each has a page that asks for confirmation."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from server.engine.errors import BatchWrongState, RequestInvalid
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """The question before it is done (vendor's words where Haplo has them), and the word in the address after it."""
+    """An action and its question, in Haplo's words where Haplo has them; `notice` names what is said afterwards."""
 
     label: str
     question: str
@@ -40,7 +40,7 @@ ACTIONS: Mapping[str, Action] = {
         button="Import data",
         states=("ready",),
         notice="import-scheduled",
-        warning="Rows are made and changed as the control file says. A dry run shows what would happen first.",
+        warning="Rows are created and changed as the control file says. A dry run shows beforehand what would happen.",
     ),
     "copy": Action(
         label="Copy as new batch…",
@@ -49,7 +49,7 @@ ACTIONS: Mapping[str, Action] = {
         states=ENDED,
         notice="batch-copied",
         kind="quiet",
-        warning="What its API does at the end of a batch, such as mails, is not done for a copy.",
+        warning="A copy sends no mail at its end, even if the original batch did.",
     ),
     "load-again": Action(
         label="Load again…",
@@ -58,7 +58,7 @@ ACTIONS: Mapping[str, Action] = {
         states=ENDED,
         notice="import-scheduled",
         kind="quiet",
-        warning="Rows that were added before are added again, unless their key says that they are there already.",
+        warning="Rows that were added before are added again, unless their key shows that they exist already.",
     ),
     "cancel": Action(
         label="Cancel…",
@@ -67,13 +67,13 @@ ACTIONS: Mapping[str, Action] = {
         states=("scheduled", "running"),
         notice="batch-cancelled",
         kind="danger",
-        warning="One that runs stops at its next checkpoint; what it has imported until then stays.",
+        warning="A running batch stops at its next checkpoint; what it has imported until then stays.",
     ),
 }
 
 
 def possible(batch: Batch) -> dict[str, Action]:
-    """The actions that the batch's state allows."""
+    """Returns the actions that the batch's state allows."""
     return {name: action for name, action in ACTIONS.items() if _allows(batch, name, action)}
 
 
@@ -122,7 +122,7 @@ class BatchActionPages:
     async def _too_late(self, request: web.Request, name: str, batch: Batch) -> web.StreamResponse:
         action = ACTIONS[name]
         needed = " or ".join(repr(state) for state in action.states)
-        problem = f"The batch is in the state {batch.state!r} now, and this needs {needed}: another person was quicker."
+        problem = f"The batch is now in the state {batch.state!r}, and this needs {needed}: another person was quicker."
         if batch.state in action.states:
             problem = "This cannot be done with a batch of this kind."
         elif batch.state == "uploading":

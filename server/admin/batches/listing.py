@@ -1,4 +1,4 @@
-"""The list of batches of all APIs, and the way from a job to its batch."""
+"""The list of batches of all APIs, and the redirect from a job to its batch."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 from aiohttp import web
 
 from server.admin.site import Site
-from server.engine.batches.lifecycle import ERRAND
+from server.engine.batches.lifecycle import BACKGROUND_TASK
 from server.engine.batches.listing import WINDOW, BatchState, Job, Wanted
 
 PATH = "/admin/batches"
@@ -21,7 +21,7 @@ _FILTERS = ("api", "state", "process", "text", "from", "to")
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What somebody asked for, as they typed it, and what that means."""
+    """The filters as the visitor typed them, and as the engine reads them."""
 
     typed: Mapping[str, str]
     wanted: Wanted
@@ -61,22 +61,22 @@ class BatchesPages:
 
     async def _job(self, request: web.Request) -> web.StreamResponse:
         job = await self._engine.jobs.get(request.match_info["id"])
-        if job.mode == ERRAND or job.batch is None:
+        if job.mode == BACKGROUND_TASK or job.batch is None:
             return await self._errand(request, job)
         raise web.HTTPSeeOther(path_of((await self._engine.batches.of_job(job)).identifier))
 
     async def _errand(self, request: web.Request, job: Job) -> web.StreamResponse:
         batch = await self._engine.batches.of_job(job) if job.batch is not None else None
-        return await self._site.page(request, "batches_errand.html", job=job, batch=batch)
+        return await self._site.page(request, "background_task.html", job=job, batch=batch)
 
 
 def path_of(identifier: str, more: str = "") -> str:
-    """The page of a batch."""
+    """Returns the address of a batch's page."""
     return f"{PATH}/{quote(identifier, safe='')}{more}"
 
 
 def number(text: str | None) -> int | None:
-    """A place to go on from; anything else than a number that a database can hold is none."""
+    """Returns where a page begins; None for any text that is not a number that the database can hold."""
     if text is None or not text.isascii() or not text.isdigit() or len(text) > 18:
         return None
     return int(text)
@@ -99,19 +99,19 @@ def _filters(query: Mapping[str, str]) -> Filters:
 
 
 def _moment(text: str, label: str, problems: list[str]) -> datetime | None:
-    """In UTC where no offset is given."""
+    """Returns the time that was typed, in UTC unless it has an offset."""
     if not text:
         return None
     try:
         moment = datetime.fromisoformat(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
-        problems.append(f"{label}: {text!r} is no time; write it as 2025-03-01T09:30, or 2025-03-01 for a day.")
+        problems.append(f"{label}: {text!r} is not a time; write it as 2025-03-01T09:30, or 2025-03-01 for a day.")
         return None
 
 
 def _end(text: str, problems: list[str]) -> datetime | None:
-    """The end of what was typed: of a day, of a minute."""
+    """Returns the end of the day, minute or second that was typed."""
     moment = _moment(text, "To", problems)
     if moment is None:
         return None

@@ -1,4 +1,4 @@
-"""Control files: those that were sent, what is in one, and sending another."""
+"""The pages of control files: the list, one file, and the upload form."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -67,7 +67,7 @@ class ControlFilesPages:
         return web.Response(body=stored.content, content_type="application/json", headers=headers)
 
     async def _ask(self, request: web.Request) -> web.StreamResponse:
-        """Empty, or with the skeleton that the query asks for."""
+        """Shows the form, empty or with the skeleton that the query asks for."""
         skeleton = skeleton_for(self._engine.authoring, request) if "model" in request.query else None
         text = "" if skeleton is None else skeleton.text
         return await self._form(request, {"text": text, "comment": skeleton.comment if skeleton else ""})
@@ -90,7 +90,7 @@ class ControlFilesPages:
     async def _form(
         self, request: web.Request, fields: Mapping[str, str], problems: Iterable[str] = (), content: bytes = b""
     ) -> web.StreamResponse:
-        """The form, with what was sent and what is wrong with it."""
+        """Shows the form again, with what was sent and what is wrong with it."""
         shown = await asyncio.to_thread(laid_out, content)
         review = await self._engine.authoring.review_control(shown) if content else Review()
         text = shown.decode("utf-8", "replace") if content else fields.get("text", "")
@@ -108,12 +108,12 @@ class ControlFilesPages:
 
 
 def place(text: str | None) -> int | None:
-    """An id to go on from; anything that is none counts as not given."""
+    """Returns the id after which a page begins; None for a text that is not an id."""
     return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) <= 18 else None
 
 
 def _facts(content: bytes | None) -> Mapping[str, object]:
-    """What it says of itself, as far as it can be read."""
+    """Returns the model and readers that the control file names, as far as it can be read."""
     try:
         document = orjson.loads((content or b"{}").removeprefix(BOM))
     except orjson.JSONDecodeError:

@@ -1,4 +1,4 @@
-"""The form in which a model or a process is written, checked and saved: the same for both."""
+"""The form that edits, checks and saves a model or a process."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from server.engine.errors import NotSaved
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """`one` is what the kind is called, `named` the key of the document that names it."""
+    """`one` is the word for a document of this kind, `named` the key of the document that holds its name."""
 
     kind: Kind
     one: str
@@ -30,11 +30,11 @@ class Editor:
         self._words = words
 
     async def write(self, request: web.Request) -> web.StreamResponse:
-        """An empty form."""
+        """Shows an empty form."""
         return await self._form(request, self._words.start, {})
 
     async def change(self, request: web.Request, name: str, text: str, replaces: str | None) -> web.StreamResponse:
-        """The form with what is there; `replaces` is the version that it shows."""
+        """Shows the form with the saved document; `replaces` is its version."""
         return await self._form(request, text, {"replaces": replaces or "", "of": name})
 
     async def save(self, request: web.Request) -> web.StreamResponse:
@@ -56,7 +56,7 @@ class Editor:
     async def _refused(
         self, request: web.Request, content: bytes, fields: Mapping[str, str], review: Review, problem: str = ""
     ) -> web.StreamResponse:
-        """With its lines, which are laid out anew where nobody could read them."""
+        """Shows the messages under their lines; a document on one long line is laid out anew first."""
         shown = laid_out(content)
         if shown != content:
             review = await self._engine.authoring.review(self._words.kind, shown)

@@ -1,4 +1,4 @@
-"""Models: where data can go, control files to start from, and writing models."""
+"""The pages of models: the list, one model, its editor, and skeletons of control files."""
 
 from collections.abc import Iterable
 
@@ -81,14 +81,14 @@ class ModelsPages:
         )
 
     async def _download(self, request: web.Request) -> web.StreamResponse:
-        """A control file to start from."""
+        """Shows a skeleton of a control file."""
         skeleton = skeleton_for(self._engine.authoring, request)
         headers = {"Content-Disposition": 'attachment; filename="control.json"'}
         return web.Response(body=skeleton.text.encode(), content_type="application/json", headers=headers)
 
 
 def columns_of(model: Model, destination: Destination, name: Name) -> list[str]:
-    """Where the values of a Name are kept, those under a qualifier too."""
+    """Returns the columns of a Name, with those of its qualifiers."""
     qualifiers = model.qualifiers if destination.kind == "object" else ()
     return [name.column, *(qualified_column(name, qualifier) for qualifier in qualifiers)]
 

@@ -1,4 +1,4 @@
-"""Import processes: what each does, where its columns go, how programs call it, and writing processes."""
+"""The pages of processes: the list, one process, how programs call it, and its editor."""
 
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
@@ -75,7 +75,7 @@ class ProcessesPages:
         )
 
     async def _change(self, request: web.Request) -> web.StreamResponse:
-        """A control file that lies beside the process is shown within it: so it is saved."""
+        """Shows the process in the editor. A control file of its own becomes part of the process when saved."""
         process = self._engine.definitions.process(request.query.get("id", ""))
         source = await self._engine.authoring.source("processes", process.id)
         if source is None:
@@ -84,18 +84,18 @@ class ProcessesPages:
 
 
 def reads(process: Process) -> Mapping[str, str]:
-    """The reader of each file."""
+    """Returns the reader of each file."""
     return {name: str(entry.get("read", "")) for name, entry in process.files.items() if isinstance(entry, dict)}
 
 
 def writes(process: Process) -> str:
-    """What it does to rows, in words."""
+    """Returns in words what the process does to rows."""
     actions = dict.fromkeys(_actions(process.control.get("instructions")))
     return ", ".join(words for action, words in WRITES.items() if action in actions) or "creates"
 
 
 def examples(dialects: Iterable[DescribedDialect], process: Process, base: str) -> Iterator[Example]:
-    """A command line for every API that can use the process, and one for the server's own machine."""
+    """Yields a command line for each API that can run the process, and one for the server's own machine."""
     for dialect in dialects:
         yield from dialect.examples(process, base)
     command = f"penstock import FILE --process {shlex.quote(process.id)} --wait"

@@ -1,4 +1,4 @@
-"""A control file to start from, as the query of a page asks for it: model, destinations, Names and reader."""
+"""Makes the skeleton of a control file from the query of a page: model, destinations, Names and reader."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ OFFERED = tuple(name for name, format in FORMATS.items() if format.is_offered)
 
 @dataclass(frozen=True, slots=True)
 class Skeleton:
-    """`picked` are the places of the chosen Names (`0-3`: the fourth of the first destination); none are all."""
+    """`picked` are the positions of the chosen Names (`0-3`: the fourth of the first destination); none means all."""
 
     model: Model
     reader: str
@@ -39,7 +39,7 @@ class Skeleton:
 
 
 def skeleton_for(authoring: Authoring, request: web.Request) -> Skeleton:
-    """Raises ModelNotFound."""
+    """Returns the skeleton; raises ModelNotFound."""
     query = request.query
     model = authoring.model(query.get("model", ""))
     reader = query.get("reader", "json")

@@ -1,4 +1,4 @@
-"""A new import, first half: which process, which files. They are checked before anything is imported."""
+"""A new import, first half: choose a process and send files, which are checked before anything is imported."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -27,13 +27,13 @@ FIELDS = ("file", *(f"file-{number}" for number in range(MOST_ROLES)))
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What files are to be imported with: a process, or a control file that was sent."""
+    """The process, or the control file, that imports the files."""
 
     process: Process | None
     digest: str | None
     content: bytes
     roles: list[Role]
-    options: list[str]  # in which one import may differ
+    options: list[str]  # that one import may set otherwise
 
     @property
     def query(self) -> str:
@@ -42,7 +42,7 @@ class Chosen:
 
 @dataclass(slots=True)
 class Assigned:
-    """Files by role, and what is wrong with them."""
+    """The uploads by role, and what is wrong with them."""
 
     files: list[tuple[str, Upload]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -98,7 +98,7 @@ class NewImportPages:
         process = None if id is None else self._engine.definitions.process(id)
         digest = None if process else fields.get("control", "")
         content = await self._engine.review.proposals.control(id, digest)
-        control = process.control if process else orjson.loads(content)  # the one as people wrote it
+        control = process.control if process else orjson.loads(content)  # as its author wrote it
         model = self._engine.definitions.models.get(str(control.get("model")))
         if model is None:
             raise ControlNotFound(f"{digest}: its model {control.get('model')} is not there any more")
@@ -106,7 +106,7 @@ class NewImportPages:
         return Chosen(process, digest, content, roles, choices_of(control, model, FORMATS))
 
     def _read_otherwise(self, chosen: Chosen, fields: Mapping[str, str], problems: list[str]) -> bytes:
-        """The control file with the options that were chosen in the form."""
+        """Returns the control file with the options that were chosen in the form."""
         texts, models = {key: fields.get(key) for key in CHOICES}, self._engine.definitions.models
         try:
             return control_read_as(orjson.loads(chosen.content), texts, models) or chosen.content
@@ -133,12 +133,12 @@ class NewImportPages:
 
 
 def field_of(number: int, role: Role) -> str:
-    """The name of a role's field in the form."""
+    """Returns the name of a role's field in the form."""
     return "file" if role.name is None else f"file-{number}"
 
 
 def assign(roles: list[Role], form: Form) -> Assigned:
-    """Which file is for what: by its field, else by its own name, as the command line does it."""
+    """Assigns each file a role: by its form field, else by its own name, as the command line does."""
     found = Assigned()
     by_field = {field_of(number, role): role.name for number, role in enumerate(roles)}
     for upload in form.uploads:

@@ -1,21 +1,20 @@
-"""A new import, second half: what the check found, and the word of whoever looks at it."""
+"""A new import, second half: the review of the check, and the decision to import, check again or abandon."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from urllib.parse import quote
 
 from aiohttp import web
 
-from server.admin.imports.new_import import PATH
+from server.admin.imports.review_view import PATH, review_view
 from server.admin.site import VISITOR, Site
 from server.engine.errors import BatchNotFound, RequestInvalid
-from server.engine.execution.samples import LOOKED_AT
 from server.engine.review.proposals import Proposal
 from server.mapping.language.reading import CHOICES
 
 Fields = Mapping[str, str]
 
 
-class ProposalPages:
+class ReviewPages:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._engine = site.engine
@@ -31,7 +30,7 @@ class ProposalPages:
         try:
             proposal = await self._engine.review.proposals.get(identifier)
         except BatchNotFound:
-            await self._engine.batches.get(None, identifier)  # raises BatchNotFound for what is nowhere
+            await self._engine.batches.get(None, identifier)  # raises BatchNotFound where there is no such batch
             raise web.HTTPSeeOther(f"/admin/batches/{quote(identifier, safe='')}") from None
         return await self._page(request, proposal)
 
@@ -69,29 +68,19 @@ class ProposalPages:
         otherwise: Fields | None = None,
     ) -> web.StreamResponse:
         process = self._engine.definitions.processes.get(proposal.batch.process or "")
+        summary = await self._engine.review.summaries.of(proposal) if proposal.is_checked else None
         return await self._site.page(
             request,
-            "proposal.html",
+            "review.html",
             status=409 if problem else 200,
-            proposal=proposal,
-            batch=proposal.batch,
+            view=review_view(proposal, summary, process),
+            summary=summary,
             job=proposal.job,
-            row=proposal.row,
-            process=process,
-            summary=await self._engine.review.summaries.of(proposal) if proposal.is_checked else None,
-            problem=problem,
+            problems=[f"{problem[:1].upper()}{problem[1:]}."] if problem else [],
             otherwise=otherwise or {},
-            address=f"{PATH}/{quote(proposal.batch.identifier, safe='')}",
-            again=f"{PATH}?{_chosen(proposal)}",
-            looked_at=LOOKED_AT,
         )
 
 
 def _otherwise(fields: Fields) -> dict[str, str]:
-    """The options to read files with that were chosen in the form."""
+    """Returns the options to read files with that were chosen in the form."""
     return {key: fields[key] for key in CHOICES if fields.get(key)}
-
-
-def _chosen(proposal: Proposal) -> str:
-    batch = proposal.batch
-    return f"process={quote(batch.process, safe='')}" if batch.process else f"control={batch.control}"

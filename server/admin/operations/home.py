@@ -1,11 +1,11 @@
-"""The first page: what runs, what waits, what failed lately, what comes next."""
+"""The page Home: the dashboard."""
 
 from collections.abc import Iterable
 
 from aiohttp import web
 
+from server.admin.operations.home_view import home_view
 from server.admin.site import Site
-from server.engine.operations.overview import MOST_COUNTED
 
 
 class HomePages:
@@ -21,8 +21,7 @@ class HomePages:
         return await self._site.page(
             request,
             "home.html",
-            now=await self._overview.look(),
-            most_counted=MOST_COUNTED - 1,
+            view=home_view(await self._overview.snapshot()),
             processes=len(definitions.processes),
             mistakes=definitions.refused or 0,
         )

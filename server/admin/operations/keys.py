@@ -1,4 +1,4 @@
-"""Keys: who may ask for what. A secret is shown once, on the page that answers its making."""
+"""The pages of keys: list, create, rotate, revoke. A secret is shown once, right after its creation."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -56,7 +56,7 @@ class KeyPages:
     def _chosen(self, typed: Mapping[str, str], problems: list[str]) -> list[str]:
         chosen = [scope.name for scope in self._scopes if typed.get(f"scope-{scope.name}")]
         if not chosen:
-            problems.append("Scopes: choose at least one; without any the key opens nothing.")
+            problems.append("Scopes: choose at least one; a key without a scope can do nothing.")
         return chosen
 
     async def _form(self, request: web.Request, typed: Mapping[str, str], problems: list[str]) -> web.StreamResponse:
@@ -86,7 +86,7 @@ class KeyPages:
     def _no_rotation(self, key: Key, days: int | None) -> str:
         state = self._keys.state(key)
         if state in ("revoked", "expired"):
-            return f"This key is {state}: its successor would have the same end. Create a new key instead."
+            return f"This key is {state}: its successor would be too. Create a new key instead."
         if state == "replaced":
             return f"This key has a successor already, key {key.replaced_by}; rotate that one."
         return "" if days is not None else "Choose how long the old key still works."
@@ -116,21 +116,21 @@ class KeyPages:
 def _name(typed: Mapping[str, str], problems: list[str]) -> str:
     name = " ".join(typed.get("name", "").split())
     if not name:
-        problems.append("Name: say who or what the key is for.")
+        problems.append("Name: say who or what uses the key.")
     elif len(name) > LONGEST_NAME:
-        problems.append(f"Name: it may have {LONGEST_NAME} letters at most, and has {len(name)}.")
+        problems.append(f"Name: it has {len(name)} characters; at most {LONGEST_NAME} are allowed.")
     return name
 
 
 def _expiry(typed: Mapping[str, str], problems: list[str]) -> datetime | None:
-    """The end of the day that was chosen."""
+    """Returns the end of the day that was chosen."""
     text = typed.get("expires", "").strip()
     if not text:
         return None
     try:
         day = datetime.strptime(text, "%Y-%m-%d").date()
     except ValueError:
-        problems.append(f"Last day: {text[:40]!r} is no date; write it like 2031-12-31, or leave it empty.")
+        problems.append(f"Last day: {text[:40]!r} is not a date; write it like 2031-12-31, or leave it empty.")
         return None
     end = datetime.combine(day, time(23, 59, 59), UTC)
     if end <= datetime.now(UTC):

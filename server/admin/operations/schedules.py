@@ -1,4 +1,4 @@
-"""What is to run later, and the way to call it off."""
+"""The page Schedules: runs that come later, and the button that cancels one."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from server.admin.operations.schedule_view import schedule_view
 from server.admin.site import Site
 from server.engine.batches.schedules import DueCursor, Schedule
 
@@ -28,9 +29,9 @@ class SchedulePages:
         return await self._site.page(
             request,
             "schedules.html",
-            overdue=await self._schedules.overdue() if after is None else (),
-            coming=found[:PAGE],
-            further=_link(found),
+            overdue=[schedule_view(run) for run in await self._schedules.overdue()] if after is None else (),
+            upcoming=[schedule_view(run) for run in found[:PAGE]],
+            next=_link(found),
             first=None if after is None else PATH,
         )
 
@@ -48,7 +49,7 @@ def _link(found: Sequence[Schedule]) -> str | None:
 
 
 def _place(query: Mapping[str, str]) -> DueCursor | None:
-    """The first page where the address was tampered with."""
+    """Returns where the page begins; None, the first page, for an address that was tampered with."""
     try:
         return DueCursor(datetime.fromisoformat(query.get("after", "")).astimezone(UTC), query.get("job", ""))
     except (ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""System: what runs here, on what, with which settings; is all of it well, and is all that was promised still there?"""
+"""The page System: health, versions, data, definitions, the check of everything stored, and the settings."""
 
 import asyncio
 import os
@@ -31,7 +31,7 @@ class SystemPages:
             engine.operations.storage_metrics.disk(),
             engine.operations.data_directory.blobs(),
             engine.operations.data_directory.revision(),
-            engine.operations.readiness.look(),
+            engine.operations.readiness.check(),
         )
         uname = os.uname()
         return await self._site.page(
@@ -48,17 +48,17 @@ class SystemPages:
             models=len(definitions.models),
             processes=len(definitions.processes),
             mistakes=definitions.mistakes,
-            inspection=engine.operations.fsck_process,
+            fsck=engine.operations.fsck_process,
             settings=self._site.facts.settings,
         )
 
     async def _reload(self, request: web.Request) -> web.StreamResponse:
         await self._site.form(request)
         problems = await asyncio.to_thread(self._engine.definitions.reload)
-        log.info("definitions read again", problems=len(problems))
-        raise self._site.see(PATH, notice=None if problems else "definitions-read")
+        log.info("definitions reloaded", problems=len(problems))
+        raise self._site.see(PATH, notice=None if problems else "definitions-reloaded")
 
     async def _check(self, request: web.Request) -> web.StreamResponse:
         deep = bool((await self._site.form(request)).get("deep"))
-        begun = self._engine.operations.fsck_process.begin(deep=deep)
-        raise self._site.see(PATH, notice="check-begun" if begun else "check-underway")
+        started = self._engine.operations.fsck_process.start(deep=deep)
+        raise self._site.see(PATH, notice="check-started" if started else "check-running")

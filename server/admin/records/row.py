@@ -1,4 +1,4 @@
-"""One row: all its values, what wrote it, what refers to it, and how it is stored."""
+"""The page of one row: its values, the batch that wrote it, the rows that refer to it, and how it is stored."""
 
 from collections.abc import Iterable, Mapping
 
@@ -42,5 +42,5 @@ class RecordsRowPages:
 
 
 def _raw(values: Mapping[str, object]) -> Mapping[str, str | None]:
-    """Each column as it is stored."""
+    """Returns each column as it is stored."""
     return {column: None if value is None else cut(str(value), LONG) for column, value in values.items()}

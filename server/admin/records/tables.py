@@ -1,4 +1,4 @@
-"""Records: the tables that imports fill, their rows page by page, and the whole of a table to take away."""
+"""The pages of tables: the list, rows page by page, and the export."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ FORMATS: Mapping[str, str] = {"jsonl": "application/x-ndjson", "csv": "text/csv"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the query asks for: `by` is the search (its columns), `values` what it looks for, `fields` what is shown."""
+    """The query: `by` are the columns that it searches, `values` what it searches for, `fields` what it shows."""
 
     by: tuple[str, ...]
     values: Mapping[str, str]
@@ -84,7 +84,7 @@ class RecordsPages:
         return await self._engine.records.browser.page(view.name, where, after=after or 0, before=before, limit=PAGE)
 
     async def _export(self, request: web.Request) -> web.StreamResponse:
-        """A part at a time: while the client takes one, nothing else is held."""
+        """Streams the table part by part, so a slow client holds no lock and little memory."""
         view = await self._engine.records.browser.view(request.match_info["table"])
         format = _format(request.query.get("format", "jsonl"))
         response = web.StreamResponse(headers=dict(DOWNLOAD))
@@ -104,7 +104,7 @@ def path_of(table: str) -> str:
 
 
 def number(text: str) -> int:
-    """The id of a row; raises RequestInvalid."""
+    """Returns the id of a row; raises RequestInvalid."""
     if not (text.isascii() and text.isdigit() and len(text) < 20 and 0 < int(text) <= LAST_ID):
         raise RequestInvalid(f"{text[:40]!r} is no row id, should be a whole number from 1 on")
     return int(text)
@@ -128,7 +128,7 @@ def _asked(view: TableView, request: web.Request) -> Asked:
 
 
 def _usual(view: TableView) -> Sequence[Field]:
-    """The first ones, those that rows are told apart by among them."""
+    """Returns the first fields, with those that identify a row among them."""
     if len(view.fields) <= USUAL_COLUMNS:
         return view.fields
     telling = {column for columns in view.searches for column in columns}
@@ -140,7 +140,7 @@ def _usual(view: TableView) -> Sequence[Field]:
 
 
 def _searches(view: TableView) -> Sequence[Sequence[tuple[str, str]]]:
-    """For each search its columns, each with what people call it."""
+    """Returns the columns of each search, with their labels."""
     found = []
     for columns in view.searches:
         fields = {column: view.field_of(column) for column in columns}
@@ -149,14 +149,14 @@ def _searches(view: TableView) -> Sequence[Sequence[tuple[str, str]]]:
 
 
 def _stored(field: Field | None, text: str) -> str | int:
-    """What stands in the column for what somebody typed."""
+    """Returns the stored value for a typed one."""
     if field is not None and field.name is not None and field.name.type == "boolean":
         return {"true": 1, "false": 0}.get(text.lower(), text)
     return text
 
 
 def _pages(table: str, asked: Asked, page: RowPage, query: Mapping[str, str]) -> Mapping[str, str | None]:
-    """Addresses of the pages around this one, where there are any."""
+    """Returns the addresses of the pages around this one."""
     base = path_of(table)
     rows = page.rows
     return {

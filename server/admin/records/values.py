@@ -1,4 +1,4 @@
-"""Stored values as people read them."""
+"""Shows stored values to people."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,7 +15,7 @@ MOST_ITEMS = 50
 
 
 class Shown(NamedTuple):
-    """`kind` is how it looks: text, number, list, code, time or none. `more`: how many values are left out."""
+    """A value as a page shows it. `kind` is text, number, list, code, time or none; `more` values are left out."""
 
     kind: str
     text: str = ""
@@ -28,7 +28,7 @@ NONE = Shown("none")
 
 
 def shown(field: Field, value: object, length: int = SHORT) -> Shown:
-    """A value as `Field.read` gives it; texts longer than `length` are cut."""
+    """Returns how a page shows a value of `Field.read`; it cuts texts longer than `length`."""
     if value is None:
         return NONE
     if isinstance(value, list) and not _is(field, "json"):
@@ -58,7 +58,7 @@ def _is(field: Field, type_: str) -> bool:
 
 
 def _parts(field: Field, value: object) -> str:
-    """A person's name and a postal address in the order of their parts."""
+    """Returns the parts of a person's name or a postal address in their usual order."""
     type_ = field.name.type if field.name is not None else ""
     if not isinstance(value, dict) or type_ not in PARTS:
         return ""
@@ -67,7 +67,7 @@ def _parts(field: Field, value: object) -> str:
 
 
 def _address(field: Field, text: str) -> str | None:
-    """Only what a browser can open without harm."""
+    """Returns the address of a link that a browser can open safely; None for other texts."""
     return text if _is(field, "url") and text.lower().startswith(("http://", "https://")) else None
 
 

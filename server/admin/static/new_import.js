@@ -1,11 +1,13 @@
-// Sending files with a bar that shows how far it is, and fields that files can be dropped on. The form works without.
+// Sends files with a progress bar, and lets files be dropped on fields. The form works without this script.
 (() => {
   "use strict";
 
   const form = document.getElementById("send");
   if (!form) return;
   const sending = document.getElementById("sending");
-  const [bar, words, button] = [sending.querySelector("progress"), sending.querySelector("[role=status]"), form.querySelector("button")];
+  const bar = sending.querySelector("progress");
+  const words = sending.querySelector("[role=status]");
+  const button = form.querySelector("button");
   for (const hint of form.querySelectorAll(".by-script")) hint.hidden = false;
 
   for (const zone of form.querySelectorAll(".drop")) {
@@ -18,7 +20,8 @@
       event.preventDefault();
       out();
       const given = new DataTransfer();
-      for (const file of input.multiple ? event.dataTransfer.files : [...event.dataTransfer.files].slice(0, 1)) given.items.add(file);
+      const dropped = [...event.dataTransfer.files];
+      for (const file of input.multiple ? dropped : dropped.slice(0, 1)) given.items.add(file);
       if (given.files.length) input.files = given.files;
     });
   }
@@ -27,7 +30,8 @@
     const said = new DOMParser().parseFromString(text, "text/html");
     const found = said.getElementById("problems") || said.querySelector("main p");
     const place = document.getElementById("problems");
-    place.replaceChildren(...(found && found.id ? found.childNodes : [problem(found ? found.textContent : "The server did not answer as expected.")]));
+    const message = found ? found.textContent : "The server did not answer as expected.";
+    place.replaceChildren(...(found && found.id ? found.childNodes : [problem(message)]));
     place.scrollIntoView({ block: "center" });
     rest();
   };
@@ -49,13 +53,16 @@
       bar.value = loaded / total;
       if (Math.floor(10 * loaded / total) === tenth) return;
       tenth = Math.floor(10 * loaded / total); // a screen reader hears every tenth, not every packet
-      words.textContent = loaded === total ? "All sent; the server writes it down." : `${10 * tenth} % sent`;
+      words.textContent = loaded === total ? "All sent; the server is saving it." : `${10 * tenth} % sent`;
     });
     request.addEventListener("load", () => {
       if (request.status === 200 && request.responseURL !== form.action) location.assign(request.responseURL);
       else refuse(request.responseText);
     });
-    request.addEventListener("error", () => refuse("<main><p>The connection broke off before all was sent. Nothing was kept; send it again.</p></main>"));
+    request.addEventListener("error", () => {
+      const message = "The connection was lost before everything was sent. Nothing was kept; send the files again.";
+      refuse(`<main><p>${message}</p></main>`);
+    });
     request.addEventListener("abort", rest);
     document.getElementById("stop").onclick = () => request.abort();
     request.open("POST", form.action);

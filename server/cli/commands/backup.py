@@ -1,4 +1,4 @@
-"""`penstock backup` and `restore`: a data directory as one file, and the way back."""
+"""`penstock backup` and `restore`: a data directory as one file, and back."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +15,7 @@ from server.engine.engine import restore as restore_into
 def backup(
     file: Annotated[Path, typer.Argument(metavar="FILE")], config: Config = None, data_dir: DataDir = None
 ) -> None:
-    """Write everything into one file, while servers go on."""
+    """Write all data into one file while servers run."""
     folder = file.absolute().parent
     if not folder.is_dir():
         raise WorkFailed(f"{file}: cannot be written: there is no directory {folder}")
@@ -34,7 +34,7 @@ def backup(
 def restore(
     file: Annotated[Path, typer.Argument(metavar="FILE")], config: Config = None, data_dir: DataDir = None
 ) -> None:
-    """Make a data directory of a backup, every byte checked."""
+    """Make a data directory from a backup; every byte is checked."""
     folder = settings_for(config, data_dir).storage.data_dir
     with bar(of_bytes=True) as shown:
         task = shown.add_task(file.name)

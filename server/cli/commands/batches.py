@@ -1,4 +1,4 @@
-"""`penstock batches`: what was sent, and what became of it."""
+"""`penstock batches`: lists and shows batches and their records."""
 
 import asyncio
 import sys
@@ -73,13 +73,13 @@ def show(id: str, as_json: AsJson = False, config: Config = None, data_dir: Data
 @entry.command()
 def rows(
     id: str,
-    after: Annotated[int, typer.Option(help="Only those behind this record.")] = -1,
+    after: Annotated[int, typer.Option(help="Only records after this one.")] = -1,
     limit: Annotated[int, typer.Option(min=1, help="How many.")] = 100,
     as_json: AsJson = False,
     config: Config = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Show every record of a batch and what became of it so far."""
+    """Show every record of a batch and its result so far."""
 
     async def work(engine: Engine) -> None:
         batch = await engine.batches.get(None, id)
@@ -93,12 +93,12 @@ def rows(
 def results(
     id: str,
     kind: Annotated[str, typer.Option(metavar="KIND", help=f"Which records: {' or '.join(RESULTS)}.")],
-    file: Annotated[str | None, typer.Option(help="Of which file of the batch, where it has several.")] = None,
+    file: Annotated[str | None, typer.Option(help="The file, where the batch has several.")] = None,
     output: Annotated[Path | None, typer.Option(metavar="F", help="Write to this file instead of stdout.")] = None,
     config: Config = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Write records that failed or lost a value as a file of their kind, to be put right."""
+    """Write records that failed or lost a value as a file in their format, to be corrected."""
     one_of(kind, RESULTS, "--kind")
 
     async def work(engine: Engine) -> None:
@@ -112,7 +112,7 @@ def _write(engine: Engine, batch: Batch, kind: Kind, file: str | None, output: P
     offers = [offer for offer in engine.corrections.offers(batch, kind) if file in (None, offer.role)]
     if len(offers) != 1:
         roles = ", ".join(offer.role for offer in engine.corrections.offers(batch, kind))
-        raise WorkFailed(f"which file is meant has to be said with --file; the batch has: {roles or 'none'}")
+        raise WorkFailed(f"name the file with --file; the batch has: {roles or 'none'}")
     pieces = engine.corrections.pieces(batch, offers[0].role, kind)
     with nullcontext(sys.stdout.buffer) if output is None else output.open("wb") as to:
         for piece in pieces:

@@ -1,4 +1,4 @@
-"""`penstock models`, `control` and `processes`: checks of files that people write."""
+"""`penstock models`, `control` and `processes`: checks of definition files."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""`penstock fsck`: is everything that was promised still there?"""
+"""`penstock fsck`: checks that everything that was accepted is still there."""
 
 from typing import Annotated
 

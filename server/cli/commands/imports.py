@@ -1,4 +1,4 @@
-"""`penstock import`: files on disk through an import process."""
+"""`penstock import`: imports files with an import process."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -31,22 +31,24 @@ API = "cli"
 def entry(
     files: Annotated[list[Path], typer.Argument(metavar="FILE")],
     process: Annotated[str, typer.Option(metavar="ID", help="The import process.")],
-    name: Annotated[str | None, typer.Option(help="The files' name in the control file; else found by itself.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="The files' name in the control file; found automatically if left out.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, import nothing.")] = False,
     charset: Annotated[
-        str | None, typer.Option(metavar="NAME", help="What text files are in, such as windows-1252.")
+        str | None, typer.Option(metavar="NAME", help="The charset of text files, such as windows-1252.")
     ] = None,
     separator: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Between cells of text files; `tab` for a tab.")
+        str | None, typer.Option(metavar="TEXT", help="The separator between cells of text files; `tab` for a tab.")
     ] = None,
-    quote: Annotated[str | None, typer.Option(metavar="MARK", help="Around cells of CSV, such as '.")] = None,
+    quote: Annotated[str | None, typer.Option(metavar="MARK", help="The quote around cells of CSV, such as '.")] = None,
     sheet: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Of a workbook: a sheet's name, or its number from 1.")
+        str | None, typer.Option(metavar="NAME", help="The sheet of a workbook: its name, or its number from 1.")
     ] = None,
     decimal: Annotated[
         str | None, typer.Option(metavar="MARK", help="The decimal mark of all numbers: a comma or a point.")
     ] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait for the end of the import, and show it.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the end of the import and print the result.")] = False,
     config: Config = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -57,7 +59,7 @@ def entry(
     chosen = {"charset": charset, "separator": separator, "quote": quote, "sheet": sheet, "decimal": decimal}
 
     async def work(engine: Engine) -> None:
-        await asyncio.to_thread(engine.definitions.load)  # raises where the folder has mistakes
+        await asyncio.to_thread(engine.definitions.load)  # raises an error where the folder has mistakes
         await known_process(engine, process)
         control = engine.definitions.process(process).control
         roles = [name or role_of(path, control, alone=len(files) == 1) for path in files]
@@ -71,13 +73,13 @@ def entry(
             job = await _ended(engine, batch.job or "")
             show_end(job, await said_of(engine, job), show)
         else:
-            remark("scheduled; a server on this data will run it")
+            remark("queued; a server on this data will run it")
 
     with_engine(config, data_dir, work, making=True)
 
 
 def role_of(path: Path, control: Mapping[str, object], *, alone: bool) -> str:
-    """The name under which the control file knows a file: its own name, else the only one there is."""
+    """Returns the name that a file has in the control file: its own name, else the only one there is."""
     entries = control.get("files")
     names = [str(entry) for entry in entries] if isinstance(entries, Mapping) else []
     for own in (path.name, path.stem):
@@ -90,14 +92,13 @@ def role_of(path: Path, control: Mapping[str, object], *, alone: bool) -> str:
         return path.name
     raise typer.BadParameter(
         one_line(
-            f"{path}: the process knows no file of this name; it knows {', '.join(named) or 'none'}: "
-            "choose one with --name"
+            f"{path}: the process has no file of this name; it has {', '.join(named) or 'none'}: choose one with --name"
         )
     )
 
 
 def refuse_repeats(roles: Sequence[str]) -> None:
-    """A second file of a name would take the place of the first (which clients of the APIs rely on to try again)."""
+    """Refuses repeated names: a second file would replace the first, as clients of the APIs rely on to retry."""
     repeated = sorted({role for role in roles if roles.count(role) > 1})
     if repeated:
         names = one_line(", ".join(repeated))
@@ -106,7 +107,7 @@ def refuse_repeats(roles: Sequence[str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Order:
-    """What is to be done with the files. `content`: the control file, where it is not as the process has it."""
+    """How to import the files. `content` is the control file, where options differ from the process."""
 
     process: str
     mode: Mode
@@ -114,7 +115,7 @@ class _Order:
 
 
 async def _submit(engine: Engine, order: _Order, files: Mapping[str, Path]) -> Batch:
-    """All files are read before there is a batch: one that cannot be read leaves none behind."""
+    """Reads all files before it creates the batch, so an unreadable file leaves no batch behind."""
     async with AsyncExitStack() as stack:
         uploads = [(role, await stack.enter_async_context(await _read(engine, path))) for role, path in files.items()]
         comment = ", ".join(path.name for path in files.values())
@@ -144,7 +145,7 @@ async def _receive(engine: Engine, path: Path, file: AsyncBufferedReader) -> Upl
 
 
 async def _ended(engine: Engine, id: str) -> Job:
-    """Helps to run what is queued, so that the job ends without a server too; with one, whoever is first runs it."""
+    """Runs queued jobs too, so that the job ends without a server; next to a server, either may run it."""
     engine.background.start()
     with bar() as progress:
         task = progress.add_task("importing", total=None)

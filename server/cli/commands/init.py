@@ -1,4 +1,4 @@
-"""`penstock init`: settings with every default, and a worked example."""
+"""`penstock init`: writes settings with every default, and a worked example."""
 
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -28,7 +28,7 @@ def entry(folder: Annotated[Path, typer.Argument(metavar="[DIR]")] = Path()) -> 
 
 
 def occupied(folder: Path) -> Path | None:
-    """What stands in the way of an example in this folder."""
+    """Returns the files that an example would overwrite."""
     return next((path for name in ("penstock.toml", "imports") if (path := folder / name).exists()), None)
 
 
@@ -48,5 +48,5 @@ def _contents(place: Traversable, prefix: str) -> list[tuple[str, bytes]]:
 
 def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("xb") as file:  # x: never over a file that is there
+    with path.open("xb") as file:  # x: never overwrites a file
         file.write(content)

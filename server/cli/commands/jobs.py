@@ -1,4 +1,4 @@
-"""`penstock jobs`: runs of imports."""
+"""`penstock jobs`: lists, shows and cancels jobs."""
 
 from typing import Annotated
 
@@ -32,7 +32,7 @@ def list_jobs(
 
 @entry.command()
 def show(id: str, as_json: AsJson = False, config: Config = None, data_dir: DataDir = None) -> None:
-    """Show a job with what became of its records."""
+    """Show a job and the counts of its records."""
 
     async def work(engine: Engine) -> None:
         job = await engine.jobs.get(id)
@@ -57,7 +57,7 @@ def log(id: str, as_json: AsJson = False, config: Config = None, data_dir: DataD
 
 @entry.command()
 def cancel(id: str, config: Config = None, data_dir: DataDir = None) -> None:
-    """Cancel a job: at once while it waits, at its next checkpoint while it runs."""
+    """Cancel a job: at once while it is queued, at its next checkpoint while it runs."""
 
     async def work(engine: Engine) -> None:
         job = await engine.jobs.cancel(id)

@@ -1,4 +1,4 @@
-"""`penstock keys`: who may ask for what."""
+"""`penstock keys`: creates, lists, revokes and rotates API keys."""
 
 import asyncio
 import re
@@ -21,7 +21,7 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def duration(text: str, flag: str) -> timedelta:
-    """90d, 12h, 30m or 4w."""
+    """Parses a duration such as 90d, 12h, 30m or 4w."""
     found = re.fullmatch(r"([0-9]{1,6})([mhdw])", text)
     if found is None or int(found[1]) == 0:
         raise typer.BadParameter(
@@ -50,7 +50,7 @@ def create(
     config: Config = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Create a key and print it, alone, on stdout: it cannot be shown again."""
+    """Create a key and print it, alone, on stdout. It cannot be shown again."""
 
     until = datetime.now(UTC) + duration(expires, "--expires") if expires else None
     unknown = next((name for name in scope if name not in SCOPES), None)
@@ -84,7 +84,7 @@ def revoke(id: int, config: Config = None, data_dir: DataDir = None) -> None:
 
     async def work(engine: Engine) -> None:
         key = await engine.access.keys.revoke(id)
-        await asyncio.sleep(REMEMBERED)  # until no running server trusts what it remembers of the key
+        await asyncio.sleep(REMEMBERED)  # until no running server has the key in its cache
         remark(f"key {key.id} ({key.name}) is revoked")
 
     with_engine(config, data_dir, work)

@@ -1,4 +1,4 @@
-"""`penstock records`: what was imported."""
+"""`penstock records`: lists and exports imported records."""
 
 import sys
 from collections.abc import Iterator
@@ -56,7 +56,7 @@ class _Writable(Protocol):
 
 
 class _Terminal:
-    """Shows values of clients on a screen that they must not steer."""
+    """Escapes client values for a terminal."""
 
     def __init__(self, screen: TextIO) -> None:
         self._screen = screen
@@ -66,7 +66,7 @@ class _Terminal:
 
 
 def _export(engine: Engine, table: str, format: Format, file: _Writable, *, stored: bool) -> None:
-    """A table of a model into which nothing was imported yet has no rows."""
+    """Returns a table; one that no import has filled yet has no rows."""
     columns = engine.records.store.columns(table) if stored else ()
     text = TableText(make_export(table, columns, engine.definitions.models.values()), format)
     file.write(text.head)

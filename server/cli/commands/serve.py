@@ -1,4 +1,4 @@
-"""`penstock serve`: the server."""
+"""`penstock serve`: runs the server."""
 
 import asyncio
 import ipaddress
@@ -26,7 +26,7 @@ from server.settings import Settings, shown
 
 log = structlog.get_logger("penstock.server")
 
-# what the key of the first start may do: all that the example needs, no administration
+# of the key of the first start: what the example needs, without administration
 FIRST_SCOPES = tuple(scope for scope in SCOPES if scope not in OF_ALL_TENANTS)
 
 WELCOME = """\
@@ -68,9 +68,9 @@ def entry(
 
 
 def _ignore_signals() -> None:
-    """Those that would end the server: tools send them to all programs, and a terminal that closes sends SIGHUP."""
+    """Ignores signals that would end the server: tools send them to all, and a closing terminal sends SIGHUP."""
     for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # SIGHUP until the server answers; then it reads the definitions again
+        signal.signal(number, signal.SIG_IGN)  # SIGHUP until the server answers; then it reloads the definitions
 
 
 def is_loopback(host: str) -> bool:
@@ -97,7 +97,7 @@ async def _serve(settings: Settings, *, no_auth: bool, welcome: bool, flags: str
 
 
 def _in_force(settings: Settings) -> dict[str, object]:
-    """What a reader of the log needs first; no secret is among it."""
+    """Returns the settings that a reader of the log needs first, without secrets."""
     limits, jobs = settings.limits, settings.jobs
     return {
         "version": version("penstock"),
@@ -127,14 +127,14 @@ def _announce(secret: str | None, flags: str) -> Callable[[str], None]:
                 say(WELCOME.format(secret=secret, address=address, flags=flags))
             say(f"penstock: listening on {address}")
         except OSError as error:
-            log.warning("stdout does not take what is said", reason=str(error), address=address)
+            log.warning("stdout not writable", reason=str(error), address=address)
             _leave_stdout()
 
     return announce
 
 
 def _leave_stdout() -> None:
-    """What waits in its buffer must not fail the end of the program."""
+    """Replaces stdout, so that its unwritten buffer does not fail the exit."""
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, 1)
     os.close(nothing)

@@ -11,7 +11,9 @@ from storage.catalog.base import BatchState, LogLine
 from storage.catalog.sql import batches, journal
 from storage.queues.base import FinalState, Job, JobQueue, NewJob
 
-ERRAND = "errand"  # the mode of jobs that the server does itself: mail, callbacks
+BACKGROUND_TASK = (
+    "errand"  # the mode of the server's own jobs, mail and callbacks; its value is in the database and the API
+)
 IMPORTS = ("import", "dry-run")  # the modes of jobs that worker processes do
 STOPPED = "the import was stopped on request; what it had committed stays"
 
@@ -58,7 +60,7 @@ class Lifecycle:
         after: Any = job.payload.get("after", ())
         for task in after:
             payload = {**task.get("payload", {}), "job": job.id}
-            new = NewJob(kind=task["kind"], mode=ERRAND, batch=job.batch, payload=payload)
+            new = NewJob(kind=task["kind"], mode=BACKGROUND_TASK, batch=job.batch, payload=payload)
             self.queue.put(connection, replace(new, max_attempts=task.get("attempts", new.max_attempts)), now)
 
 

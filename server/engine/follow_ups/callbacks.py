@@ -21,15 +21,15 @@ from urllib.parse import SplitResult, quote, urlsplit
 import orjson
 
 from server.engine.errors import RequestInvalid
+from server.engine.follow_ups.background_tasks import MOST, TaskFailed, TaskRefused
 from server.engine.follow_ups.certificates import untrusted
-from server.engine.follow_ups.follow_ups import MOST, ErrandFailed, ErrandRefused
 from storage.queues.base import Job
 
 KIND = "voss-callback"
 ATTEMPTS = 33  # with pauses that double from ten seconds to an hour: about a day in all
 SECONDS = 20.0
 # Look-ups and the reading of certificates get their own threads, as a slow name server must not hold up other work. A
-# look-up cannot be ended and may outlast its callback, so there are twice as many threads as errands at a time
+# look-up cannot be ended and may outlast its callback, so there are twice as many threads as tasks at a time
 _THREADS = 2 * MOST
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})\Z")
 _KEPT = "/%:=&?~+!$,;'@()*[]-._"  # of a path or query, beside letters and digits
@@ -70,7 +70,7 @@ class Target:
 
 
 class Callbacks:
-    """The errand that calls back: `compose` returns the body for the job that has ended."""
+    """The task that calls back: `compose` returns the body for the job that has ended."""
 
     def __init__(self, compose: Compose, rules: CallbackRules, seconds: float = SECONDS) -> None:
         self._compose = compose
@@ -98,10 +98,10 @@ class Callbacks:
         try:
             target = check_callback_address(payload["callback_url"], self._rules)
         except RequestInvalid as error:
-            raise ErrandRefused(f"not called: {error}") from None
+            raise TaskRefused(f"not called: {error}") from None
         status = await self._post(target, orjson.dumps(body), _headers(payload))
         if status != 200:
-            raise ErrandFailed(f"{_shown(payload)}: answered {status}, not 200")
+            raise TaskFailed(f"{_shown(payload)}: answered {status}, not 200")
 
     async def _post(self, target: Target, body: bytes, headers: Mapping[str, str]) -> int:
         # imported here, as commands start 0.14 s sooner without aiohttp
@@ -113,9 +113,9 @@ class Callbacks:
                 context = await self._in_thread(ssl.create_default_context) if target.secure else None
                 return await post(target.url, body, headers, look_up=self._addresses, context=context)
         except TimeoutError as error:
-            raise ErrandFailed(f"{shown}: not answered within {self._seconds:g} seconds") from error
+            raise TaskFailed(f"{shown}: not answered within {self._seconds:g} seconds") from error
         except OSError as error:
-            raise ErrandFailed(f"{shown}: {untrusted(error) or str(error) or type(error).__name__}") from error
+            raise TaskFailed(f"{shown}: {untrusted(error) or str(error) or type(error).__name__}") from error
 
     async def _addresses(self, host: str, port: int) -> Sequence[str]:
         """Returns the addresses of a name, if all of them may be called."""
@@ -123,7 +123,7 @@ class Callbacks:
         addresses = [str(info[4][0]) for info in found]
         for address in addresses:
             if not self._rules.anywhere and not _is_public(ipaddress.ip_address(address.partition("%")[0])):
-                raise ErrandRefused(f"not called: {host} is {address}, which is not a public address")
+                raise TaskRefused(f"not called: {host} is {address}, which is not a public address")
         return addresses
 
     async def _in_thread(self, work: Callable[[], Any]) -> Any:

@@ -1,10 +1,10 @@
-"""Whom the server trusts when it calls others: the system's store, and the file that SSL_CERT_FILE names."""
+"""Certificates that the server trusts in its own calls: the system's store, and the file that SSL_CERT_FILE names."""
 
 import ssl
 
 
 def untrusted(error: BaseException) -> str | None:
-    """What is wrong with the other side's certificate and the way out, where that is why a connection failed."""
+    """Returns what is wrong with the peer's certificate and what to do; None where another reason failed the call."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
         cause = cause.__cause__ or cause.__context__

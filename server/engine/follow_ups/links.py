@@ -1,6 +1,6 @@
-"""Addresses of pages that people open: links in answers and in mail."""
+"""Addresses of pages, for links in responses and in mail."""
 
 
 def batch_page(site: str, identifier: str) -> str:
-    """`site` is the address people reach the server at, without a path."""
+    """Returns the address of a batch's page; `site` is the public address of the server."""
     return f"{site.rstrip('/')}/admin/batches/{identifier}"

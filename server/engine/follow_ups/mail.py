@@ -1,4 +1,4 @@
-"""One mail at the end of a batch: to one list of people where every row went well, to another where any did not."""
+"""One mail at the end of a batch: to one list of people where every row succeeded, to another where any failed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ import structlog
 
 from server.engine.batches.batches import Batches
 from server.engine.batches.jobs import Jobs
+from server.engine.follow_ups.background_tasks import TaskFailed, TaskRefused
 from server.engine.follow_ups.certificates import untrusted
-from server.engine.follow_ups.follow_ups import ErrandFailed, ErrandRefused
 from server.engine.follow_ups.links import batch_page
 from storage.catalog.base import Outcome, OutcomeStatus
 from storage.queues.base import Job
@@ -27,7 +27,7 @@ log = structlog.get_logger("penstock.mail")
 
 @dataclass(frozen=True, slots=True)
 class MailServer:
-    """`tls` from the first byte, or `starttls` after a greeting in clear; both ask for a trusted certificate.
+    """`tls` encrypts from the first byte, `starttls` after a clear greeting; both need a trusted certificate.
 
     Times in seconds.
     """
@@ -42,37 +42,37 @@ class MailServer:
 
 
 def mail_at_end(title: str, site: str, success: Sequence[str], failure: Sequence[str]) -> dict[str, object]:
-    """What a job's payload says so that a mail follows its end."""
+    """Returns what a job's payload needs so that a mail follows its end."""
     payload = {"title": title, "site": site, "success": list(success), "failure": list(failure)}
     return {"kind": KIND, "attempts": ATTEMPTS, "payload": payload}
 
 
 class Mail:
-    """The errand that writes and sends the mail. It never touches the batch."""
+    """The task that writes and sends the mail. It never changes the batch."""
 
     def __init__(self, batches: Batches, jobs: Jobs, server: MailServer | None) -> None:
         self._batches = batches
         self._jobs = jobs
         self._server = server
 
-    def place(self, errand: Job) -> str:
-        """All go to one mail server."""
+    def place(self, task: Job) -> str:
+        """Returns one place for all mails: they go to one mail server."""
         return KIND
 
-    async def __call__(self, errand: Job) -> None:
-        """Raises ErrandFailed where another try may help, ErrandRefused where there is no mail server."""
-        payload: Any = errand.payload
+    async def __call__(self, task: Job) -> None:
+        """Sends the mail. Raises TaskFailed where another attempt may help, TaskRefused without a mail server."""
+        payload: Any = task.payload
         job = await self._jobs.get(payload["job"])
         people = payload["success"] if _went_well(job) else payload["failure"]
         if not people:
             return
         if self._server is None:
-            raise ErrandRefused("not sent: no mail server is set; set [smtp] host")
+            raise TaskRefused("not sent: no mail server is set; set [smtp] host")
         message = await self._written(job, payload["title"], payload["site"])
         message["To"], message["From"] = ", ".join(people), self._server.sender
-        # sent again after a crash, it is the same message
-        message["Message-ID"] = f"<{errand.id}@{self._server.sender.rpartition('@')[2]}>"
-        await self._send(self._server, message, errand)
+        # a mail that is sent again after a crash has the same id
+        message["Message-ID"] = f"<{task.id}@{self._server.sender.rpartition('@')[2]}>"
+        await self._send(self._server, message, task)
 
     async def _written(self, job: Job, title: str, site: str) -> EmailMessage:
         batch = await self._batches.of_job(job)
@@ -82,7 +82,7 @@ class Mail:
         message.set_content(mail_text(job, title, failed, batch_page(site, batch.identifier)))
         return message
 
-    async def _send(self, server: MailServer, message: EmailMessage, errand: Job) -> None:
+    async def _send(self, server: MailServer, message: EmailMessage, task: Job) -> None:
         try:
             refused, _ = await aiosmtplib.send(
                 message,
@@ -96,9 +96,9 @@ class Mail:
             )
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
             reason = untrusted(error) or str(error) or type(error).__name__
-            raise ErrandFailed(f"the mail server {server.host}:{server.port} did not take it: {reason}") from error
-        for address, (code, reason) in refused.items():  # the others have it: sending it again would reach them twice
-            log.warning("mail refused for one recipient", job=errand.id, recipient=address, code=code, reason=reason)
+            raise TaskFailed(f"the mail server {server.host}:{server.port} did not take it: {reason}") from error
+        for address, (code, reason) in refused.items():  # the other recipients have the mail: they would get it twice
+            log.warning("mail refused for one recipient", job=task.id, recipient=address, code=code, reason=reason)
 
 
 def _went_well(job: Job) -> bool:

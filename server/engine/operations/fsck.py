@@ -1,4 +1,4 @@
-"""`penstock fsck`: is everything that was promised still there, and whole?"""
+"""`penstock fsck`: checks that everything that was accepted is still there and intact."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from storage.errors import BlobDamaged, BlobMissing
 from storage.opening import Storage
 from storage.records.base import Table
 
-STRANGE = (
+UNKNOWN_JOB = (
     "catalog.db does not know: catalog.db is gone, or older than records.db; "
     "put back the one that belongs to it, or restore both from a backup"
 )
@@ -17,7 +17,7 @@ STRANGE = (
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`damage` means that something promised is lost or wrong; otherwise it is only worth knowing."""
+    """`damage` means that accepted data is lost or wrong; otherwise the finding is only a note."""
 
     damage: bool
     message: str
@@ -34,22 +34,22 @@ class Fsck:
 
 
 def check(storage: Storage, tables: Collection[Table], *, deep: bool) -> Iterator[Finding]:
-    """`deep` reads every blob and compares its digest. `tables` say which columns refer to which rows."""
+    """Yields what is wrong. `deep` reads every blob and compares its digest; `tables` names the references."""
     for message in storage.catalog.read_now(integrity.findings):
         yield Finding(True, message)
     needed = storage.catalog.read_now(integrity.sizes)
     yield from _blobs(storage, needed, deep=deep)
     for message in storage.records.verify(list(tables)):
         yield Finding(True, message)
-    yield from strangers(storage)
+    yield from rows_of_unknown_jobs(storage)
 
 
-def strangers(storage: Storage) -> Iterator[Finding]:
-    """Rows of jobs that the catalog does not know: it is gone, or older than the records."""
+def rows_of_unknown_jobs(storage: Storage) -> Iterator[Finding]:
+    """Yields tables with rows of jobs that are not in the catalog: it is gone, or older than the records."""
     for table in storage.records.tables():
         for job, number in storage.records.writers(table).items():
             if not is_known(storage, job):
-                yield Finding(True, f"{table}: {number} rows were written by job {job}, which {STRANGE}")
+                yield Finding(True, f"{table}: {number} rows were written by job {job}, which {UNKNOWN_JOB}")
 
 
 def is_known(storage: Storage, job: str) -> bool:

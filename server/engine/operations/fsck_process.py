@@ -1,4 +1,4 @@
-"""A check of everything stored, run beside the server in a process of its own: it reads for long, and can be ended."""
+"""`fsck` beside a running server, in a process of its own: it reads for a long time and can be killed safely."""
 
 import asyncio
 import multiprocessing
@@ -27,7 +27,7 @@ log = structlog.get_logger("penstock.engine")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """`listed` are the first findings, damage before what is only worth knowing; `damage` and `notes` count all."""
+    """`listed` are the first findings, damage before notes; `damage` and `notes` count all of them."""
 
     damage: int
     notes: int
@@ -36,26 +36,26 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`found` is None where the check could not be finished; `trouble` says why."""
+    """`found` is None where the check did not finish; `failure` says why."""
 
     began: datetime
     ended: datetime
     deep: bool
     found: Found | None
-    trouble: str | None = None
+    failure: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Underway:
+class RunningCheck:
     began: datetime
     deep: bool
 
 
-class Inspection:
+class FsckProcess:
     """One check at a time; the last report is kept as long as the server runs.
 
-    * `begin` starts one, or says False where one is under way.
-    * `close` ends one that is under way: a check changes nothing.
+    * `start` starts a check, or returns False where one is running.
+    * `close` kills a running check: a check changes nothing.
     """
 
     def __init__(self, data_dir: Path, tables: Callable[[], Collection[Table]], clock: Clock) -> None:
@@ -65,18 +65,18 @@ class Inspection:
         self._task: asyncio.Task[None] | None = None
         self._process: BaseProcess | None = None  # once it runs
         self._closing = False
-        self.underway: Underway | None = None
+        self.running: RunningCheck | None = None
         self.last: Report | None = None
 
-    def begin(self, *, deep: bool) -> bool:
-        if self.underway is not None:
+    def start(self, *, deep: bool) -> bool:
+        if self.running is not None:
             return False
-        self.underway = Underway(self._clock(), deep)
-        self._task = asyncio.create_task(self._inspect(self.underway))
+        self.running = RunningCheck(self._clock(), deep)
+        self._task = asyncio.create_task(self._run(self.running))
         return True
 
     async def wait(self) -> None:
-        """Until none is under way."""
+        """Returns when no check is running."""
         if self._task is not None:
             await asyncio.wait({self._task})
 
@@ -86,25 +86,25 @@ class Inspection:
             self._process.kill()
         await self.wait()
 
-    async def _inspect(self, begun: Underway) -> None:
-        found, trouble = None, None
+    async def _run(self, begun: RunningCheck) -> None:
+        found, failure = None, None
         try:
-            found = await self._apart(begun.deep)
+            found = await self._in_process(begun.deep)
         except EOFError:
-            trouble = "the process that checked was ended before it was done; the log may say more"
+            failure = "the checking process was killed before it finished; the log may say more"
         except Exception as error:
-            trouble = f"{type(error).__name__}: {error}"
-            log.error("a check could not be made", reason=trouble)
-        self.last = Report(begun.began, self._clock(), begun.deep, found, trouble)
-        self.underway = None
+            failure = f"{type(error).__name__}: {error}"
+            log.error("fsck failed", reason=failure)
+        self.last = Report(begun.began, self._clock(), begun.deep, found, failure)
+        self.running = None
 
-    async def _apart(self, deep: bool) -> Found:
+    async def _in_process(self, deep: bool) -> Found:
         tables = await asyncio.to_thread(self._tables)
         ours, theirs = _SPAWN.Pipe(duplex=False)
-        process = _SPAWN.Process(target=inspect, args=(theirs, self._data_dir, tables, deep), daemon=True)
+        process = _SPAWN.Process(target=check_and_send, args=(theirs, self._data_dir, tables, deep), daemon=True)
         try:
             await asyncio.to_thread(process.start)
-            theirs.close()  # or its end would never be seen
+            theirs.close()  # otherwise the end of the process would never be noticed
             self._process = process
             if self._closing:
                 process.kill()
@@ -113,21 +113,23 @@ class Inspection:
             self._process = None
             theirs.close()
             ours.close()
-            await asyncio.to_thread(_bury, process)
+            await asyncio.to_thread(_reap, process)
         if isinstance(answer, Found):
             return answer
         raise RuntimeError(str(answer))
 
 
-def inspect(pipe: Connection, data_dir: Path, tables: Collection[Table], deep: bool) -> None:
-    """The entry of the process that checks."""
+def check_and_send(pipe: Connection, data_dir: Path, tables: Collection[Table], deep: bool) -> None:
+    """Runs a check and sends its result; the entry point of the checking process."""
     for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # the terminal's Ctrl-C, or its end, is for the server, which ends us
+        signal.signal(
+            number, signal.SIG_IGN
+        )  # Ctrl-C and the end of the terminal are for the server, which kills this process
     os.nice(_NICE)
     try:
         storage = open_storage(data_dir)
         try:
-            answer: Found | str = gathered(check(storage, tables, deep=deep))
+            answer: Found | str = collected(check(storage, tables, deep=deep))
         finally:
             storage.close_now()
     except Exception as error:
@@ -135,8 +137,8 @@ def inspect(pipe: Connection, data_dir: Path, tables: Collection[Table], deep: b
     pipe.send(answer)
 
 
-def gathered(findings: Iterable[Finding]) -> Found:
-    """Counts all, keeps the first of each sort."""
+def collected(findings: Iterable[Finding]) -> Found:
+    """Counts all findings and keeps the first of each kind."""
     number = {True: 0, False: 0}
     kept: dict[bool, list[Finding]] = {True: [], False: []}
     for finding in findings:
@@ -146,7 +148,7 @@ def gathered(findings: Iterable[Finding]) -> Found:
     return Found(number[True], number[False], (*kept[True], *kept[False])[:_MOST_LISTED])
 
 
-def _bury(process: BaseProcess) -> None:
+def _reap(process: BaseProcess) -> None:
     if process.pid is not None:
         process.kill()
         process.join()

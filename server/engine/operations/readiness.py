@@ -1,4 +1,4 @@
-"""Whether the engine can do all that it is for, found out by trying: each part is asked, and given a bounded time."""
+"""Whether the engine can do its work: each part is tried, within a time limit."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -9,20 +9,20 @@ import structlog
 from server.engine.definitions.definitions import Definitions
 from server.engine.errors import DiskFull
 from server.engine.operations.background import Background
-from server.engine.operations.single_flight import Outstanding
+from server.engine.operations.single_flight import SingleFlight
 from server.engine.uploads.uploads import Uploads
 from server.logs import lost_lines
 from storage.errors import StorageFull
 from storage.opening import Storage
 
-PATIENCE = 3.0  # seconds for a part to answer; all are asked at once
+PATIENCE = 3.0  # seconds for a part to answer; all are tried at the same time
 
 log = structlog.get_logger("penstock.engine")
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """`what` is wrong with a part of the house, and the way `out`. Names no path: anybody may read it."""
+    """`what` is wrong with a part of the server, and the way `out`. It names no path: readers need no key."""
 
     part: str
     what: str
@@ -31,7 +31,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Ready while there are no problems; a warning does not keep anybody from using the server."""
+    """The server is ready while there are no problems; with warnings it can be used."""
 
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
@@ -42,29 +42,29 @@ class State:
 
 
 class Probe:
-    """A question to one part, and what it means when there is no good answer."""
+    """A trial of one part, and the problem that its failure means."""
 
-    def __init__(self, part: str, ask: Callable[[], Awaitable[object]], complaint: str, out: str) -> None:
+    def __init__(self, part: str, attempt: Callable[[], Awaitable[object]], what: str, out: str) -> None:
         self._part = part
-        self._question = Outstanding(ask)
-        self._complaint = complaint
+        self._attempt = SingleFlight(attempt)
+        self._what = what
         self._out = out
 
     async def problem(self, seconds: float) -> Problem | None:
-        """None where the part answered well, and in time."""
+        """Returns the problem; None where the part works, and answers in time."""
         try:
-            await self._question.answer(seconds)
+            await self._attempt.answer(seconds)
         except TimeoutError:
-            return self._said(f"not within {seconds:g} seconds")
+            return self._problem(f"no answer within {seconds:g} seconds")
         except DiskFull as error:
-            return self._said(str(error))
+            return self._problem(str(error))
         except Exception as error:
-            log.warning("a part of the server does not work", part=self._part, reason=str(error))
-            return self._said(f"{type(error).__name__}; the log says more")
+            log.warning("readiness check failed", part=self._part, reason=str(error))
+            return self._problem(f"{type(error).__name__}; the log says more")
         return None
 
-    def _said(self, reason: str) -> Problem:
-        return Problem(self._part, f"{self._complaint} ({reason})", self._out)
+    def _problem(self, reason: str) -> Problem:
+        return Problem(self._part, f"{self._what} ({reason})", self._out)
 
 
 class Readiness:
@@ -83,26 +83,26 @@ class Readiness:
         self._uploads = uploads
         self._background = background
         self.patience = patience
-        look = "see that the disk is well and the data directory can be written; `penstock fsck` checks what it holds"
-        held = "see that no other program holds the database; " + look
+        disk = "check the disk and the permissions of the data directory; `penstock fsck` checks its content"
+        lock = "check that no other program locks the database; " + disk
         self._probes = (
-            Probe("catalog", self._read_catalog, "cannot be read", look),
-            Probe("catalog", self._write_catalog, "takes no write", held),
-            Probe("records", self._read_records, "cannot be read", look),
-            Probe("blobs", self._write_blob, "take no file", look),
-            Probe("disk", self._see_space, "has no room", "make room, or lower [limits] min_free_bytes"),
+            Probe("catalog", self._read_catalog, "not readable", disk),
+            Probe("catalog", self._write_catalog, "not writable", lock),
+            Probe("record store", self._read_records, "not readable", disk),
+            Probe("blob store", self._write_blob, "not writable", disk),
+            Probe("disk", self._check_space, "full", "free some space, or lower [limits] min_free_bytes"),
         )
 
-    async def look(self) -> State:
+    async def check(self) -> State:
         answers = await asyncio.gather(*(probe.problem(self.patience) for probe in self._probes))
         problems = [problem for problem in answers if problem is not None]
-        return State((*problems, *self._work(), *self._unread()), (*self._refused(), *self._unlogged()))
+        return State((*problems, *self._stopped(), *self._unread()), (*self._refused(), *self._unlogged()))
 
     async def _read_catalog(self) -> None:
         await self._storage.catalog.read(self._storage.queue.get, "")
 
     async def _write_catalog(self) -> None:
-        """Takes the lock and a transaction, and leaves nothing to write."""
+        """Takes the lock and a transaction, and writes nothing."""
         await self._storage.catalog.write(lambda connection: None)
 
     async def _read_records(self) -> None:
@@ -115,44 +115,46 @@ class Readiness:
         try:
             writer = self._storage.blobs.writer()
         except StorageFull:
-            return  # the disk's own probe says so
+            return  # the probe of the disk reports it
         try:
             writer.write(b"?")
         finally:
             writer.discard()
 
-    async def _see_space(self) -> None:
+    async def _check_space(self) -> None:
         free, floor = await asyncio.to_thread(self._storage.free_bytes), self._uploads.limits.min_free_bytes
         if free < floor:
             raise DiskFull(free, floor)
 
-    def _work(self) -> Iterator[Problem]:
-        restart = "restart the server; its log has the reason"
+    def _stopped(self) -> Iterator[Problem]:
+        restart = "restart the server; its log says why"
         dispatcher = self._background.dispatcher
         if self._background.stopping:
-            yield Problem("server", "it is stopping", "wait until it is back, or ask another one")
+            yield Problem("server", "shutting down", "wait until it is back, or use another one")
         elif dispatcher is None:
-            yield Problem("jobs", "the dispatcher does not run", "wait for the start to end, or restart the server")
+            yield Problem(
+                "jobs", "the dispatcher is not running", "wait until the start is complete, or restart the server"
+            )
         elif dispatcher.slots_alive < dispatcher.slots:
             dead = dispatcher.slots - dispatcher.slots_alive
-            yield Problem("jobs", f"{dead} of {dispatcher.slots} slots do not run", restart)
-        elif not self._background.follow_ups.alive:
-            yield Problem("errands", "mails and callbacks are not sent", restart)
+            yield Problem("jobs", f"{dead} of {dispatcher.slots} slots are not running", restart)
+        elif not self._background.tasks.alive:
+            yield Problem("background tasks", "not running, so no mail and no callback is sent", restart)
 
     def _unread(self) -> Iterator[Problem]:
         if self._definitions.refused is None:
             yield Problem(
-                "definitions", "models and processes have not been read", "wait for the start to end, or send SIGHUP"
+                "definitions", "models and processes are not loaded", "wait until the start is complete, or send SIGHUP"
             )
 
     def _refused(self) -> Iterator[Problem]:
         mistakes = self._definitions.refused
         if mistakes:
-            what = f"the imports folder has {mistakes} mistakes, so what was read before stays in force"
-            yield Problem("definitions", what, "correct them (`penstock models check`, or the log), then send SIGHUP")
+            what = f"the imports folder has {mistakes} mistakes, so the earlier definitions stay in force"
+            yield Problem("definitions", what, "correct them (`penstock processes check` lists them), then send SIGHUP")
 
     def _unlogged(self) -> Iterator[Problem]:
         lost = lost_lines()
         if lost:
-            what = f"{lost} lines could not be written since the start of the server"
-            yield Problem("log", what, "see that what takes the server's stderr works, and has room")
+            what = f"{lost} lines could not be written since the server started"
+            yield Problem("log", what, "check the program or the disk that receives the server's stderr")

@@ -4,7 +4,7 @@ import asyncio
 
 import structlog
 
-from server.engine.operations.fsck import STRANGE, is_known
+from server.engine.operations.fsck import UNKNOWN_JOB, is_known
 from server.engine.uploads.uploads import Uploads
 from storage.errors import StorageError
 from storage.opening import Storage
@@ -42,4 +42,4 @@ class Recovery:
         for table in self._storage.records.tables():
             job = self._storage.records.last_writer(table)
             if job is not None and not is_known(self._storage, job):
-                log.error("rows of an unknown job", table=table, job=job, reason=f"this job {STRANGE}")
+                log.error("rows of an unknown job", table=table, job=job, reason=f"this job {UNKNOWN_JOB}")

@@ -1,4 +1,4 @@
-"""A question that may take long: asked once at a time, however many want to know, and waited for only so long."""
+"""One running call that all who ask at the same time share, each with a time limit of its own."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,23 +7,23 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Outstanding(Generic[T]):
-    """* `answer` asks, or waits for the answer to whoever asked before; it raises TimeoutError after `seconds`.
-    * A question is never called off: what hangs would hang all the same, and asking again would only add to it.
+class SingleFlight(Generic[T]):
+    """* `answer` starts a call, or joins the one that runs; it raises TimeoutError after `seconds`.
+    * A running call is never cancelled: what hangs would hang all the same, and another call would only add to it.
     """
 
-    def __init__(self, ask: Callable[[], Awaitable[T]]) -> None:
-        self._ask = ask
-        self._asked: asyncio.Task[T] | None = None
+    def __init__(self, call: Callable[[], Awaitable[T]]) -> None:
+        self._call = call
+        self._running: asyncio.Task[T] | None = None
 
     async def answer(self, seconds: float) -> T:
-        if self._asked is None or self._asked.done():
-            self._asked = asyncio.create_task(self._answer())
-        asked = self._asked
-        done, _ = await asyncio.wait({asked}, timeout=seconds)
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._run())
+        running = self._running
+        done, _ = await asyncio.wait({running}, timeout=seconds)
         if not done:
             raise TimeoutError(f"no answer within {seconds:g} seconds")
-        return asked.result()
+        return running.result()
 
-    async def _answer(self) -> T:
-        return await self._ask()
+    async def _run(self) -> T:
+        return await self._call()

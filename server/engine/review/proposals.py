@@ -16,13 +16,13 @@ from sqlalchemy import Connection
 from server.engine.batches.batches import Batches
 from server.engine.batches.copying import COPIED_FROM, link_copy
 from server.engine.batches.jobs import Jobs
-from server.engine.batches.lifecycle import ERRAND
+from server.engine.batches.lifecycle import BACKGROUND_TASK
 from server.engine.batches.scheduling import Mode, Plan, Scheduling, new_batch
 from server.engine.clock import Clock
 from server.engine.definitions.control_files import ControlFiles
 from server.engine.definitions.definitions import Definitions, control_read_as
 from server.engine.errors import BatchNotFound, ControlNotFound, RequestInvalid
-from server.engine.follow_ups.follow_ups import ErrandFailed
+from server.engine.follow_ups.background_tasks import TaskFailed
 from server.engine.uploads.unreferenced import UnreferencedBlobs
 from server.engine.uploads.uploads import Upload
 from storage.catalog.base import Batch, BatchFile, Catalog, Key
@@ -158,22 +158,22 @@ class Proposals:
             now = self._clock()
             proposals.decide(connection, proposal.batch.id, "abandoned", now)
             sql.move(connection, proposal.batch.id, ["dry-run"], "cancelled")
-            errand = NewJob(kind=DELETE_FILES, mode=ERRAND, batch=proposal.batch.id, max_attempts=_TRIES)
-            self._queue.put(connection, replace(errand, payload={"job": proposal.job.id}), now)
+            task = NewJob(kind=DELETE_FILES, mode=BACKGROUND_TASK, batch=proposal.batch.id, max_attempts=_TRIES)
+            self._queue.put(connection, replace(task, payload={"job": proposal.job.id}), now)
             return proposal
 
         proposal = await self._catalog.write(commit)
         if not proposal.is_checked:
             await self._jobs.cancel(proposal.job.id)
 
-    async def delete_files(self, errand: Job) -> None:
+    async def delete_files(self, task: Job) -> None:
         """Runs the task after `abandon`: deletes the files once the dry run no longer reads them."""
-        batch = errand.batch or 0
+        batch = task.batch or 0
 
         def commit(connection: Connection) -> Sequence[object]:
-            job = self._queue.get(connection, str(errand.payload.get("job")))
+            job = self._queue.get(connection, str(task.payload.get("job")))
             if job is not None and job.state not in FINAL:
-                raise ErrandFailed("the dry run that reads the files has not stopped yet")
+                raise TaskFailed("the dry run that reads the files has not stopped yet")
             sql.move(connection, batch, ["dry-run"], "cancelled")
             files = sql.files(connection, batch)
             if files:

@@ -183,7 +183,7 @@ class Doors(web.Server):
         now = self._loop.time()
         if now - self._said >= SAY_AGAIN_SECONDS:
             self._said = now
-            _log.warning("connections are at their limit", limit=self._most, open=self._open.total())
+            _log.warning("connection limit reached", limit=self._most, open=self._open.total())
 
     def _receive(self, message: Any, payload: StreamReader, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
         """Makes the request of what was parsed, as its client meant it."""

@@ -1,4 +1,4 @@
-"""Open files: each connection is one, and each upload one more."""
+"""The limit of open files: each connection is one, and each upload one more."""
 
 import resource
 
@@ -12,18 +12,18 @@ _log = structlog.get_logger(__name__)
 
 
 def raise_open_files() -> None:
-    """Services start with a low soft limit for the sake of old programs; the hard one is what the operator allows."""
+    """Raises the soft limit to the hard one, which is what the operator allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    except (OSError, ValueError) as error:  # some kernels call their own hard limit too high
-        _log.warning("the limit of open files stays as it is", limit=soft, reason=str(error))
+    except (OSError, ValueError) as error:  # some kernels refuse their own hard limit
+        _log.warning("open file limit not raised", limit=soft, reason=str(error))
         return
     _log.info("open files", limit=hard, before=soft, connections=most_connections())
 
 
 def most_connections() -> int:
-    """How many connections may be open at the same time."""
+    """Returns how many connections may be open at the same time."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return MOST_CONNECTIONS

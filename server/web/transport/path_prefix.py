@@ -1,4 +1,4 @@
-"""Answers of a server whose public address has a path: every link, redirect and cookie of ours begins with it.
+"""Adds the path of the public address to every link, redirect and cookie of a response.
 
 Handlers and templates know nothing of it: they write paths as the server knows them.
 """
@@ -11,13 +11,13 @@ from aiohttp.typedefs import Handler
 
 from server.web.links import prefix_of
 
-# no text of a client can look like this: a page shows their quotes as `&#34;`
+# client text cannot match: templates write its quotes as `&#34;`
 _ATTRIBUTE = re.compile(r'(\s(?:href|action|formaction|src|data-[a-z-]{1,20})=")(/(?!/))')
 
 
 @web.middleware
 async def prefixed(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Puts the path of the public address before what an answer leads to."""
+    """Adds the path of the public address to a response."""
     prefix = prefix_of(request)
     if not prefix:
         return await handler(request)
@@ -42,6 +42,6 @@ def _lead(response: web.StreamResponse, prefix: str) -> None:
 
 
 def _confine(cookie: Morsel[str], prefix: str) -> None:
-    """Other programs at the same host need not see it."""
+    """Limits a cookie to the path, so that other programs on the host do not get it."""
     if cookie["path"].startswith("/"):
         cookie["path"] = prefix + cookie["path"]

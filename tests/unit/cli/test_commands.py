@@ -151,7 +151,7 @@ def test_a_rotated_key_has_a_successor_and_an_end(example: Any) -> None:
         (["models", "check", "none.json"], 1, "none.json: cannot be read: No such file or directory"),
         (["serve", "--no-auth", "--host", "0.0.0.0"], 2, "everybody who reaches 0.0.0.0 could import"),
         (["serve", "--port", "99999"], 2, "flags: --port = 99999: should be less than or equal to 65535"),
-        (["keys", "list", "--config", "other.toml"], 2, "other.toml: there is no such file"),
+        (["keys", "list", "--config", "other.toml"], 2, "other.toml: no such file"),
         (["frobnicate"], 2, "No such command 'frobnicate'"),
     ],
 )
@@ -544,7 +544,7 @@ READING = [
 @pytest.mark.parametrize("arguments", READING)
 def test_a_command_that_reads_refuses_a_directory_that_is_none(example: Any, tmp_path: Path, arguments: Any) -> None:
     (tmp_path / "empty").mkdir()
-    for folder, said in [("mistyped", "there is no such directory"), ("empty", "is no data directory of Penstock")]:
+    for folder, said in [("mistyped", "no such directory"), ("empty", "not a data directory of Penstock")]:
         code, out, err = example(*arguments, "--data-dir", folder)
         assert (code, out) == (1, "")
         assert f"{folder}: {said}" in err

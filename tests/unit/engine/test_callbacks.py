@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from server.engine.errors import RequestInvalid
+from server.engine.follow_ups.background_tasks import MOST, TaskFailed, TaskRefused
 from server.engine.follow_ups.callbacks import CallbackRules, Callbacks, check_callback_address
-from server.engine.follow_ups.follow_ups import MOST, ErrandFailed, ErrandRefused
 
 PUBLIC, ANYWHERE = CallbackRules(), CallbackRules(anywhere=True)
 SOON = 0.3
@@ -180,7 +180,7 @@ async def test_200_is_200_however_it_comes(answer: tuple[bytes, ...]) -> None:
 )
 async def test_anything_else_is_tried_again_and_closed_in_time(talk: Talk, reason: str) -> None:
     async with listener(talk) as (address, closed):
-        with pytest.raises(ErrandFailed, match=reason) as failed:
+        with pytest.raises(TaskFailed, match=reason) as failed:
             await asyncio.wait_for(call(address, SOON), 20)
         assert "secret" not in str(failed.value)
         await asyncio.wait_for(closed.wait(), 10)
@@ -189,11 +189,11 @@ async def test_anything_else_is_tried_again_and_closed_in_time(talk: Talk, reaso
 async def test_nobody_listens() -> None:
     async with listener(saying()) as (address, _):
         pass
-    with pytest.raises(ErrandFailed, match=r"/told: "):
+    with pytest.raises(TaskFailed, match=r"/told: "):
         await call(address)
 
 
 async def test_a_name_is_judged_by_what_it_leads_to() -> None:
     async with listener(saying(b"HTTP/1.1 200 OK\r\n\r\n")) as (address, _):
-        with pytest.raises(ErrandRefused, match="not a public address"):
+        with pytest.raises(TaskRefused, match="not a public address"):
             await call(address.replace("127.0.0.1", "localhost"), rules=PUBLIC)

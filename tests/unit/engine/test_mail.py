@@ -139,7 +139,7 @@ async def ended(
     return await engine.batches.get(None, batch.identifier)
 
 
-async def errand(engine: Any, batch: Any, until: Callable[..., Any]) -> Any:
+async def task(engine: Any, batch: Any, until: Callable[..., Any]) -> Any:
     """The mail's job once it is as wanted."""
     async with asyncio.timeout(60):
         while True:
@@ -164,7 +164,7 @@ async def test_success_mail_goes_out_only_if_every_row_succeeded(
         assert message["From"] == "penstock@import.example.org"
         assert "3 rows read: 3 created, 0 updated, 0 unchanged, 0 failed." in message.get_content()
         assert f"{SITE}/admin/batches/{batch.identifier}\n" in message.get_content()
-        done = await errand(engine, batch, lambda job: job.state == "done")
+        done = await task(engine, batch, lambda job: job.state == "done")
         assert message["Message-ID"] == f"<{done.id}@import.example.org>"
     assert post.taken.empty()
 
@@ -191,7 +191,7 @@ async def test_nobody_gets_a_mail_that_is_for_others(
 ) -> None:
     async with open_house(server_at(port)) as engine:
         batch = await ended(engine, content, **people)
-        await errand(engine, batch, lambda job: job.state == "done")
+        await task(engine, batch, lambda job: job.state == "done")
     assert post.tries.empty()
 
 
@@ -211,14 +211,16 @@ async def test_a_refused_mail_is_tried_again_and_changes_nothing(
     async with open_house(server_at(port)) as engine:
         with structlog.testing.capture_logs() as log:
             batch = await ended(engine, GOOD)
-            waiting = await errand(engine, batch, lambda job: job.error)
+            waiting = await task(engine, batch, lambda job: job.error)
         assert (waiting.state, waiting.attempts, waiting.max_attempts) == ("queued", 1, ATTEMPTS)
         assert "try later" in waiting.error
-        assert [line["event"] for line in log if line["log_level"] == "warning"] == ["errand will be tried again"]
+        assert [line["event"] for line in log if line["log_level"] == "warning"] == [
+            "background task failed, will retry"
+        ]
         assert (await engine.batches.get(None, batch.identifier)).state == "complete"
         post.answer = "250 OK"
         clock.ahead += timedelta(seconds=11)
-        await errand(engine, batch, lambda job: job.state == "done")
+        await task(engine, batch, lambda job: job.state == "done")
         assert (await post.taken.get())[0] == ["s@example.org"]
 
 
@@ -228,7 +230,7 @@ async def test_a_slow_server_is_not_waited_for_forever(
     post.waits_for = asyncio.Event()  # type: ignore[assignment]
     async with open_house(server_at(port, timeout_seconds=0.3)) as engine:
         batch = await ended(engine, GOOD)
-        waiting = await errand(engine, batch, lambda job: job.error)
+        waiting = await task(engine, batch, lambda job: job.error)
         assert waiting.state == "queued"
         assert (await engine.batches.get(None, batch.identifier)).state == "complete"
         post.waits_for.set()  # type: ignore[attr-defined]
@@ -239,7 +241,7 @@ async def test_a_server_that_is_gone_comes_back(open_house: Callable[..., Any], 
         pass
     async with open_house(server_at(port)) as engine:
         batch = await ended(engine, GOOD)
-        waiting = await errand(engine, batch, lambda job: job.error)
+        waiting = await task(engine, batch, lambda job: job.error)
         assert f"127.0.0.1:{port} did not take it" in waiting.error
 
 
@@ -249,7 +251,7 @@ async def test_a_mail_waits_for_the_next_start(
     post.answer = "451 try later"
     async with open_house(server_at(port)) as engine:
         batch = await ended(engine, GOOD)
-        await errand(engine, batch, lambda job: job.error)
+        await task(engine, batch, lambda job: job.error)
     post.answer = "250 OK"
     clock.ahead += timedelta(seconds=11)
     async with open_house(server_at(port)):
@@ -263,7 +265,7 @@ async def test_a_recipient_who_is_refused_does_not_keep_the_others_from_theirs(
     async with open_house(server_at(port)) as engine:
         with structlog.testing.capture_logs() as log:
             batch = await ended(engine, GOOD, success=("a@example.org", "b@example.org"))
-            await errand(engine, batch, lambda job: job.state == "done")
+            await task(engine, batch, lambda job: job.state == "done")
     assert (await post.taken.get())[0] == ["b@example.org"]
     (line,) = [line for line in log if line["event"] == "mail refused for one recipient"]
     assert (line["recipient"], line["code"]) == ("a@example.org", 550)
@@ -276,7 +278,7 @@ async def test_recipients_who_are_all_refused_are_tried_again(
     post.refused["s@example.org"] = "550 no such person"
     async with open_house(server_at(port)) as engine:
         batch = await ended(engine, GOOD)
-        waiting = await errand(engine, batch, lambda job: job.error)
+        waiting = await task(engine, batch, lambda job: job.error)
     assert "no such person" in waiting.error
 
 
@@ -284,7 +286,7 @@ async def test_without_a_server_the_errand_says_that_nothing_was_sent(open_house
     async with open_house(None) as engine:
         with structlog.testing.capture_logs() as log:
             batch = await ended(engine, GOOD)
-            refused = await errand(engine, batch, lambda job: job.finished)
+            refused = await task(engine, batch, lambda job: job.finished)
     assert (refused.state, refused.error) == ("failed", "not sent: no mail server is set; set [smtp] host")
     assert reason_in(log) == refused.error
 
@@ -385,7 +387,7 @@ async def test_a_server_that_is_not_trusted_gets_neither_login_nor_mail(
     ):
         with structlog.testing.capture_logs() as log:
             batch = await ended(engine, GOOD)
-            waiting = await errand(engine, batch, lambda job: job.error)
+            waiting = await task(engine, batch, lambda job: job.error)
         assert (waiting.state, waiting.attempts) == ("queued", 1)
         assert f"127.0.0.1:{port} did not take it: its certificate is not trusted: " in waiting.error
         assert reason in waiting.error
@@ -403,6 +405,6 @@ async def test_a_server_without_starttls_gets_neither_login_nor_mail(
 ) -> None:
     async with open_house(server_at(port, user="u", password="p", tls="starttls")) as engine:
         batch = await ended(engine, GOOD)
-        waiting = await errand(engine, batch, lambda job: job.error)
+        waiting = await task(engine, batch, lambda job: job.error)
     assert "STARTTLS extension not supported" in waiting.error
     assert post.tries.empty()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from server.engine.errors import DiskFull, LineInvalid, UploadIncomplete, UploadTooSlow
 from server.engine.events import Event, Events, JobBegun, JobLeft, JobRead, UploadEnded, upload_result
-from server.engine.operations.single_flight import Outstanding
+from server.engine.operations.single_flight import SingleFlight
 from server.metrics.activity import STATUSES, Activity
 from storage.queues.base import Counts, Job
 
@@ -153,7 +153,7 @@ async def test_a_question_is_asked_once_at_a_time_and_again_once_it_was_answered
         await answer.wait()
         return asked
 
-    question = Outstanding(ask)
+    question = SingleFlight(ask)
     with pytest.raises(TimeoutError, match=r"no answer within 0\.01 seconds"):
         await question.answer(0.01)
     waiting = asyncio.gather(question.answer(5), question.answer(5))

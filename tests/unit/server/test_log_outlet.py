@@ -135,7 +135,7 @@ def test_a_value_that_cannot_be_shown(full: Stderr, tmp_path: Path, monkeypatch:
             logging.getLogger("a.library").warning("%s", Unspeakable())
             logging.getLogger("a.library").warning("%d pieces", "no number")
     lines = (tmp_path / "log").read_text().splitlines()
-    assert [("could not be put into words" in line) for line in lines] == [True] * 6
+    assert [("could not be rendered" in line) for line in lines] == [True] * 6
 
 
 @pytest.mark.parametrize("terminal", [True, False])

@@ -133,7 +133,7 @@ def test_a_wrong_flag_is_named_as_it_is_typed(tmp_path: Path) -> None:
 
 def test_a_file_that_was_asked_for_must_be_there(tmp_path: Path) -> None:
     (problem,) = problems(tmp_path, config=tmp_path / "other.toml")
-    assert problem == f"{tmp_path}/other.toml: there is no such file; `penstock init` writes one"
+    assert problem == f"{tmp_path}/other.toml: no such file; `penstock init` writes one"
 
 
 def test_every_setting_says_what_it_is() -> None:

@@ -42,7 +42,7 @@ def ended(connection: Connection, state: FinalState, ago: float, failed: int = 0
 def test_what_is_due_waits_and_what_is_due_later_comes(catalog: Database) -> None:
     def look(c: Connection) -> None:
         assert agenda.waiting(c, MODES, NOW, 10) == (0, None)
-        errand = put(c, "errand", ago=500)
+        task = put(c, "errand", ago=500)
         put(c, ago=7)
         overdue = put(c, "dry-run", ago=100, due=NOW - timedelta(seconds=50))
         second, first = put(c, due=LATER + timedelta(hours=1)), put(c, "errand", due=LATER)
@@ -51,7 +51,7 @@ def test_what_is_due_waits_and_what_is_due_later_comes(catalog: Database) -> Non
         assert [job.id for job in agenda.late(c, NOW, 10)] == [overdue]
         assert [job.id for job in agenda.coming(c, NOW, 10)] == [first, second]
         assert [job.id for job in agenda.coming(c, NOW, 10, DueCursor(LATER, first))] == [second]
-        assert errand not in [job.id for job in agenda.running(c, MODES, 10)]
+        assert task not in [job.id for job in agenda.running(c, MODES, 10)]
 
     catalog.write_now(look)
 

@@ -112,8 +112,8 @@ async def test_an_errand_says_what_it_is(site: Signed) -> None:
     )
     await site.engine.jobs.wait(str(batch.job))
     page = await site.get(f"/admin/batches/{batch.identifier}")
-    (errand,) = [href for href in page.links.values() if href.startswith("/admin/jobs/")]
-    shown = await site.get(errand)
+    (task,) = [href for href in page.links.values() if href.startswith("/admin/jobs/")]
+    shown = await site.get(task)
     assert shown.headings == ["E-mail at the end of a batch"]
     assert "of 2" in shown.text
     assert f"/admin/batches/{batch.identifier}" in shown.links.values()

@@ -33,7 +33,7 @@ async def test_the_page_tells_what_came_and_what_became_of_it(site: Signed) -> N
 async def test_the_numbers_add_up(site: Signed) -> None:
     batch = await site.imported(GOOD, ODD, BAD)
     page = await site.get(f"/admin/batches/{batch.identifier}")
-    counts = dict(re.findall(r'<div class="(?:\w+)(?: none)?"><dt>(\w+)</dt><dd>(\d+)</dd>', page.body))
+    counts = dict(re.findall(r'<div class="(?:\w+)(?: none)?">\s*<dt>(\w+)</dt>\s*<dd>(\d+)</dd>', page.body))
     assert len(counts) == 7
     assert counts["read"] == "3"
     assert int(counts.pop("read")) == sum(map(int, counts.values()))
@@ -217,19 +217,19 @@ async def test_a_running_batch_shows_how_far_it_is(site: Signed) -> None:
 
     await storage.catalog.write(work)
     page = await site.get(path)
-    for words in ("running", "25 %", "read 7", "rows/s", "A dry run: data is checked, not imported."):
+    for words in ("running", "25 %", "read 7", "rows/s", "This is a dry run: data is checked, not imported."):
         assert words in page.text
     assert 'id="state" data-live' in page.body
     asked = await site.post(f"{path}/cancel")
     assert asked.to == f"{path}?notice=cancel-asked"
-    assert "Asked to stop; it does at its next checkpoint." in (await site.get(path)).text
+    assert "Stopping at the next checkpoint." in (await site.get(path)).text
 
 
 async def test_a_batch_without_files_has_a_page_too(site: Signed) -> None:
     (key,) = [key for key in await site.engine.access.keys.list() if "admin" in key.scopes]
     batch = await site.engine.batches.create("cli", process="people", comment="", state="ready", key=key)
     page = await site.get(f"/admin/batches/{batch.identifier}")
-    for words in ("No file has come yet.", "admin key", "Nothing yet: the log begins when the batch runs."):
+    for words in ("No file has been received yet.", "admin key", "Nothing yet: the log begins when the batch runs."):
         assert words in page.text
     assert page.headings[0] == "Batch"
     for more in ("log", "failed"):

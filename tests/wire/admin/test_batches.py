@@ -84,7 +84,7 @@ async def test_an_identifier_is_found_by_its_beginning(site: Signed) -> None:
 async def test_a_filter_that_means_nothing_is_a_clear_answer(site: Signed, query: str) -> None:
     page = await site.get(f"/admin/batches?{query}")
     assert page.status == 400
-    assert "This has to be put right first:" in page.text
+    assert "Correct this first:" in page.text
 
 
 async def test_pages_keep_the_filters_and_miss_nothing(site: Signed, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from server.engine.clock import utc_now
 from server.engine.events import Events, JobLeft, JobRead
-from server.engine.operations.overview import Paces
+from server.engine.operations.overview import RecordRates
 from server.engine.uploads.flow import UploadLimits
 from storage.queues.base import Counts, FinalState, Job
 from tests.wire.admin.house import MovedClock, Signed, open_admin
@@ -89,12 +89,12 @@ async def test_what_waits_is_counted_and_the_oldest_is_timed(tmp_path: Path, imp
     clock = MovedClock()
     async with open_admin(tmp_path / "data", imports, jobs_run=False, clock=clock) as house:
         site = await house.signed()
-        assert "0 imports Nothing waits." in (await site.get("/admin/")).text
+        assert "0 imports Nothing is queued." in (await site.get("/admin/")).text
         for _ in range(2):
             batch = await site.batch(ADA)
             await site.engine.batches.schedule(batch.api, batch.identifier, "import")
         clock.move(minutes=3)
-        assert "2 imports The first has waited for 3 min 0 s." in (await site.get("/admin/")).text
+        assert "2 imports The oldest has waited 3 min 0 s." in (await site.get("/admin/")).text
 
 
 async def test_failed_records_are_shown_with_the_first_reason(site: Signed) -> None:
@@ -155,7 +155,7 @@ async def test_mistakes_in_the_imports_folder_are_told(site: Signed, imports: Pa
 
 def test_the_pace_is_of_late_and_forgotten_at_the_end() -> None:
     events, now = Events(), [0.0]
-    paces = Paces(events, lambda: now[0])
+    paces = RecordRates(events, lambda: now[0])
     assert paces("a") is None
     for second in range(60):
         now[0] = float(second)

@@ -68,7 +68,7 @@ async def test_every_answer_says_that_it_is_what_it_says(site: Signed) -> None:
         assert page.headers["Content-Disposition"].startswith("attachment;")
 
 
-STRANGE = (
+UNKNOWN_JOB = (
     {"Host": "example.org"},
     {"Host": ""},
     {"Origin": "https://example.org"},
@@ -85,7 +85,7 @@ async def test_without_keys_no_other_site_reaches_anything_through_a_browser_her
     async with open_admin(tmp_path / "data", imports, no_auth=True) as house:
         visitor = await house.visitor()
         for path in paths:
-            for headers in STRANGE:
+            for headers in UNKNOWN_JOB:
                 assert (await visitor.get(path, headers=headers)).status == 403, (path, headers)
             own = {"Origin": house.address, "X-Okapi-Tenant": "diku", "Sec-Fetch-Site": "same-origin"}
             assert (await visitor.get(path, headers=own)).status == 200, path

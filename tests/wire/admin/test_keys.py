@@ -60,8 +60,8 @@ async def test_a_key_without_limits(site: Signed) -> None:
 @pytest.mark.parametrize(
     ("fields", "problem"),
     [
-        ({"name": " "}, "Name: say who or what the key is for."),
-        ({"name": "n" * 201}, "Name: it may have 200 letters at most, and has 201."),
+        ({"name": " "}, "Name: say who or what uses the key."),
+        ({"name": "n" * 201}, "Name: it has 201 characters; at most 200 are allowed."),
         ({"scope-voss": ""}, "Scopes: choose at least one"),
         ({"scope-everything": "on", "scope-voss": ""}, "Scopes: choose at least one"),
         ({"expires": "tomorrow"}, "Last day: 'tomorrow' is no date"),

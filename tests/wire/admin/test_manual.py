@@ -28,6 +28,15 @@ async def test_the_pages_keep_the_policy_of_the_site(site: Signed) -> None:
     assert "<script>" not in page.body
 
 
+async def test_the_editors_lead_to_the_manual(site: Signed) -> None:
+    for editor, name in (
+        ("/admin/models/-/new", "models"),
+        ("/admin/processes/-/new", "processes"),
+        ("/admin/control-files/new", "control-files"),
+    ):
+        assert f"/manual/{name}" in (await site.get(editor)).links.values()
+
+
 @pytest.mark.parametrize(("key", "status"), [(None, 303), ("wrong", 403), ("folio", 403), ("native", 200)])
 async def test_a_reader_has_a_session_or_a_key_for_reading(admin: AdminHouse, key: str | None, status: int) -> None:
     headers = {} if key is None else {"Authorization": f"Bearer {admin.keys.get(key, key)}"}

@@ -207,7 +207,7 @@ async def test_strange_documents_are_refused_in_words(site: Signed) -> None:
     for text in ("[]", "7", '"x"', "null", "{}", '{"name": 7}', '{"name": "x", "destinations": [7, null]}', DEEP):
         page = await save(site, text)
         assert page.status == 400
-        assert "put right" in page.text
+        assert "Correct" in page.text
 
 
 async def test_a_control_file_to_start_from(site: Signed) -> None:

@@ -218,7 +218,7 @@ async def test_a_template_of_a_workbook_is_a_workbook(site: Signed) -> None:
         content = await answer.read()
     _, page = await summary(site, "sheet", "empty.xlsx", content)
     assert "There are no records in this file" in page.text
-    assert "The check could not go on" not in page.text
+    assert "The check could not be completed" not in page.text
 
 
 async def test_a_control_file_that_was_sent_imports_too(site: Signed) -> None:
@@ -375,7 +375,7 @@ async def test_what_is_decided_stays_so(site: Signed, before: str, then: str) ->
     made = len(await site.engine.batches.list(api="admin"))
     second = await decide(site, identifier, then)
     assert second.status == 409
-    assert "put right first" in second.text
+    assert "Correct this first:" in second.text
     assert len(await site.engine.batches.list(api="admin")) == made
     assert f"/admin/new-import/{identifier}/confirm" not in second.body
 
@@ -519,7 +519,7 @@ async def test_files_that_fit_are_not_doubted(site: Signed) -> None:
 async def test_a_check_that_breaks_off_says_why_and_cannot_be_confirmed(site: Signed) -> None:
     identifier, page = await summary(site, "json", "things.json", b'[{"code": "a"}, {"code": ')
     assert page.text.count("things.json: ") == 1, "the reason is told once"
-    assert "The check could not go on" in page.text
+    assert "The check could not be completed" in page.text
     assert (await decide(site, identifier, "confirm")).status == 409
     assert (await decide(site, identifier, "abandon")).status == 303
 
@@ -556,7 +556,7 @@ async def test_while_it_waits_the_page_follows_and_lets_go(waiting: AdminHouse) 
     site = await waiting.signed()
     identifier = await proposed(site, "csv", ("file", "things.csv", GOOD_AND_BAD))
     page = await site.get(f"/admin/new-import/{identifier}")
-    assert "Waits to be checked" in page.text
+    assert "Waiting to be checked" in page.text
     assert 'id="proposal" data-live' in page.body
     assert (await decide(site, identifier, "confirm")).status == 409
     assert (await decide(site, identifier, "again")).status == 409
@@ -651,8 +651,8 @@ def blob_of(data_dir: Path, content: bytes) -> Path:
 
 
 async def wait_for_deletion(site: Signed, identifier: str) -> None:
-    """Until the errand that removes the files has been done."""
+    """Until the task that removes the files has been done."""
     proposal = await site.engine.review.proposals.get(identifier)
-    errand = (await site.engine.jobs.list(batch=proposal.batch.id))[0]
-    assert errand.kind == "let-go"
-    assert (await site.engine.jobs.wait(errand.id)).state == "done"
+    task = (await site.engine.jobs.list(batch=proposal.batch.id))[0]
+    assert task.kind == "let-go"
+    assert (await site.engine.jobs.wait(task.id)).state == "done"

@@ -72,7 +72,7 @@ async def test_a_load_that_is_overdue_is_marked_late(quiet: AdminHouse, clock: M
     await load(site, clock() + timedelta(hours=1))
     clock.move(hours=1, seconds=30)
     page = await site.get("/admin/schedules")
-    assert ("Their time has come" in page.headings, " late " in page.text) == (True, False)
+    assert ("Due now" in page.headings, " late " in page.text) == (True, False)
     clock.move(minutes=5)
     assert " late " in (await site.get("/admin/schedules")).text
 
@@ -116,7 +116,7 @@ async def test_a_mail_that_is_tried_again_is_shown_and_can_be_cancelled(quiet: A
     await storage.queue.claim("elsewhere", clock(), 60)
     await storage.queue.release(job.id, "elsewhere", clock() + timedelta(minutes=5), error="the mail server is away")
     page = await site.get("/admin/schedules")
-    assert "mail mail, tried again (attempt 2 of 4)" in page.text
+    assert "mail mail, retried (attempt 2 of 4)" in page.text
     assert (await site.post(f"/admin/schedules/{job.id}/cancel")).status == 303
     assert (await site.engine.jobs.get(job.id)).state == "cancelled"
 

@@ -28,7 +28,7 @@ async def test_the_right_key_opens_the_site(admin: AdminHouse) -> None:
 async def test_a_wrong_key_is_refused_in_words_and_the_form_is_there_again(admin: AdminHouse) -> None:
     page = await (await admin.visitor()).sign_in(WRONG_KEY)
     assert page.status == 403
-    assert "This key is not known here, or it was revoked or has expired." in page.text
+    assert "This key is unknown, revoked or expired." in page.text
     assert page.form("/admin/sign-in").method == "post"
     assert WRONG_KEY not in page.body
 
@@ -53,7 +53,7 @@ async def test_who_keeps_trying_has_to_wait(admin: AdminHouse) -> None:
     page = await visitor.sign_in(WRONG_KEY)
     assert page.status == 429
     assert 1 <= int(page.headers["Retry-After"]) <= 60
-    assert "This key is wrong, and too many wrong ones came before it. Enter the right key, or wait" in page.text
+    assert "This key is wrong, and there were too many wrong keys before it. Enter the right key, or wait" in page.text
     assert (await visitor.sign_in(admin.keys["admin"])).status == 303
 
 

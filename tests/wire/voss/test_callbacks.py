@@ -113,8 +113,8 @@ async def test_a_name_that_leads_to_a_private_address_is_never_called(tmp_path: 
         address = listener.address.replace("127.0.0.1", "localhost")
         id = await house.begin(ONE, request_meta={"callback_url": address})
         await house.ended(id)
-        errand = next(job for job in await house.engine.jobs.list() if job.mode == "errand")
-        refused = await house.engine.jobs.wait(errand.id)
+        task = next(job for job in await house.engine.jobs.list() if job.mode == "errand")
+        refused = await house.engine.jobs.wait(task.id)
         assert refused.state == "failed"
         assert refused.error == "not called: localhost is 127.0.0.1, which is not a public address"
         assert listener.calls.empty()
@@ -182,7 +182,7 @@ async def test_a_server_that_is_not_trusted_is_told_nothing_until_it_is(
         assert waiting.error.startswith(f"{listener.address}: its certificate is not trusted: ")
         assert reason in waiting.error
         assert waiting.error.endswith("or to the file that SSL_CERT_FILE names")
-        said = [line["reason"] for line in log if line["event"] == "errand will be tried again"]
+        said = [line["reason"] for line in log if line["event"] == "background task failed, will retry"]
         assert said == [waiting.error]
         assert listener.calls.empty()
         assert (await house.transaction(id))["status"] == "Success"

@@ -1,4 +1,4 @@
-"""Errands whose queue fails them: they are done all the same, once it works again."""
+"""Background tasks whose queue fails them: they are done all the same, once it works again."""
 
 import asyncio
 import itertools
@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import structlog
 
-from server.engine.batches.lifecycle import ERRAND
+from server.engine.batches.lifecycle import BACKGROUND_TASK
 from server.engine.clock import utc_now
-from server.engine.follow_ups.follow_ups import MOST, MOST_OF_A_KIND, ErrandFailed, ErrandRefused, Errands
+from server.engine.follow_ups.background_tasks import MOST, MOST_OF_A_KIND, BackgroundTasks, TaskFailed, TaskRefused
 from storage.errors import StorageFull
 from storage.opening import open_storage
 from storage.queues import jobs
@@ -43,35 +43,37 @@ async def test_a_full_disk_puts_errands_off_and_no_more(tmp_path: Path, method: 
     storage = await asyncio.to_thread(open_storage, tmp_path)
     done: asyncio.Queue[str] = asyncio.Queue()
 
-    async def errand(job: Job) -> None:
+    async def task(job: Job) -> None:
         done.put_nowait(job.id)
         if method == "release" and not queue.failed:
-            raise ErrandFailed("to be put back into a queue that cannot take it")
+            raise TaskFailed("to be put back into a queue that cannot take it")
 
     queue = FailsOnce(storage.queue, method)
-    errands = Errands(replace(storage, queue=queue), utc_now, {"wave": errand})
-    new = NewJob(kind="wave", mode=ERRAND)
+    tasks = BackgroundTasks(replace(storage, queue=queue), utc_now, {"wave": task})
+    new = NewJob(kind="wave", mode=BACKGROUND_TASK)
     try:
         with structlog.testing.capture_logs() as lines:
-            errands.start()
+            tasks.start()
             for _ in range(2):
                 job = await storage.catalog.write(storage.queue.put, new, utc_now())
                 assert await asyncio.wait_for(done.get(), 60) == job.id
-            assert errands.alive
-            await errands.stop()
+            assert tasks.alive
+            await tasks.stop()
     finally:
         await storage.close()
-    assert next(line["event"] for line in lines if line["log_level"] == "warning") == "an errand was left for later"
+    assert (
+        next(line["event"] for line in lines if line["log_level"] == "warning") == "background task failed, will retry"
+    )
 
 
 async def test_errands_that_hang_keep_nobody_else(tmp_path: Path) -> None:
-    """One place hangs, with three errands for it; another's is done meanwhile, and so are those three in the end."""
+    """One place hangs, with three tasks for it; another's is done meanwhile, and so are those three in the end."""
     storage = await asyncio.to_thread(open_storage, tmp_path)
     hangs, go_on = asyncio.Event(), asyncio.Event()
     done: asyncio.Queue[str] = asyncio.Queue()
     at_once = []
 
-    async def errand(job: Job) -> None:
+    async def task(job: Job) -> None:
         if job.payload["place"] == "slow":
             at_once.append(job.id)
             hangs.set()
@@ -80,17 +82,17 @@ async def test_errands_that_hang_keep_nobody_else(tmp_path: Path) -> None:
         assert len(at_once) <= 1, "one at a time for each place"
         done.put_nowait(str(job.payload["place"]))
 
-    errands = Errands(storage, moving_clock(), {"call": errand}, {"call": lambda job: str(job.payload["place"])})
+    tasks = BackgroundTasks(storage, moving_clock(), {"call": task}, {"call": lambda job: str(job.payload["place"])})
     try:
         for place in ("slow", "slow", "slow", "quick"):
-            new = NewJob(kind="call", mode=ERRAND, payload={"place": place}, max_attempts=1)
+            new = NewJob(kind="call", mode=BACKGROUND_TASK, payload={"place": place}, max_attempts=1)
             await storage.catalog.write(storage.queue.put, new, NOW)
-        errands.start()
+        tasks.start()
         await asyncio.wait_for(hangs.wait(), 20)
         assert await asyncio.wait_for(done.get(), 20) == "quick"
         go_on.set()
         assert [await asyncio.wait_for(done.get(), 20) for _ in range(3)] == ["slow"] * 3
-        await errands.stop()
+        await tasks.stop()
     finally:
         await storage.close()
 
@@ -115,21 +117,21 @@ async def test_a_crowd_of_one_kind_leaves_room_for_the_others(tmp_path: Path) ->
         done.put_nowait(job.kind)
 
     async def put(kind: str) -> None:
-        new = NewJob(kind=kind, mode=ERRAND, max_attempts=1)
+        new = NewJob(kind=kind, mode=BACKGROUND_TASK, max_attempts=1)
         await storage.catalog.write(storage.queue.put, new, NOW)
 
-    errands = Errands(storage, moving_clock(), {"call": call, "letter": write})
+    tasks = BackgroundTasks(storage, moving_clock(), {"call": call, "letter": write})
     try:
         for _ in range(2 * MOST):
             await put("call")
-        errands.start()
+        tasks.start()
         await asyncio.wait_for(crowded.wait(), 60)
         await put("letter")
         assert await asyncio.wait_for(done.get(), 60) == "letter"
         go_on.set()
         assert [await asyncio.wait_for(done.get(), 60) for _ in range(2 * MOST)] == ["call"] * 2 * MOST
         assert max(most) == MOST_OF_A_KIND
-        await errands.stop()
+        await tasks.stop()
     finally:
         await storage.close()
 
@@ -138,17 +140,17 @@ async def test_a_stop_gives_back_what_hangs_and_counts_no_attempt(tmp_path: Path
     storage = await asyncio.to_thread(open_storage, tmp_path)
     begun = asyncio.Event()
 
-    async def errand(job: Job) -> None:
+    async def task(job: Job) -> None:
         begun.set()
         await asyncio.Event().wait()
 
-    errands = Errands(storage, utc_now, {"call": errand})
+    tasks = BackgroundTasks(storage, utc_now, {"call": task})
     try:
-        new = NewJob(kind="call", mode=ERRAND, max_attempts=1)
+        new = NewJob(kind="call", mode=BACKGROUND_TASK, max_attempts=1)
         job = await storage.catalog.write(storage.queue.put, new, utc_now())
-        errands.start()
+        tasks.start()
         await asyncio.wait_for(begun.wait(), 20)
-        await errands.stop()
+        await tasks.stop()
         left = await storage.catalog.read(jobs.get, job.id)
         assert left is not None
         assert (left.state, left.attempts) == ("queued", 0)
@@ -159,19 +161,19 @@ async def test_a_stop_gives_back_what_hangs_and_counts_no_attempt(tmp_path: Path
 async def test_an_errand_that_no_try_can_help_ends_as_failed_and_says_why(tmp_path: Path) -> None:
     storage = await asyncio.to_thread(open_storage, tmp_path)
 
-    async def errand(job: Job) -> None:
-        raise ErrandRefused("not sent: no sender is set up")
+    async def task(job: Job) -> None:
+        raise TaskRefused("not sent: no sender is set up")
 
-    errands = Errands(storage, utc_now, {"call": errand})
+    tasks = BackgroundTasks(storage, utc_now, {"call": task})
     try:
         job = await storage.catalog.write(
-            storage.queue.put, NewJob(kind="call", mode=ERRAND, max_attempts=9), utc_now()
+            storage.queue.put, NewJob(kind="call", mode=BACKGROUND_TASK, max_attempts=9), utc_now()
         )
         with structlog.testing.capture_logs():
-            errands.start()
+            tasks.start()
             while (found := await storage.catalog.read(jobs.get, job.id)) and found.finished is None:
                 await storage.queue.wait(0.05)
-        await errands.stop()
+        await tasks.stop()
         assert found is not None
         assert (found.state, found.attempts, found.error) == ("failed", 1, "not sent: no sender is set up")
     finally:
