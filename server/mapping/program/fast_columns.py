@@ -13,7 +13,7 @@ Values = Sequence[Any]
 ColumnConverter = Callable[[Values], Values | None]
 """Converts values of one type, none of them empty. Returns None if each value must be converted by itself."""
 
-_EXACT = 2**53  # JavaScript and Python write smaller whole numbers alike
+_EXACT = 2**53  # a float holds every smaller whole number
 _NUMERIC = frozenset(
     "+-.0123456789eE"
 )  # Python's float() takes more, such as 1_000 or "inf"; of these characters it takes what `number` takes
@@ -53,7 +53,7 @@ def _floats(values: Values) -> Values | None:
 
 
 def _as_floats(values: Values) -> Values | None:
-    return list(map(float, values)) if _integers(values) is not None else None
+    return list(map(float, values)) if min(values) > -_EXACT and max(values) < _EXACT else None
 
 
 def _written_booleans(values: Values) -> Values | None:
@@ -65,9 +65,10 @@ def _written_floats(values: Values) -> Values | None:
     if not _NUMERIC.issuperset("".join(values)):
         return None
     try:
-        return _floats(list(map(float, values)))
+        numbers = list(map(float, values))
     except ValueError:
         return None
+    return numbers if min(numbers) > -_EXACT and max(numbers) < _EXACT else None  # above, digits may be lost
 
 
 def _truths(values: Values) -> Values:

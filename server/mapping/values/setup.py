@@ -20,13 +20,19 @@ Filter = Callable[[object, Scope], object]
 """Changes a value before its type converts it; NOTHING is no value."""
 
 PlainConverter = Callable[[object], object]
-"""Converts by the value alone to a stored scalar, NOTHING (a warning) or INVALID (an error)."""
+"""Converts by the value alone to a stored scalar, NOTHING or `Rounded` (a warning), or INVALID (an error)."""
 
 
 class Lost(NamedTuple):
     """The result of a converter for a value that it cannot store, with the vendor's message for it."""
 
     error: str
+
+
+class Rounded(NamedTuple):
+    """The result of a plain type for a whole number that a column of floats cannot hold exactly."""
+
+    stored: float
 
 
 class FilterSource(Protocol):

@@ -26,6 +26,7 @@ from server.mapping.values.setup import (
     Lost,
     PlainConverter,
     PlainType,
+    Rounded,
     Setup,
     SetupProblem,
     Want,
@@ -56,6 +57,8 @@ __all__ = [
 ]
 
 _LEAST, _MOST = -(2**63), 2**63 - 1
+_EXACT = 2**53  # a float holds every smaller whole number
+_EXACT_TYPES = "the types integer and decimal hold all its digits"
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?").fullmatch
 _SCHEME = re.compile(r"[A-Za-z+.-]+:").match
 _CONFIGURATION_NAME = re.compile(r"[A-Za-z0-9_-]+:[:A-Za-z0-9_-]+").fullmatch
@@ -186,7 +189,17 @@ def _number(value: object) -> object:
         number = float(value)
     except OverflowError:
         return INVALID
-    return number if math.isfinite(number) else INVALID
+    if not math.isfinite(number):
+        return INVALID
+    return number if -_EXACT < number < _EXACT or _is_exact(value, number) else Rounded(number)
+
+
+def _is_exact(value: int | float | str, number: float) -> bool:
+    """Whether a number is a whole number as it was written. Fractions and exponents are approximations anyway."""
+    if not isinstance(value, str):
+        return number == value  # Python compares int and float exactly
+    digits = value.lstrip("+-").lstrip("0")
+    return not digits.isdigit() or int(digits) == abs(number)
 
 
 MakePlainType = Callable[[Mapping[str, object]], PlainType]
@@ -343,7 +356,7 @@ What the input may hold, and what is stored (None and "" are no value, and neith
 | text | text, number, boolean, date cell | its text as JavaScript writes it | a warning |
 | boolean | true, false, `trueValue`, `falseValue` | 1 or 0 | an error |
 | integer | whole number of 64 bits, or its plain text | the number | an error |
-| number | finite number, or its text | a float | an error |
+| number | finite number, or its text | a float; a whole number that is rounded: with a warning | an error |
 | decimal | number, or its text, up to 1,000 digits | text with the same digits | an error |
 | date | text in `dateFormat` or ISO 8601, date cell at 00:00 | text, `2024-02-29` | an error |
 | datetime | text or number in `dateFormat`, date cell | text, ISO 8601 in UTC | text: an error; else a warning |
@@ -367,6 +380,9 @@ def _reporting(want: Want) -> Converter:
         stored = plain(value)
         if stored is INVALID:
             return Lost(complaint(message, src, value))
+        if type(stored) is Rounded:
+            want.lose(scope, value, f"cannot be stored exactly, becomes {js_text(stored.stored)}; {_EXACT_TYPES}")
+            return stored.stored
         return stored
 
     return convert

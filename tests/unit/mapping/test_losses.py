@@ -39,6 +39,21 @@ def to(source: str, name: str, **options: Any) -> dict[str, Any]:
     return {**field_of(source, "thing", name), **options}
 
 
+@pytest.mark.parametrize("value", [2**53 + 1, -(2**53) - 1, str(2**53 + 1), f"+00{2**53 + 1}", 2**63 - 1])
+def test_a_whole_number_that_loses_digits_is_stored_with_a_loss(value: int | str) -> None:
+    work = job(MODEL, new("thing"), CODE, to("v", "price"))
+    (change,) = work.run({"code": "a", "v": value}).changes
+    assert change.values["price"] == float(value)
+    ((source, shown),) = [(loss.source, loss.value) for loss in work.losses]
+    assert (source, shown) == ("v", str(value))
+    assert "cannot be stored exactly" in work.losses[0].what
+
+
+@pytest.mark.parametrize("value", [2**53, -(2**53), str(2**53), 2**60, "0.12345678901234567890", "1e300", 1e300])
+def test_other_numbers_are_stored_without_a_loss(value: float | str) -> None:
+    assert lost({"code": "a", "v": value}, to("v", "price")) == []
+
+
 @pytest.mark.parametrize(
     ("value", "field"),
     [
@@ -142,6 +157,7 @@ class Short:
         ("size", "1,5", "a whole number such as 1250"),
         ("size", False, "a whole number such as 1250"),
         ("price", "1,250.00", "a number such as 1250.5; where digits are grouped or the decimal mark is another"),
+        ("price", 2**53 + 1, "cannot be stored exactly, becomes 9007199254740992; the types integer and decimal"),
         ("made", "31/01/2026", "a date such as 2026-01-31T10:15:00Z; where dates are written otherwise"),
         ("open", "perhaps", "one of true/yes/1 and false/no/0"),
         ("who", "Ada", "an object with title, first, middle, last, suffix"),
