@@ -135,7 +135,7 @@ def _copy_databases(sources: list[Path], copies: list[Path]) -> None:
 
 
 def _without_secrets(catalog: Path) -> None:
-    """Whoever has the archive must not make sessions of the running server; a restored one makes new secrets."""
+    """Leaves secrets out: a reader of the archive must not forge sessions. A restored server makes new secrets."""
     with closing(sqlite3.connect(catalog, isolation_level=None)) as connection:
         connection.execute("PRAGMA secure_delete = ON")
         if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'secrets'").fetchone():

@@ -68,7 +68,7 @@ class Reader(Protocol):
     * `blocks` yields the records after `start`, at least one (or a remark) and at most `size` to a block, holding no
       more than a block (and a read-ahead of some MiB) in memory. `start` is START or the `end` of a block of this file
       and options. The file must be seekable; where it stands does not matter.
-    * No exception but `FileBroken` leaves `blocks`, whatever the bytes are (I/O errors of the file itself aside).
+    * No exception but `FileBroken` leaves `blocks`, for any bytes (I/O errors of the file itself aside).
     * `whole_file`: True where a fault anywhere means that no record may be imported (JSON, XML): the run then reads the
       file once to its end before the first record is committed.
     """

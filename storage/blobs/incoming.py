@@ -67,7 +67,7 @@ class Incoming:
         return self._locked(fcntl.LOCK_SH)
 
     def alone(self) -> AbstractContextManager[None]:
-        """Nobody creates or names a file meanwhile."""
+        """Holds the lock under which files are created and renamed."""
         return self._locked(fcntl.LOCK_EX)
 
     @contextmanager

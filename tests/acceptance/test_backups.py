@@ -21,7 +21,7 @@ def elsewhere(site: Site, folder: Path) -> Site:
     """The same settings and imports folder, and no data yet."""
     shutil.copytree(site.folder, folder, ignore=shutil.ignore_patterns("data"))
     other = Site(folder, site.key)
-    other.servers = site.servers  # whatever happens, the fixture ends them all
+    other.servers = site.servers  # the fixture ends them all, also after a failure
     return other
 
 

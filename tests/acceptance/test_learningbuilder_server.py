@@ -36,7 +36,7 @@ def secret(site: Site) -> str:
 
 
 def body(rows: int, note: str = "") -> Iterator[bytes]:
-    """Every hundredth row has a column that nobody knows."""
+    """Every hundredth row has an unknown column."""
     for start in range(0, rows, PIECE):
         made = ({"UniqueId": str(n), "Credits": n, "Note": note} for n in range(start, min(rows, start + PIECE)))
         named = ({**row, "Foo": 1} if row["Credits"] % 100 == 99 else row for row in made)  # type: ignore[operator]
@@ -44,7 +44,7 @@ def body(rows: int, note: str = "") -> Iterator[bytes]:
 
 
 def send(server: Server, secret: str, content: Iterator[bytes]) -> str:
-    """In chunks, so that nobody knows the length before; gives the batch."""
+    """Sends the body in chunks, without a declared length; returns the batch."""
     with closing(server.connect()) as connection:
         connection.request("POST", PATH, content, {"Authorization": f"apikey {secret}"}, encode_chunked=True)
         status, answer = answer_on(connection)

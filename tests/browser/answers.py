@@ -27,7 +27,7 @@ DOUBTFUL = {
 
 
 async def answers(page: Page, url: str) -> AsyncIterator[str]:
-    """What the page shows now, in a word; somebody is signed in."""
+    """Returns what the page of a signed-in user shows now, in a word."""
     await page.goto(f"{url}/admin/keys/new")
     await page.get_by_label("Name").fill("looked at")
     await page.get_by_role("button", name="Create").click()

@@ -1,4 +1,4 @@
-"""Requests to a running server: as the systems that push, and as somebody who is signed in, without a browser."""
+"""Requests to a running server: as the systems that push, and as a signed-in user without a browser."""
 
 import base64
 import http.client

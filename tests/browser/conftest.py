@@ -41,7 +41,7 @@ def watch() -> Iterator[Watch]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def visit(browser: Browser, watch: Watch) -> AsyncIterator[Visit]:
-    """Opens a page for somebody who is signed in to a house; more are options of the browser's context."""
+    """Opens a page for a signed-in user of a house; more are options of the browser's context."""
     contexts = []
 
     async def open_page(house: House, **more: object) -> Page:

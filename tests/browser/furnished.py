@@ -75,7 +75,7 @@ def open_house(folder: Path) -> Iterator[House]:
 
 
 def addresses(house: House) -> list[str]:
-    """Pages to be looked at whatever the walk meets first: batches in all states, a check that waits for its word."""
+    """Pages that are looked at in any case: batches in all states, a check that waits for its word."""
     proposal = [f"/admin/new-import/{house.batches['proposed']}"] if "proposed" in house.batches else []
     return [*(f"/admin/batches/{batch}" for batch in house.batches.values()), *proposal]
 
@@ -310,7 +310,7 @@ def held(house: House) -> None:
 
 
 def _holds(house: House, worker: int) -> bool:
-    """Stops the worker, unless it has a transaction open: nobody else could write then."""
+    """Stops the worker, unless it has a transaction open, which would block all other writers."""
     os.kill(worker, signal.SIGSTOP)
     try:
         for database in ("catalog.db", "records.db"):

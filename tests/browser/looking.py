@@ -14,7 +14,7 @@ expect.set_options(timeout=20_000)  # of a browser on a busy machine
 
 WIDE, NARROW = 1280, 390
 Scheme = Literal["light", "dark"]
-Visit = Callable[..., Awaitable[Page]]  # a page of somebody who is signed in to a house; see conftest
+Visit = Callable[..., Awaitable[Page]]  # a page of a signed-in user; see conftest
 SCHEMES: tuple[Scheme, Scheme] = ("light", "dark")
 
 # what sticks out of the window and cannot be scrolled to in a region of its own
@@ -65,7 +65,7 @@ VIEWS = tuple(View(scheme, width) for scheme in SCHEMES for width in (WIDE, NARR
 
 @dataclass
 class Watch:
-    """Whatever a page complains about: errors of scripts, refusals of the content policy, requests that fail."""
+    """Collects what a page complains about: errors of scripts, refusals of the content policy, requests that fail."""
 
     faults: list[str] = field(default_factory=list)
     expected: list[str] = field(default_factory=list)

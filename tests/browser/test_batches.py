@@ -13,7 +13,7 @@ from tests.browser.looking import Visit, download, open_failed
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-NUMBERS = count(1000, 10)  # of members that nobody has seen before
+NUMBERS = count(1000, 10)  # of members that no other test has
 
 
 async def test_a_batch_ends_before_ones_eyes(house: House, visit: Visit) -> None:

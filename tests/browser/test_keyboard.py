@@ -58,7 +58,7 @@ async def test_whatever_has_the_focus_shows_it(house: House, visit: Visit) -> No
 
 
 async def tab_to(page: Page, selector: str) -> None:
-    """As often as it takes, up to a number nobody would bear."""
+    """Presses as often as it takes, up to a limit."""
     for _ in range(40):
         await page.keyboard.press("Tab")
         if await page.evaluate("selector => document.activeElement.matches(selector)", selector):

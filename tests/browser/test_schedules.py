@@ -1,4 +1,4 @@
-"""A client schedules a load over its API; somebody sees it on the page and calls it off."""
+"""A client schedules a load over its API; an operator sees it on the page and cancels it."""
 
 from datetime import UTC, datetime, timedelta
 

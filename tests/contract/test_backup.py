@@ -154,7 +154,7 @@ def test_an_empty_folder_is_filled(file: Path, tmp_path: Path) -> None:
 
 
 def test_no_secret_of_the_server_is_in_a_backup(storage: Storage, tmp_path: Path) -> None:
-    """With it, whoever reads the archive could sign in to the server that goes on."""
+    """With it, a reader of the archive could sign in to the running server."""
     secret = storage.catalog.write_now(secrets.get_or_make, "session", NOW)
     write_backup(storage.data_dir, storage.blobs, tmp_path / "all.tar")
     assert secret not in (tmp_path / "all.tar").read_bytes()

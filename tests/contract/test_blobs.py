@@ -176,7 +176,7 @@ def test_publishing_over_a_blob_of_the_wrong_size_repairs_it(store: LocalBlobs) 
 
 
 def test_the_later_bytes_mend_what_the_disk_has_damaged(store: LocalBlobs) -> None:
-    """Of the same size too; while somebody reads the damaged file, and whether the new upload is kept or dropped."""
+    """Of the same size too; while the damaged file is read, and whether the new upload is kept or dropped."""
     stored = put(store, b"abc" * 100)
     damage(store, stored.digest, b"abd" * 100)
     reader = store.open(stored.digest)

@@ -1,4 +1,4 @@
-"""What may go wrong while a body comes in. Whatever it is, nothing is left in flight."""
+"""What may go wrong while a body comes in. Nothing is left in flight after any of it."""
 
 import asyncio
 import errno
@@ -333,4 +333,4 @@ async def test_any_size_arrives_whole(blobs: Any, size: Any) -> None:
     async with await uploads.receive_form(Client(FORM_START, *pieces, b"\r\n--b--", b""), TYPE, publish=True) as form:
         assert (form.file().digest, form.file().size) == (digest_of(data), size)
     await uploads.close()
-    gc.collect()  # a future whose error nobody took would warn now
+    gc.collect()  # a future whose error was never read would warn now

@@ -1,4 +1,4 @@
-"""What a writer makes of records is read as these records again, whatever is in them."""
+"""What a writer makes of records is read as these records again, for any content."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""The plan by columns gives the rows of the general evaluator, whatever the control file and the records hold."""
+"""The plan by columns gives the rows of the general evaluator, for any control file and any records."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""Whatever workers do and clocks say, no job has two owners while leases hold, and none is lost."""
+"""For any workers and clocks, no job has two owners while leases hold, and none is lost."""
 
 import tempfile
 from datetime import UTC, datetime, timedelta
@@ -96,7 +96,7 @@ class Workers(RuleBasedStateMachine):
         return [job for job in waiting if self.due[job] <= self.now] + orphans
 
     def free(self, job: str, lease: int) -> None:
-        """The job is going to another: nobody alive may have it under a lease."""
+        """The job is going to another owner: no living one may hold it under a lease."""
         assert job not in self.ended
         if job in self.held:
             owner, heard = self.held[job]
@@ -156,7 +156,7 @@ class Workers(RuleBasedStateMachine):
         assert {job: "final" if state in FINAL else state for job, state in found.items()} == expected
 
     def somebodys(self, data: st.DataObject) -> tuple[str, str]:
-        """A job that is held, and somebody who may think it is theirs."""
+        """A job that is held, and an owner who may think it is theirs."""
         return data.draw(st.sampled_from(sorted(self.held))), data.draw(OWNERS)
 
     def owns(self, owner: str, job: str) -> bool:

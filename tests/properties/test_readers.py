@@ -248,7 +248,7 @@ DAMAGE = st.sampled_from(["", "'", "\n", "UNT+3+1'", "UNH+1", "x", "?"])
 @settings(deadline=None, max_examples=200)
 @given(st.integers(1, 4), st.floats(0, 1), st.integers(0, 90), DAMAGE, SIZES)
 def test_no_edifact_message_is_lost_without_a_word(count: int, at: float, taken: int, put: str, size: int) -> None:
-    """Where bytes go, come or change, each message is there or something is told."""
+    """Where bytes go, come or change, each message is there or something is reported."""
     messages = [f"UNH+{n}+ORDERS:D'BGM+{n}+No?'{n}'UNT+3+{n}'" for n in range(count)]
     data = f"UNB+UNOC:3+A+B+260101:0900+1'{''.join(messages)}UNZ+{count}+1'"
     place = int(at * len(data))

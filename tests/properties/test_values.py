@@ -1,4 +1,4 @@
-"""Whatever the input holds, a converter gives a stored scalar or nothing, and says so where it should."""
+"""For any input, a converter gives a stored scalar or nothing, and says so where it should."""
 
 import json
 import math

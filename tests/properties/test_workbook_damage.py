@@ -1,4 +1,4 @@
-"""Whatever happens to a workbook's sheet: no good row vanishes without being counted or told."""
+"""For any damage of a workbook's sheet: no good row vanishes without being counted or reported."""
 
 import io
 

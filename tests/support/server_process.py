@@ -128,7 +128,7 @@ class Server:
         return [line for line in map(_parsed, self.log.lines) if line.get("event") == event]
 
     def faults(self) -> list[str]:
-        """Lines about errors, and whatever is no log line at all."""
+        """Lines about errors, and lines that are no log lines at all."""
         return [line for line in self.log.lines if _parsed(line).get("level", "error") in ("error", "critical")]
 
     def children(self) -> list[int]:
@@ -263,7 +263,7 @@ def answer_on(connection: http.client.HTTPConnection) -> tuple[int, str]:
 
 
 def is_alive(pid: int) -> bool:
-    """A zombie that nobody has waited for has ended."""
+    """A zombie that was not waited for has ended."""
     fields = _stat(pid)
     return bool(fields) and fields[0] != "Z"
 

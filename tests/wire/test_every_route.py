@@ -122,7 +122,7 @@ class House:
             return Answer(answer.status, answer.headers.get("Location", ""), body, answer.cookies)
 
     async def opened(self, call: Call, headers: Mapping[str, str], fields: Mapping[str, str] | None = None) -> str:
-        """What is wrong with the answer to somebody who may not come in; nothing where it is a refusal."""
+        """Returns what is wrong with the answer to a client without access; nothing where it is a refusal."""
         answer = await self.ask(call, headers, fields)
         statuses = {OTHERWISE[call.template][0]} if call.template in OTHERWISE else call.refusals
         if answer.status in statuses or (answer.status == 303 and answer.to.startswith(SIGN_IN)):
@@ -349,7 +349,7 @@ async def test_the_page_of_another_site_changes_nothing(house: House, origin: st
 
 
 async def walk_changes(house: House, headers: Mapping[str, str], token: str) -> list[str]:
-    """Whoever is signed in may read; changes are refused."""
+    """A signed-in user may read; changes are refused."""
     before, found = house.state(), []
     for call in house.guarded():
         if call.method in READING:

@@ -49,7 +49,7 @@ def parts(document: Any, kind: str = "problems") -> list[str]:
 
 @asynccontextmanager
 async def another_writer(house: House) -> AsyncIterator[None]:
-    """Some program holds the catalog and does not let go."""
+    """Another program holds the catalog's lock."""
     lock = FileLock(house.data_dir / "catalog.db.lock")
     await asyncio.to_thread(lock.__enter__)
     try:

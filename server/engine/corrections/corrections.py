@@ -203,7 +203,7 @@ def _apart(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 
 class _Counted:
-    """How many records stand in the files before one: counted when first asked, for hardly anybody asks."""
+    """Returns how many records stand in the files before one. Counted when first asked, since few requests need it."""
 
     def __init__(self, sources: Sequence[_Source], source: _Source, open: Callable[[str], BinaryIO]) -> None:
         self._before = sources[: sources.index(source)]

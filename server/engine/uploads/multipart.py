@@ -141,7 +141,7 @@ class FormParser:
         return at + len(self._delimiter)
 
     def _epilogue(self, data: bytes, start: int) -> int:
-        """Whatever follows the closing boundary means nothing."""
+        """Ignores everything behind the closing boundary."""
         return -1
 
     def _tail(self, data: bytes, start: int) -> int:

@@ -22,7 +22,7 @@ class MarcFault(ValueError):
 
 
 def decode(raw: bytes, utf8: bool = False) -> MarcRecord:
-    """A record whose length and end are right. `utf8`: the text is UTF-8 whatever the leader says."""
+    """A record whose length and end are right. `utf8`: the text is UTF-8 even where the leader says otherwise."""
     unicode = utf8 or raw[9:10] == b"a"
     try:
         if raw.isascii() and (unicode or raw.translate(None, _SEPARATORS).decode("ascii").isprintable()):

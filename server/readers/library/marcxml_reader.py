@@ -10,7 +10,7 @@ _OF_RECORDS = ("leader", "controlfield", "datafield", "subfield")
 
 
 class MarcXmlReader:
-    """A record is an element `record`, in whatever namespace, that holds a leader or fields; it may be the root."""
+    """A record is an element `record`, in any namespace, that holds a leader or fields; it may be the root."""
 
     whole_file = True
 

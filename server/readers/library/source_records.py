@@ -39,7 +39,7 @@ class Described(NamedTuple):
 
 
 class Format(NamedTuple):
-    """One format: how it is read, and what is told of a record."""
+    """One format: how it is read, and what is kept of a record."""
 
     name: str
     reader: Reader
@@ -90,7 +90,7 @@ MARC_XML = Format("MARC_XML", MarcXmlReader(), describe_marc)
 MARC_JSON = Format("MARC_JSON", MarcJsonReader(), describe_marc)
 EDIFACT = Format("EDIFACT_RAW", EdifactReader(), describe_edifact)
 
-# text that came in JSON is UTF-8 by then, whatever its leader says
+# text that came in JSON is UTF-8 by then, even where its leader says otherwise
 IN_CHUNKS = {f.name: f for f in (MARC._replace(options={"charset": "utf-8"}), MARC_XML, MARC_JSON, EDIFACT)}
 
 

@@ -98,7 +98,7 @@ def duration(days: float) -> Cell:
 
 
 def cleaned(text: str, preserved: bool) -> str:
-    """A text as it was meant; one blank alone was meant, even where nobody says that it is to be preserved."""
+    """A text as it was meant; one blank alone counts even without `xml:space="preserve"`."""
     if text == " ":
         return text
     if "&" in text:

@@ -128,7 +128,7 @@ def add(connection: Connection, new: NewExecution) -> None:
 
 
 def exists(connection: Connection, id: str) -> bool:
-    """Whoever's it is."""
+    """Returns whether any tenant has a job execution with this id."""
     return connection.execute(select(_e.id).where(_e.id == id)).scalar() is not None
 
 

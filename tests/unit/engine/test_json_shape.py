@@ -1,4 +1,4 @@
-"""Small JSON bodies: how deep and how many, whatever their texts hold; and never slow."""
+"""Small JSON bodies: how deep and how many, for any texts; and never slow."""
 
 import random
 import time

@@ -394,7 +394,7 @@ async def test_a_server_that_is_not_trusted_gets_neither_login_nor_mail(
         assert [line["reason"] for line in log if line["log_level"] == "warning"] == [waiting.error]
         assert seen == []
         assert post.tries.empty()
-        if not fault:  # somebody follows the advice
+        if not fault:  # the operator follows the advice
             monkeypatch.setenv("SSL_CERT_FILE", str(made.authority))
             clock.ahead += timedelta(seconds=11)
             assert (await post.taken.get())[0] == ["s@example.org"]

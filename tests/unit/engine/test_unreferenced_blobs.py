@@ -1,4 +1,4 @@
-"""A blob that was let go of: it is removed once nothing durable needs it, and not before."""
+"""A blob without references is removed once nothing durable needs it, and not before."""
 
 import asyncio
 from pathlib import Path

@@ -101,7 +101,7 @@ async def test_a_form_may_stand_between_other_text_and_padding(uploads: Any) -> 
     "body",
     [
         field("file"),  # a field, not a file
-        file(b"", filename=""),  # a browser's way to say that nobody chose one
+        file(b"", filename=""),  # how a browser says that no file was chosen
         field("other"),
         b"",
     ],

@@ -1,4 +1,4 @@
-"""A date cell is a date, whatever form the column's texts have."""
+"""A date cell is a date, in any form of the column's texts."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Rows that say which stored row they mean, and columns that nobody knows; through the wrapped control file."""
+"""Rows that say which stored row they mean, and unknown columns; through the wrapped control file."""
 
 from typing import Any
 

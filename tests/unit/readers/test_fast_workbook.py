@@ -138,7 +138,7 @@ def as_read(content: Any, sheet: Any = "Data") -> Any:
 
 
 def as_events_are_read(content: Any, sheet: str = "Data") -> Any:
-    """Element by element, whatever the patterns could do."""
+    """Reads element by element, even where the patterns would do."""
     try:
         with zipfile.ZipFile(content) as packed:
             book = XlsxPackage(Parts(packed), (False, True))

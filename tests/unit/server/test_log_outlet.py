@@ -1,4 +1,4 @@
-"""Log lines when stderr is full, gone, closed or stuck: none raises, none waits for long, and what was lost is told."""
+"""Log lines when stderr is full, gone, closed or stuck: none raises, none waits long, and lost lines are counted."""
 
 import fcntl
 import json

@@ -180,7 +180,7 @@ def test_no_search_walks_the_table(many: Database, name: str) -> None:
 def test_a_hundred_thousand_batches_take_no_longer_than_two_hundred(
     few: tuple[Database, list[dict[str, Any]]], many: Database
 ) -> None:
-    """Looking through a whole window takes some 30 ms, whatever lies behind it."""
+    """Looking through a whole window takes some 30 ms, for any number of batches behind it."""
     for name, wanted in CASES.items():
         took = {number: _median(catalog, wanted) for number, catalog in ((200, few[0]), (MANY, many))}
         assert took[MANY] < 10 * took[200] + 0.15, (name, took)

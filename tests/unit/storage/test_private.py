@@ -1,4 +1,4 @@
-"""What the data directory holds is for its own user alone, whatever the umask and whoever made the folder."""
+"""What the data directory holds is for its own user alone, with any umask and any owner of the folder."""
 
 import os
 import stat

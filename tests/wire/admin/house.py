@@ -1,4 +1,4 @@
-"""A server with its admin site on a real socket, and somebody who is signed in to it."""
+"""A server with its admin site on a real socket, and a user who is signed in to it."""
 
 import asyncio
 import json
@@ -88,7 +88,7 @@ class AdminHouse:
     stack: AsyncExitStack
 
     async def visitor(self) -> Browser:
-        """Somebody with an empty cookie jar."""
+        """Returns a visitor with an empty cookie jar."""
         session = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
         return Browser(self.address, await self.stack.enter_async_context(session))
 

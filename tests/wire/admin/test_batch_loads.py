@@ -99,7 +99,7 @@ async def test_failed_rows_come_back_as_a_workbook(site: Signed) -> None:
 
 
 async def test_an_errand_says_what_it_is(site: Signed) -> None:
-    """A mail waits for a server that nobody set."""
+    """A mail waits for a mail server, and none is set."""
     pieces = [b'{"email": "a@b.example", "name": "A"}\n', b""]
 
     async def read() -> bytes:

@@ -1,4 +1,4 @@
-"""What somebody would send who means harm."""
+"""What an attacker would send."""
 
 import asyncio
 import json
@@ -54,7 +54,7 @@ async def _exchanged(address: str, request: bytes) -> bytes:
 
 
 async def test_every_answer_says_that_it_is_what_it_says(site: Signed) -> None:
-    """Nobody's bytes become a page or a script of ours, whatever a browser makes of them."""
+    """No bytes of clients become a page or a script of ours, in any browser."""
     batch = await site.imported({"email": "<script>"}, name="data0")
     (file,) = await site.engine.batches.files(batch)
     here = f"/admin/batches/{batch.identifier}"

@@ -1,4 +1,4 @@
-"""A new import: files are checked, the summary says what would happen, and it happens when somebody says so."""
+"""A new import: files are checked, the summary says what would happen, and it happens once it is confirmed."""
 
 import asyncio
 import hashlib

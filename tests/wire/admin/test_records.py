@@ -344,7 +344,7 @@ async def test_a_large_export_is_whole_and_in_order(shared: Signed) -> None:
 
 
 async def test_who_takes_an_export_slowly_or_leaves_holds_nothing(shared: Signed) -> None:
-    """Others write to the table while somebody reads the first part of it and nothing more."""
+    """Others write to the table while a reader has taken its first part and nothing more."""
     async with shared.session.get(f"{shared.address}/admin/records/million/export") as answer:
         assert await answer.content.readline()
         connection = sqlite3.connect(shared.house.data_dir / "records.db", timeout=0.2)

@@ -107,7 +107,7 @@ async def test_damage_is_listed(site: Signed, admin: AdminHouse) -> None:
 
 
 async def test_a_check_ends_with_the_server(tmp_path: Path, imports: Path) -> None:
-    """It is held in the middle: one of the files that it reads is a pipe into which nobody writes."""
+    """It is held in the middle: one of the files that it reads is a pipe into which nothing is written."""
     async with open_admin(tmp_path / "data", imports) as house:
         site = await house.signed()
         batch = await site.imported(ADA)

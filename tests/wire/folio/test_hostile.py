@@ -1,4 +1,4 @@
-"""What nobody sends by mistake: answered in the documented shapes, without work for others, and never with a 500."""
+"""Requests of attackers: answered in the documented shapes, without work for others, and never with a 500."""
 
 import asyncio
 from typing import Any

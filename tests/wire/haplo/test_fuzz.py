@@ -1,4 +1,4 @@
-"""Whatever bytes come to an endpoint: an answer in the dialect's shape, and never a fault of ours."""
+"""For any bytes at an endpoint: an answer in the dialect's shape, and never a fault of ours."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings

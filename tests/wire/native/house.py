@@ -43,7 +43,7 @@ def bearer(house: House, scope: str = "native") -> dict[str, str]:
 
 
 async def get(house: House, path: str, status: int = 200, **headers: str) -> Any:
-    """The document of an answer to somebody with a key."""
+    """Returns the document of an answer to a client with a key."""
     async with house.session.get(house.address + path, headers=bearer(house) | headers) as answer:
         text = await answer.text()
         assert answer.status == status, text

@@ -1,4 +1,4 @@
-"""The stream of events: what a listener hears, and what whoever comes back has missed."""
+"""The stream of events: what a listener hears, and what one that comes back has missed."""
 
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -132,7 +132,7 @@ async def test_one_key_leaves_places_to_others(house: House, monkeypatch: pytest
 
 
 async def test_who_goes_away_leaves_the_place_to_others(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Long before the next comment would find nobody there."""
+    """Long before the next comment would find the client gone."""
     monkeypatch.setattr(feed, "LISTENERS", 1)
     monkeypatch.setattr(events, "LOOK_SECONDS", 0.05)
     for _ in range(3):

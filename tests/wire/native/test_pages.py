@@ -63,7 +63,7 @@ async def test_batches_are_found_by_time(house: House) -> None:
     made = [await opened(house, comment=str(number)) for number in range(3)]
     times = [(await house.engine.batches.get(None, each)).created for each in made]
     middle = times[1].isoformat().replace("+", "%2B")
-    east = times[1].astimezone().isoformat()  # a plus that nobody escaped
+    east = times[1].astimezone().isoformat()  # a plus that was not escaped
     for question, answer in (
         (f"created_from={middle}", made[:0:-1]),
         (f"created_from={east}", made[:0:-1]),

@@ -1,4 +1,4 @@
-"""Callbacks: when a load has ended, its client is told, in clear or over TLS."""
+"""Callbacks: when a load has ended, its client is called, in clear or over TLS."""
 
 import asyncio
 import ssl
@@ -186,6 +186,6 @@ async def test_a_server_that_is_not_trusted_is_told_nothing_until_it_is(
         assert said == [waiting.error]
         assert listener.calls.empty()
         assert (await house.transaction(id))["status"] == "Success"
-        if not fault:  # somebody follows the advice
+        if not fault:  # the operator follows the advice
             monkeypatch.setenv("SSL_CERT_FILE", str(made.authority))
             assert (await told(listener, clock))["transaction_id"] == id
