@@ -165,16 +165,16 @@ class Evaluation:
 
     def finish(self) -> Result:
         """Checks all targets and returns the record's changes."""
-        result = Result([])
-        if not self.scope.aborted:
+        scope, result = self.scope, Result([])
+        if not scope.aborted:
             self._find_parents()
-        if not self.scope.aborted:
+        if not scope.aborted:
             self._check_all()
-        if not self.scope.aborted:
-            result = changes_of(self._targets(), self._resolution, self.scope)
+        if not scope.aborted:
+            result = changes_of(self._targets(), self._resolution, scope)
             if not self.tried and not holds_values(result.changes):
                 self.abort(NOTHING_READ)
-        return Result([], aborted=True) if self.scope.aborted else result
+        return Result([], aborted=True) if scope.aborted else result
 
     def _find_parents(self) -> None:
         for target in self._targets():
