@@ -11,7 +11,8 @@ import pytest
 
 from server.mapping.model.model import TYPE_KINDS
 from server.mapping.values.filters import Filters
-from server.mapping.values.values import INVALID, NOTHING, PLAIN_TYPES, TYPES
+from server.mapping.values.javascript import INVALID, NOTHING
+from server.mapping.values.values import PLAIN_TYPES, TYPES
 from server.readers.base import BadRecord, Block, Original, OriginalFile
 from tests.support.manual import MANUAL, blocks
 from tests.support.mapping_world import RecordScope

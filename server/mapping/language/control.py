@@ -106,14 +106,9 @@ def _with_actions(instructions: object) -> list[Mapping[str, object]]:
 
 
 def _with_action(instruction: Mapping[str, object]) -> Mapping[str, object]:
-    action = _action(instruction)
+    action = action_of(instruction)
     nested = {key: _with_actions(instruction[key]) for key in ACTIONS[action].nested if key in instruction}
     return {**instruction, "action": action, **nested}
-
-
-def _action(instruction: Mapping[str, object]) -> str:
-    action = instruction.get("action")
-    return js_text(action) if is_truthy(action) else "field"
 
 
 def validate(
@@ -254,7 +249,7 @@ def _check_one(instruction: object, path: Path, filters: Collection[str], ready:
     if not isinstance(instruction, dict):
         yield Diagnostic(f"Instruction is not an object: {js_text(instruction)}", path)
         return
-    action = _action(instruction)
+    action = action_of(instruction)
     if action not in ACTIONS:
         message = f"Unknown action in instruction: {action}"
         yield Diagnostic(message, (*path, "action"), _known("the actions are", ACTIONS))
@@ -300,7 +295,7 @@ def _each(instructions: object, path: Path) -> Iterator[tuple[Mapping[str, objec
     for index, instruction in enumerate(instructions):
         if isinstance(instruction, dict):
             yield instruction, (*path, index)
-            action = ACTIONS.get(_action(instruction))
+            action = ACTIONS.get(action_of(instruction))
             for key in action.nested if action else ():
                 yield from _each(instruction.get(key), (*path, index, key))
 

@@ -16,8 +16,9 @@ from server.mapping.model.scope import Change, Lookup, Loss, Result, Scalar, Sco
 from server.mapping.program.compile import Program, compile_control
 from server.mapping.program.fast_path import FastPath, fast_path
 from server.mapping.values.filters import Filters
-from server.mapping.values.setup import Setup
-from server.mapping.values.values import NOTHING, Converter, converter
+from server.mapping.values.javascript import NOTHING
+from server.mapping.values.setup import Converter, Setup
+from server.mapping.values.values import converter
 
 _PKID = re.compile(r"[0-9a-f]{24}").fullmatch
 _LARGEST_ID = 2**63 - 1

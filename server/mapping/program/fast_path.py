@@ -24,7 +24,9 @@ from server.mapping.program.fast_columns import COLUMN_CONVERTERS, ColumnConvert
 from server.mapping.program.fast_rows import ColumnPlan, RowsOfDicts, RowsOfLists
 from server.mapping.record.targets import TYPE_COLUMN, default_type
 from server.mapping.values.filters import Filters
-from server.mapping.values.values import NOTHING, Converter, Setup, converter
+from server.mapping.values.javascript import NOTHING
+from server.mapping.values.setup import Converter, Setup
+from server.mapping.values.values import converter
 
 _SET = ("field", "set-value")
 _LOOKS_UP = {"ref", "object-type"}

@@ -3,8 +3,9 @@
 import pytest
 
 from server.cells import DateCell
+from server.mapping.values.javascript import INVALID
 from server.mapping.values.setup import PlainType
-from server.mapping.values.values import INVALID, PLAIN_TYPES
+from server.mapping.values.values import PLAIN_TYPES
 
 
 def plain_type(type_: str, **options: object) -> PlainType:

@@ -4,8 +4,9 @@ import pytest
 
 from server.cells import DateCell
 from server.mapping.model.model import Model, Name, parse_model
-from server.mapping.values.setup import SetupProblem
-from server.mapping.values.values import INVALID, NOTHING, PLAIN_TYPES, Setup, converter
+from server.mapping.values.javascript import INVALID, NOTHING
+from server.mapping.values.setup import Setup, SetupProblem
+from server.mapping.values.values import PLAIN_TYPES, converter
 from tests.support.mapping_world import RecordScope, World
 
 MODEL = {
