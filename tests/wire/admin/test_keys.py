@@ -64,10 +64,10 @@ async def test_a_key_without_limits(site: Signed) -> None:
         ({"name": "n" * 201}, "Name: it has 201 characters; at most 200 are allowed."),
         ({"scope-voss": ""}, "Scopes: choose at least one"),
         ({"scope-everything": "on", "scope-voss": ""}, "Scopes: choose at least one"),
-        ({"expires": "tomorrow"}, "Last day: 'tomorrow' is no date"),
-        ({"expires": "2020-02-30"}, "Last day: '2020-02-30' is no date"),
+        ({"expires": "tomorrow"}, "Last day: 'tomorrow' is not a date"),
+        ({"expires": "2020-02-30"}, "Last day: '2020-02-30' is not a date"),
         ({"expires": "2020-01-31"}, "Last day: it has passed"),
-        ({"expires": "10000-01-01"}, "Last day: '10000-01-01' is no date"),
+        ({"expires": "10000-01-01"}, "Last day: '10000-01-01' is not a date"),
     ],
 )
 async def test_what_is_wrong_is_said_and_what_was_typed_is_kept(
