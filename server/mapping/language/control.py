@@ -270,7 +270,7 @@ def _check_open(control: Mapping[str, object], models: Mapping[str, Model]) -> F
     model = models.get(str(control.get("model")))
     opened = {} if model is None else {name: each for name, each in model.destinations.items() if each.open}
     names: dict[str, dict[str, str]] = {name: {} for name in opened}
-    for instruction, path in _each(control.get("instructions"), ("instructions",)) if opened else ():
+    for instruction, path in each_instruction(control.get("instructions"), ("instructions",)) if opened else ():
         destination, name = instruction.get("destination"), instruction.get("name")
         if not isinstance(destination, str) or not isinstance(name, str) or destination not in opened:
             continue
@@ -288,7 +288,7 @@ def _check_open(control: Mapping[str, object], models: Mapping[str, Model]) -> F
             yield Diagnostic(f"Destination {name} would have {total:,} Names; {most}")
 
 
-def _each(instructions: object, path: Path) -> Iterator[tuple[Mapping[str, object], Path]]:
+def each_instruction(instructions: object, path: Path) -> Iterator[tuple[Mapping[str, object], Path]]:
     """Yields all instructions with their paths, to the depth that is allowed."""
     if not isinstance(instructions, list) or len(path) // 2 > _DEEPEST:
         return
@@ -297,7 +297,7 @@ def _each(instructions: object, path: Path) -> Iterator[tuple[Mapping[str, objec
             yield instruction, (*path, index)
             action = ACTIONS.get(action_of(instruction))
             for key in action.nested if action else ():
-                yield from _each(instruction.get(key), (*path, index, key))
+                yield from each_instruction(instruction.get(key), (*path, index, key))
 
 
 def _overwrites(instruction: Mapping[str, object], action: str, ready: set[str]) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Container, Iterator, Mapping
 
-from server.mapping.language.control import ACTIONS, Instruction, action_of, text_of
+from server.mapping.language.control import Instruction, action_of, each_instruction, text_of
 from server.mapping.model.diagnostic import Diagnostic, Path
 from server.mapping.model.model import Model
 from server.mapping.model.scope import RunFault
@@ -14,9 +14,9 @@ from server.mapping.values.setup import Setup
 
 
 def rehearse(document: Mapping[str, object], model: Model, models: Mapping[str, Model]) -> list[Diagnostic]:
-    """Of a document that `validate` accepts: a run would log these, and leave the instructions out or end at once."""
+    """Returns what a run of a valid document would log before its first record, or end at."""
     instructions, mapping = document.get("instructions"), document.get("mapping")
-    listed = list(_listed(instructions, ("instructions",)))
+    listed = list(each_instruction(instructions, ("instructions",)))
     paths = {id(instruction): path for instruction, path in listed}
     destinations = prepare_destinations(model)
     trail: list[Instruction] = []
@@ -46,11 +46,3 @@ def _ends_the_run(instruction: Instruction, path: Path, destinations: Container[
 
 def _doubt(message: str, path: Path) -> Diagnostic:
     return Diagnostic(message, path, severity="warning")
-
-
-def _listed(instructions: object, path: Path) -> Iterator[tuple[Instruction, Path]]:
-    for index, instruction in enumerate(instructions if isinstance(instructions, list) else ()):
-        if isinstance(instruction, dict):
-            yield instruction, (*path, index)
-            for key in ACTIONS[action_of(instruction)].nested:
-                yield from _listed(instruction.get(key), (*path, index, key))
