@@ -58,7 +58,7 @@ async def test_a_control_file_that_is_good_is_kept_as_it_came(shared: Signed) ->
     digest = hashlib.sha256(CONTROL.encode()).hexdigest()
     assert page.to == f"/admin/control-files/{digest}?notice=control-file-added"
     shown = await shared.get(page.to)
-    assert "The control file is there now." in shown.text
+    assert "The control file is saved." in shown.text
     for words in (digest, "A comment", "haplo-batch", "read as json", "None yet."):
         assert words in shown.text
     assert messages(shown) == {}
