@@ -17,7 +17,7 @@ from server.engine.batches.listing import BatchListing
 from server.engine.batches.schedules import Schedules
 from server.engine.batches.scheduling import Scheduling
 from server.engine.clock import Clock, utc_now
-from server.engine.corrections.corrections import Reissue
+from server.engine.corrections.corrections import Corrections
 from server.engine.definitions.authoring import Authoring
 from server.engine.definitions.control_files import ControlFiles
 from server.engine.definitions.definitions import Definitions
@@ -145,7 +145,7 @@ class Engine:
     monitoring: MonitoringRoom
     background: Background
     records: RecordRoom
-    corrections: Reissue
+    corrections: Corrections
     review: ReviewRoom
     operations: OperationsRoom
     folio: FolioRoom
@@ -207,7 +207,7 @@ def build_engine(storage: Storage, config: EngineConfig) -> Engine:
         monitoring=_monitoring(storage, clock, jobs),
         background=background,
         records=_records(storage, definitions, jobs),
-        corrections=Reissue(catalog, blobs),
+        corrections=Corrections(catalog, blobs),
         review=ReviewRoom(proposals, Summaries(catalog, definitions, control_files)),
         operations=_operations(storage, clock, events, definitions, uploads, background),
         folio=FolioRoom(

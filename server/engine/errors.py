@@ -13,7 +13,7 @@ EngineError
 │   └── TransactionNotFound   ├── LoadFileNotFound      ├── BulkLoadNotFound      └── ScheduleNotFound (VOSS)
 ├── Refused
 │   ├── RequestInvalid        ├── ControlInvalid        ├── BatchWrongState       ├── NotSaved
-│   ├── NothingToReissue      ├── RecordsLost
+│   ├── NothingToCorrect      ├── RecordsLost
 │   ├── FeedFull              ├── FeedClosed            ├── FeedFullForOne (a FeedFull)
 │   ├── FilesRefused          ├── PartsWrong            ├── ExtensionWrong        ├── ExtensionTaken (FOLIO)
 │   ├── AlreadyProcessed      ├── NothingToProcess      ├── JobExecutionRefused   (FOLIO)

@@ -48,7 +48,7 @@ _NONE: Mapping[Kind, str] = {
 _LONG_LINE = re.compile(r"line \d+ is [\d,]+ bytes long; the limit is ")
 
 
-class NothingToReissue(Refused):
+class NothingToCorrect(Refused):
     """There is no such file to give."""
 
 
@@ -76,7 +76,9 @@ class _Source:
         return FORMATS[str(self.options["read"])]
 
 
-class Reissue:
+class Corrections:
+    """Offers and writes the files of a batch's failed records, or of those stored with warnings."""
+
     def __init__(self, catalog: Catalog, blobs: BlobStore) -> None:
         self._catalog = catalog
         self._blobs = blobs
@@ -94,10 +96,10 @@ class Reissue:
         return [offer for file in files if (offer := _offer(control, file, kind)) is not None]
 
     def pieces(self, batch: Batch, role: str, kind: Kind = "failed") -> Iterator[bytes]:
-        """Such records of one file; raises BatchFileNotFound, or NothingToReissue. Blocks: for threads."""
+        """Such records of one file; raises BatchFileNotFound, or NothingToCorrect. Blocks: for threads."""
         wanted = Wanted(batch.job or "", kind)
         if next(self._chosen(wanted), None) is None:
-            raise NothingToReissue(_NONE[kind])
+            raise NothingToCorrect(_NONE[kind])
         if batch.control is None:
             return self._bulk(batch, wanted, role)
         control = self._control(batch.control)
