@@ -113,7 +113,7 @@ class RequestBody:
             return await self._request.content.readany()
         except web.RequestPayloadError as error:
             raise self._broken(error) from error
-        except (ConnectionError, RuntimeError) as error:  # RuntimeError: reading after the connection was lost
+        except (ConnectionError, RuntimeError) as error:  # RuntimeError: the connection was lost before this read
             raise UploadIncomplete(_GONE) from error
 
     async def _invite(self) -> None:

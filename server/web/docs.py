@@ -56,7 +56,7 @@ class Docs:
         self._gate = gate
         self._descriptions = descriptions
         self._public = (public_url or "").rstrip("/")
-        self._documents: dict[str, bytes] = {}  # by the address that paths are relative to
+        self._documents: dict[str, bytes] = {}  # by the address to which paths are relative
 
     def routes(self) -> Iterable[web.RouteDef]:
         yield web.get(DOCUMENT, self.document)

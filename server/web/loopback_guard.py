@@ -24,7 +24,7 @@ def only_local(public_url: str | None) -> Middleware:
             raise web.HTTPForbidden(
                 reason=f"without keys this server does nothing for pages of other sites; {_WAY_OUT}"
             )
-        if request.headers.get("Sec-Fetch-Site") == "cross-site":  # an image or a link of theirs has no Origin
+        if request.headers.get("Sec-Fetch-Site") == "cross-site":  # an image or a link there sends no Origin
             raise web.HTTPForbidden(reason=f"without keys this server answers no pages of other sites; {_WAY_OUT}")
         return await handler(request)
 

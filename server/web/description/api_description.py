@@ -1,4 +1,4 @@
-"""What a dialect says of its operations, as plain data from which `openapi` makes one document."""
+"""The description of an API's operations, as plain data from which `openapi` makes one document."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace

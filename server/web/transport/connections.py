@@ -1,10 +1,11 @@
-"""Connections as real clients use them, where aiohttp alone would lose a request, an answer or a whole server.
+"""Handles connections in cases where aiohttp alone would lose a request, an answer or the whole server.
 
-* A refusal that comes before the whole body announces the close, and the rest of the body is read and dropped for a
-  while: a client that first sends everything and then listens still sees its answer (RFC 9110 10.1.1, RFC 9112 9.6).
+* An answer that refuses a request before its body has come whole also announces the close. The server then reads and
+  drops the rest of the body for a while, so a client that listens only once it has sent everything still gets the
+  answer (RFC 9110 10.1.1, RFC 9112 9.6).
 * An offer to change the protocol is declined by closing after the answer: the parser drops what follows such a request.
-* A client that has closed its sending side and waits is answered.
-* There are never more connections than open files allow: idle ones make room, and the log says so.
+* A client that has closed its sending side still gets its answer.
+* The server never has more connections than open files allow: it closes idle ones to make room, and logs that.
 """
 
 import asyncio
@@ -33,7 +34,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Connection(web.RequestHandler):
-    """One connection. `body` is that of the request in hand; `has_left` says that the client sends no more."""
+    """One connection. `body` belongs to the current request; `has_left` is true once the client sends no more."""
 
     __slots__ = ("_answered", "_doors", "_patience", "address", "body", "has_left")
 
@@ -48,7 +49,7 @@ class Connection(web.RequestHandler):
 
     @property
     def is_idle(self) -> bool:
-        """No request is in hand, or its answer has gone out."""
+        """Whether the connection has no request, or has answered it."""
         return self._answered >= self._request_count
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -68,7 +69,7 @@ class Connection(web.RequestHandler):
         self._stop_lingering()
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """A client that has sent all it has to say still hears the answer."""
+        """Keeps the connection open while an answer is due: the client has closed only its sending side."""
         self.has_left = True
         if self.is_idle:
             return False
@@ -92,7 +93,7 @@ class Connection(web.RequestHandler):
                 await self._linger(unread)
 
     async def _linger(self, body: StreamReader) -> None:
-        """Says that no more answers come, then reads what the client still sends, within bounds."""
+        """Closes the sending side, then reads what the client still sends, within bounds of time and size."""
         if self.transport is None or self._close:
             return
         if self.transport.can_write_eof():
@@ -110,9 +111,9 @@ class Connection(web.RequestHandler):
                 self._patience.reschedule(self._loop.time())
 
     def _turn_away(self, transport: asyncio.BaseTransport) -> None:
-        """A word, and a moment to read it."""
+        """Answers that there are too many connections, and leaves the client a moment to read it."""
         self._force_close = True
-        stream = cast(asyncio.Transport, transport)  # of uvloop too, whose transports inherit from none of asyncio's
+        stream = cast(asyncio.Transport, transport)  # uvloop's transports are no subclass of asyncio's
         stream.write(_NO_ROOM)
         if stream.can_write_eof():
             stream.write_eof()
@@ -120,10 +121,11 @@ class Connection(web.RequestHandler):
 
 
 class Doors(web.Server):
-    """Every connection of the server. `most` is how many there may be.
+    """Every connection of the server. `most` is the limit.
 
-    When it is full, the connection that has rested longest of the address with the most makes room. Where none rests,
-    the newcomer is turned away. Near that point, one address can have a quarter at most, unless it is a trusted proxy.
+    At the limit, the server takes the address with the most connections and closes the one that has been idle longest.
+    If none of them is idle, it refuses the new connection. Near the limit, one address may have a quarter of all
+    connections, unless it is a trusted proxy.
     """
 
     def __init__(self, *args: Any, most: int, proxies: Proxies, **options: Any) -> None:
@@ -140,7 +142,7 @@ class Doors(web.Server):
         return Connection(self, loop=self._loop, **self._kwargs)
 
     def admit(self, connection: Connection) -> bool:
-        """Whether there is room, or could be made."""
+        """Adds the connection; returns False where there is no room and none can be made."""
         if not self._has_room(connection.address):
             self._say()
             if not self._make_room(connection.address):
@@ -157,7 +159,7 @@ class Doors(web.Server):
             del self._open[connection.address]
 
     def rests(self, connection: Connection) -> None:
-        """An answer has gone out; the connection waits for the next request."""
+        """Notes that a connection has answered its request and waits for the next one."""
         if connection.is_idle and connection.transport is not None:
             self._resting[connection] = None
             self._resting.move_to_end(connection)
@@ -186,10 +188,10 @@ class Doors(web.Server):
             _log.warning("connection limit reached", limit=self._most, open=self._open.total())
 
     def _receive(self, message: Any, payload: StreamReader, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
-        """Makes the request of what was parsed, as its client meant it."""
+        """Makes a request from what aiohttp parsed."""
         protocol.body = payload
         self._resting.pop(protocol, None)
-        if message.upgrade:  # the parser drops bytes that came with it
+        if message.upgrade:  # the parser drops the bytes that follow an upgrade
             message = message._replace(should_close=True)
         if hdrs.EXPECT in message.headers:
             message = message._replace(headers=_known_expectations(message.headers))
@@ -218,14 +220,14 @@ class Runner(web.AppRunner):
 
 
 def has_left(request: web.Request) -> bool:
-    """Whether the client is gone, or sends no more and so cannot be told from one that is."""
+    """Whether the client is gone. A client that only sends no more looks the same, and counts as gone."""
     if request.transport is None or request.transport.is_closing():
         return True
     return isinstance(request.protocol, Connection) and request.protocol.has_left
 
 
 def _known_expectations(headers: Any) -> Any:
-    """Others may be passed over (RFC 9110 10.1.1); aiohttp fails at those that are no text."""
+    """Drops an unknown `Expect`, as RFC 9110 10.1.1 allows: aiohttp fails at one that is not text."""
     if headers[hdrs.EXPECT].lower() == "100-continue":
         return headers
     known = headers.copy()

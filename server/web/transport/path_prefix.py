@@ -1,6 +1,6 @@
 """Adds the path of the public address to every link, redirect and cookie of a response.
 
-Handlers and templates know nothing of it: they write paths as the server knows them.
+Handlers and templates do not know this path: they write paths as the server has them.
 """
 
 import re

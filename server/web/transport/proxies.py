@@ -1,7 +1,7 @@
-"""What stands in front of the server: who is believed about clients, and the path of the public address.
+"""Reads what proxies in front of the server say about clients, and the path of the public address.
 
-Only a peer of `[server] trusted_proxies` is believed. Each proxy adds the address that it saw at the right end of the
-list, so the list is read from there while the addresses are trusted proxies: the first other one is the client.
+The server believes only peers in `[server] trusted_proxies`. Each proxy appends the address that it saw to the list, so
+the list is read from the right. The first address that is not a trusted proxy is the client.
 """
 
 import ipaddress
@@ -29,7 +29,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Hop(NamedTuple):
-    """What one proxy said of the request that it got; empty where it said nothing that can be used."""
+    """What one proxy said about its request. A field is empty if the proxy said nothing usable."""
 
     address: str = ""
     scheme: str = ""
@@ -38,7 +38,7 @@ class Hop(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Proxies:
-    """`trusted` are their addresses; `prefix` is the path of the public address, without a slash at its end."""
+    """The trusted proxies. `prefix` is the path of the public address, without a slash at its end."""
 
     trusted: tuple[Network, ...] = ()
     prefix: str = ""
@@ -47,7 +47,7 @@ class Proxies:
         return bool(self.trusted) and _is_in(address, self.trusted)
 
     def as_sent(self, request: web.Request) -> web.Request:
-        """The request as its client sent it, for the path without the prefix."""
+        """Returns the request as its client sent it, with the prefix taken off its path."""
         if not self.prefix and not self.trusted:
             return request
         if self.trusts(request.remote or ""):
@@ -60,15 +60,18 @@ class Proxies:
         if own == self.prefix or not _IS_PREFIX(own) or ".." in own:
             request = _below(request, self.prefix)
         else:
-            request[PREFIX] = own  # a proxy that says so has taken it off
-        return request.clone(  # last: a further clone would forget these
+            request[PREFIX] = own  # a proxy that sends this header has taken the prefix off
+        return request.clone(  # the last step: another clone would lose these three
             remote=hop.address or request.remote or "",
             scheme=hop.scheme or request.scheme,
             host=hop.host or request.host,
         )
 
     def _client(self, headers: Mapping[str, str]) -> Hop:
-        """A proxy may write one of the two forms and pass the other on as its client sent it: only both alike count."""
+        """Returns the client's hop; an empty one where `Forwarded` and `X-Forwarded-For` name different clients.
+
+        A proxy may write one of the two headers and pass on the other as the client sent it.
+        """
         common, standard = self._first_stranger(_x_forwarded(headers)), self._first_stranger(_forwarded(headers))
         if common is None or standard is None:
             return common or standard or Hop()
@@ -78,7 +81,7 @@ class Proxies:
         return common
 
     def _first_stranger(self, hops: Sequence[Hop]) -> Hop | None:
-        """From the right: the first that is no trusted proxy, or the last that has an address at all."""
+        """Returns the first hop from the right that is not a trusted proxy; else the last one with an address."""
         found = None
         for hop in reversed(hops[-_MOST_HOPS:]):
             if not hop.address:
@@ -90,12 +93,12 @@ class Proxies:
 
 
 def path_of(public_url: str | None) -> str:
-    """The path of the public address, without a slash at its end."""
+    """Returns the path of the public address, without a slash at its end."""
     return urlsplit(public_url or "").path.rstrip("/")
 
 
 def _below(request: web.Request, prefix: str) -> web.Request:
-    """Some proxies keep the prefix, others take it off: both are answered."""
+    """Takes the prefix off the path, if it is there: some proxies keep the prefix, others remove it."""
     if not prefix:
         return request
     path = request.raw_path
@@ -124,7 +127,7 @@ def _x_forwarded(headers: Mapping[str, str]) -> Sequence[Hop]:
 
 
 def _from_right(values: Sequence[str], index: int) -> str:
-    """A proxy that writes one value, where another adds to a list, speaks for all hops."""
+    """Returns the value of a hop. Where a proxy writes one value and no list, the value holds for all hops."""
     return values[-1 - min(index, len(values) - 1)] if values else ""
 
 
@@ -143,13 +146,13 @@ def _hop(pairs: Mapping[str, str]) -> Hop:
 
 
 def _listed(headers: Mapping[str, str], name: str) -> Sequence[str]:
-    """The members of a header's list, which may come in several headers."""
+    """Returns the members of a list that may be spread over several headers of one name."""
     every = headers.getall(name, []) if hasattr(headers, "getall") else [headers[name]] if name in headers else []
     return [member.strip() for value in every for member in value.split(",") if member.strip()]
 
 
 def _address(text: str) -> str:
-    """An address in its usual form, without a port; empty for a name, `unknown`, and what is none."""
+    """Returns an address in its usual form, without a port; "" for anything that is not an IP address."""
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
@@ -180,6 +183,6 @@ def _is_in(address: str, networks: Sequence[Network]) -> bool:
 def _plain(
     address: ipaddress.IPv4Address | ipaddress.IPv6Address,
 ) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """A socket for both families shows IPv4 clients as mapped addresses."""
+    """Returns an IPv4 address that is mapped to IPv6 as IPv4: a socket for both families shows clients that way."""
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return mapped or address
