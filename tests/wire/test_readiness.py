@@ -83,7 +83,9 @@ async def unreadable_records(house: House) -> AsyncIterator[None]:
 async def no_place_for_bodies(house: House) -> AsyncIterator[None]:
     incoming = house.data_dir / "incoming"
     incoming.rename(house.data_dir / "elsewhere")
+    incoming.touch()  # a missing folder would be made again by the worker, which opens the storage when it starts
     yield
+    incoming.unlink()
     (house.data_dir / "elsewhere").rename(incoming)
 
 
@@ -130,7 +132,7 @@ DISASTERS: dict[str, tuple[Disaster, list[str], str]] = {
     "no place for bodies": (
         no_place_for_bodies,
         ["blob store"],
-        "blob store: not writable (FileNotFoundError; the log says",
+        "blob store: not writable (NotADirectoryError; the log says",
     ),
     "full disk": (full_disk, ["disk"], f"{MOST} must stay free); free some space, or lower [limits] min_free_bytes"),
     "dead slot": (dead_slot, ["jobs"], "jobs: 1 of 1 slots are not running; restart the server"),
