@@ -26,17 +26,13 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """`skipped`: lines that are not shown. `unsaid`: remarks that are left out. `elsewhere`: those of no line."""
+    """`skipped`: lines that are not shown. `unsaid`: remarks that are left out."""
 
     lines: Sequence[Line]
     skipped: int
     faults: Sequence[Remark]
     doubts: Sequence[Remark]
     unsaid: int
-
-    @property
-    def elsewhere(self) -> Sequence[Remark]:
-        return [remark for remark in (*self.faults, *self.doubts) if remark.line is None]
 
 
 def numbered(content: bytes, review: Review | None = None) -> Lines:

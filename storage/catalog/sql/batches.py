@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, insert, or_, select, update
 
 from storage.catalog.base import Batch, BatchFile, BatchState, NewBatch
 from storage.catalog.tables import batch_files, batches
@@ -93,11 +93,6 @@ def find(
 def identifiers(connection: Connection, ids: Collection[int]) -> dict[int, str]:
     """By which names clients know these batches."""
     query = select(batches.c.id, batches.c.identifier).where(batches.c.id.in_(ids))
-    return {row[0]: row[1] for row in connection.execute(query)}
-
-
-def count_by_state(connection: Connection) -> dict[str, int]:
-    query = select(batches.c.state, func.count()).group_by(batches.c.state)
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
