@@ -1,1 +1,1 @@
-"""Batches, uploads and jobs: what every dialect asks for. Knows no HTTP."""
+"""The engine: batches, uploads and jobs, which every dialect uses. It knows no HTTP."""

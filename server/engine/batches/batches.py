@@ -44,7 +44,7 @@ class Batches:
         self._definitions = definitions
         self._scheduling = scheduling
         self._clock = clock
-        self._kept: set[str] = set()  # control files that a batch refers to already: they stay, and need no writing
+        self._kept: set[str] = set()  # control files that batches refer to: their blobs need not be written again
 
     async def add_control(self, api: str, content: bytes, comment: str) -> str:
         """Stores a control file and gives its digest; raises ControlInvalid, and then nothing is stored."""
@@ -72,7 +72,7 @@ class Batches:
         tenant: str | None = None,
         properties: Mapping[str, object] | None = None,
     ) -> Batch:
-        """A batch for a control file already uploaded to this API, or for a process as it is now."""
+        """Creates a batch for a control file that this API has received, or for a process as it is now."""
         new = new_batch(
             api,
             comment,
@@ -97,7 +97,7 @@ class Batches:
     async def add_file(
         self, api: str, identifier: str, name: str, upload: Upload, *, filename: str | None = None
     ) -> BatchFile:
-        """Adds a file while the batch is open for uploads. The upload is used up in any case."""
+        """Adds a file while the batch is open for uploads. The upload is consumed, even if the call fails."""
         async with upload:
             batch = await self.get(api, identifier)
             if batch.state != "uploading":
@@ -121,10 +121,10 @@ class Batches:
         properties: Mapping[str, object] | None = None,
         after: Sequence[Mapping[str, object]] = (),
     ) -> Batch:
-        """A batch of one file of JSON Lines for a process, made and scheduled in one transaction.
+        """Creates and schedules, in one transaction, a batch of one file of JSON Lines for a process.
 
         Unknown columns fail their row, `:Name` columns find one (see `row_control`). `after` is what follows the end of
-        the job (see `Lifecycle.follow`). The upload is used up in any case.
+        the job (see `Lifecycle.follow`). The upload is consumed, even if the call fails.
         """
         async with upload:
             definition = self._definitions.process(process)
@@ -144,9 +144,9 @@ class Batches:
         mode: Mode = "import",
         content: bytes | None = None,
     ) -> Batch:
-        """A batch of files by their names in the control file of a process, made and scheduled in one transaction.
+        """Creates and schedules, in one transaction, a batch of files by their names in the control file of a process.
 
-        `content`: the control file, where it is not as the process has it. The uploads are used up in any case.
+        `content` is the control file, if not the process's own. The uploads are consumed, even if the call fails.
         """
         definition = self._definitions.process(process)
         new = new_batch(api, comment, self._clock(), process=definition.id)
@@ -161,9 +161,9 @@ class Batches:
         content: bytes,
         also: Callable[[Connection, Batch], None] = lambda _connection, _batch: None,
     ) -> Batch:
-        """A batch with its files by role, made and scheduled in one transaction, of which `also` is a part.
+        """Creates and schedules a batch with its files by role in one transaction, which runs `also` too.
 
-        `content` is its control file. The uploads are used up in any case.
+        `content` is its control file. The uploads are consumed, even if the call fails.
         """
         async with AsyncExitStack() as stack:
             for _, upload in uploads:
@@ -224,20 +224,20 @@ class Batches:
         before: int | None = None,
         limit: int = 50,
     ) -> Sequence[Batch]:
-        """Newest first."""
+        """Returns a page of batches, newest first."""
         return await self._catalog.read(
             sql.find, api=api, process=process, states=states, text=text, before=before, limit=limit
         )
 
     async def identifiers(self, ids: Collection[int]) -> Mapping[int, str]:
-        """By which names clients know the batches of these numbers."""
+        """Returns the identifiers by which clients know the batches of these numbers."""
         return await self._catalog.read(sql.identifiers, ids)
 
     async def files(self, batch: Batch) -> Sequence[BatchFile]:
         return await self._catalog.read(sql.files, batch.id)
 
     async def stored(self, identifier: str, file: int) -> tuple[BatchFile, Path]:
-        """A file of a batch, and where its bytes are for reading."""
+        """Returns a file of a batch, and the path of its bytes."""
         batch = await self.get(None, identifier)
         found = await self._catalog.read(sql.get_file, file)
         if found is None or found.batch != batch.id:
@@ -248,7 +248,7 @@ class Batches:
             raise BatchFileNotFound(f"{file}: its bytes are gone, `penstock fsck` says more") from None
 
     async def keep(self, content: bytes, commit: Callable[[Connection, str], T]) -> T:
-        """Makes small content a blob and commits what refers to it."""
+        """Stores small content as a blob, and commits the rows that refer to it."""
         return await store_small_blobs(
             self._blobs, self._catalog, [content], lambda connection, digests: commit(connection, digests[0])
         )

@@ -1,4 +1,4 @@
-"""A batch once more: a copy with the same control file and the same files, ready to be run."""
+"""Copies a batch: the copy has the same control file and the same files, and can be run."""
 
 from datetime import datetime
 
@@ -14,7 +14,7 @@ ENDED = ("complete", "dry-run", "error", "cancelled")
 COPIED_FROM = "copied_from"
 COPIES = "copies"
 _MOST_COPIES = 20  # that the first batch remembers
-_OWN = (COPIED_FROM, COPIES, "transaction", "jobExecutionId")  # properties that speak of this batch alone
+_OWN = (COPIED_FROM, COPIES, "transaction", "jobExecutionId")  # properties that concern the first batch alone
 
 
 def copy_batch(connection: Connection, identifier: str, key: Key, now: datetime) -> Batch:
@@ -43,7 +43,7 @@ def link_copy(connection: Connection, batch: Batch, copy: Batch) -> None:
 
 
 def copies_of(batch: Batch) -> list[str]:
-    """The identifiers of the latest copies."""
+    """Returns the identifiers of the latest copies."""
     copies = batch.properties.get(COPIES)
     return [str(identifier) for identifier in copies] if isinstance(copies, list) else []
 

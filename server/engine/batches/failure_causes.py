@@ -20,7 +20,7 @@ from storage.catalog.base import Catalog, Outcome, OutcomeStatus
 from storage.catalog.sql import journal
 from storage.queues.base import FINAL, Job
 
-ALL = 10_000  # up to so many records, each one is counted
+ALL = 10_000  # a job with no more records than this has each of them counted
 STRETCHES = 20  # of a larger job are counted, evenly spread, each with so many records:
 STRETCH = ALL // STRETCHES
 _STEP = 2_000
@@ -76,7 +76,7 @@ class Wanted(NamedTuple):
 
 
 class _Message(NamedTuple):
-    """What was said of a record, and the same without its values."""
+    """The message about a record, and the same message without its values."""
 
     record: int
     text: str

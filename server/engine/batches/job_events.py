@@ -1,7 +1,7 @@
 """Streams of job events. One watcher of the catalog serves all listeners.
 
-The catalog is looked at, not this process's own doings: another process may be the one that runs a job. A moment in
-`JobEvent.place` is a cursor: a listener that reconnects with it gets every end of a job since then.
+The watcher reads the catalog, because another process may run the job. `JobEvent.place` is a moment and serves as a
+cursor: a listener that reconnects with it gets every end of a job since then.
 """
 
 import asyncio
@@ -26,10 +26,10 @@ from storage.queues.base import FINAL, Job, JobQueue
 
 LISTENERS = 100  # at the same time
 LISTENERS_OF_ONE = 25  # with one key or session
-WAITING = 1000  # news that one listener may leave lying
+WAITING = 1000  # events that may wait for one listener
 _LOOK_EVERY = 0.5  # seconds
-_RATE_OVER = 8  # looks
-_OVERLAP = timedelta(seconds=30)  # an end may be committed, and so be seen, this much later than the time it bears
+_RATE_OVER = 8  # readings of the catalog
+_OVERLAP = timedelta(seconds=30)  # an end may become visible this long after the time written in it
 
 _log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class FeedClosed(Refused):
 
 @dataclass(frozen=True, slots=True)
 class JobEvent:
-    """`batch` is the identifier of the job's batch; `rate` is in records a second, where two looks can tell."""
+    """`batch` is the identifier of the job's batch; `rate` is in records a second; None before the second reading."""
 
     kind: Kind
     place: datetime
@@ -64,7 +64,7 @@ class JobEvent:
 
 
 class Stream(NamedTuple):
-    """`place` is where the listener stands before the first of the news."""
+    """`place` is the listener's cursor before the first event of `news`."""
 
     place: datetime
     news: AsyncIterator[JobEvent]
@@ -80,13 +80,13 @@ class _Seen(NamedTuple):
 
 @dataclass(slots=True)
 class _Known:
-    """A job as it was at the last look, and how many records it had read at the looks before."""
+    """A job as it was at the last reading, and how many records it had read at earlier readings."""
 
     job: Job
     reads: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=_RATE_OVER))
 
     def note(self, job: Job, time: float) -> float | None:
-        """The rate since the earliest look that is remembered."""
+        """Notes the job, and returns its rate since the earliest reading that is kept."""
         self.job = job
         self.reads.append((time, job.counts.read))
         (begin, before), (end, now) = self.reads[0], self.reads[-1]
@@ -94,7 +94,7 @@ class _Known:
 
 
 class Listener:
-    """What one listener still has to hear. It ends when the feed closes, or when it leaves too much lying."""
+    """The events that wait for one listener. It ends when the feed closes, or when too many events wait."""
 
     def __init__(self, key: str | None) -> None:
         self.key = key
@@ -133,9 +133,9 @@ class JobEventStream:
 
     @asynccontextmanager
     async def listen(self, after: datetime | None = None, key: str | None = None) -> AsyncIterator[Stream]:
-        """First the ends since `after` (some may have been told before), then what runs now, then what happens.
+        """Yields a stream: the ends since `after` (perhaps sent before), the running jobs, then events as they happen.
 
-        Raises FeedFull, or FeedClosed once the server stops. `key` is the listener's, where it has one.
+        Raises FeedFull, or FeedClosed once the server stops. `key` names the listener's key, if it has one.
         """
         if self._closed:
             raise FeedClosed
@@ -173,7 +173,7 @@ class JobEventStream:
                 await watcher
 
     async def _told(self, listener: Listener, after: datetime | None) -> AsyncIterator[JobEvent]:
-        """The watcher has begun: what ends between its first look and ours is heard of twice rather than not at all."""
+        """Yields a listener's events. The watcher runs already, so an end may come twice but is never lost."""
         try:
             async for news in self._caught_up(listener, after):
                 yield news
@@ -214,7 +214,7 @@ class JobEventStream:
         while True:
             try:
                 await self._look()
-            except Exception as error:  # those who listen wait for the next look
+            except Exception as error:  # the listeners wait for the next reading
                 _log.warning("the feed could not look at the jobs: %s", error)
             await asyncio.sleep(_LOOK_EVERY)
 
@@ -249,7 +249,7 @@ class JobEventStream:
             listener.tell(news)
 
     def _forget(self, since: datetime) -> None:
-        """What no look would show as new again."""
+        """Drops jobs that no later reading would report as changed."""
         old = [id for id, known in self._known.items() if _is_old(known.job, since)]
         for id in old:
             del self._known[id]

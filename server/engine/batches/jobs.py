@@ -1,4 +1,4 @@
-"""Jobs as clients and operators see them: what is queued, what runs, what was said, and how to stop it."""
+"""Jobs as clients and operators see them: lists, logs, outcomes, and how to cancel one."""
 
 import asyncio
 from collections.abc import Collection, Sequence
@@ -38,7 +38,7 @@ class Jobs:
         before: str | None = None,
         limit: int = 50,
     ) -> Sequence[Job]:
-        """Newest first."""
+        """Returns a page of jobs, newest first."""
         return await self._catalog.read(
             self._queue.find, batch=batch, process=process, states=states, before=before, limit=limit
         )
@@ -55,7 +55,7 @@ class Jobs:
         after: int = -1,
         limit: int | None = None,
     ) -> Sequence[Outcome]:
-        """Of records that failed, that messages were about or that have warnings, by record number."""
+        """Returns outcomes by record number: only records that failed, had a message or have warnings have one."""
         return await self._catalog.read(
             journal.list_outcomes, id, statuses=statuses, warned=warned, after=after, limit=limit
         )
@@ -81,7 +81,7 @@ class Jobs:
             self._ended.pop(id, None)
 
     def ended(self, id: str) -> None:
-        """Told by this process's dispatcher; saves those who wait a look."""
+        """Wakes callers of `wait` at once. The dispatcher of this process calls it; other processes do not."""
         if id in self._ended:
             self._ended[id].set()
 

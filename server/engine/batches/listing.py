@@ -1,4 +1,4 @@
-"""Batches as pages list and show them, each with how its latest job stands."""
+"""Lists batches for pages, each with its latest job."""
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
@@ -26,7 +26,7 @@ LOG_WINDOW = 20_000
 
 @dataclass(frozen=True, slots=True)
 class BatchPage:
-    """`jobs` by the number of their batch; the rest as in `batch_search.Searched`."""
+    """A page of batches. `jobs` are by the number of their batch; the rest is as in `batch_search.Searched`."""
 
     batches: Sequence[Batch]
     jobs: Mapping[int, Job]
@@ -36,7 +36,7 @@ class BatchPage:
 
 @dataclass(frozen=True, slots=True)
 class LogPage:
-    """`further`: behind which position to go on; `looked`: how many lines were searched, where not all were."""
+    """`further` is the position behind which the next page begins; `looked` counts the lines searched, if not all."""
 
     lines: Sequence[LogLine]
     further: int | None
@@ -62,11 +62,11 @@ class BatchListing:
         return await self._catalog.read(_jobs_of, self._queue, batches)
 
     async def matching(self, wanted: Wanted, *, before: int | None = None, limit: int = 50) -> Searched:
-        """The same batches without their jobs."""
+        """Returns the same page as `batches`, without the jobs."""
         return await self._catalog.read(batch_search.search, wanted, before, limit)
 
     async def control(self, batch: Batch) -> bytes | None:
-        """The control file a batch runs with; None where it has none, or its bytes are gone."""
+        """Returns the control file of a batch; None where it has none, or its bytes are gone."""
         return None if batch.control is None else await asyncio.to_thread(self._read, batch.control)
 
     def _read(self, digest: str) -> bytes | None:
@@ -77,13 +77,13 @@ class BatchListing:
             return None
 
     async def apis(self) -> Sequence[str]:
-        """The APIs that batches came by."""
+        """Returns the APIs that have batches."""
         return await self._catalog.read(batch_search.apis)
 
     async def log(
         self, job: str, *, after: int = -1, limit: int = 200, text: str | None = None, level: Level | None = None
     ) -> LogPage:
-        """Lines behind position `after` that hold the text; at most `LOG_WINDOW` lines are searched."""
+        """Returns log lines behind position `after` that hold the text; it searches at most `LOG_WINDOW` lines."""
 
         def read(connection: Connection) -> LogPage:
             if text is None and level is None:

@@ -28,8 +28,10 @@ class ScheduleGone(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """`batch` is what it runs, or is about; `transaction` the bulk load's, where it is one. `made_by` is a key's name,
-    or the user that a client named."""
+    """A job that waits for its time.
+
+    `transaction` is set for a bulk load. `made_by` is a key's name, or the user that a client named.
+    """
 
     job: Job
     batch: Batch | None
@@ -39,7 +41,7 @@ class Schedule:
 
     @property
     def local(self) -> datetime | None:
-        """When, in the offset that was asked for; None where none was."""
+        """The due time in the client's UTC offset; None where the client gave none."""
         minutes = self.transaction.timezone if self.transaction else None
         if minutes is None or abs(minutes) >= _DAY_MINUTES:
             return None
@@ -47,7 +49,7 @@ class Schedule:
 
     @property
     def again(self) -> bool:
-        """Whether it was tried before."""
+        """Whether the job was tried before."""
         return self.job.started is not None
 
     @property
@@ -56,7 +58,7 @@ class Schedule:
 
     @property
     def place(self) -> DueCursor:
-        """Where the next page begins."""
+        """The cursor behind which the next page begins."""
         return DueCursor(self.job.due, self.job.id)
 
 
@@ -68,19 +70,19 @@ class Schedules:
         self._clock = clock
 
     async def coming(self, *, after: DueCursor | None = None, limit: int = 50) -> Sequence[Schedule]:
-        """By time; `after` is the place of the last one of the page before."""
+        """Returns a page of schedules by time; `after` is the `place` of the last one on the page before."""
         now = self._clock()
         return await self._catalog.read(coming, self._queue, now, limit, after)
 
     async def overdue(self) -> Sequence[Schedule]:
-        """Those whose time has come and that still wait, some fifty of them."""
+        """Returns schedules whose time has come and that still wait, fifty at most."""
         now = self._clock()
         return await self._catalog.read(
             lambda c: [_described(c, job, now) for job in self._queue.late(c, now, _MOST_LATE)],
         )
 
     async def cancel(self, job: str) -> Job:
-        """Raises ScheduleGone for what does not wait any more."""
+        """Cancels the job; raises ScheduleGone unless it still waits."""
         if (await self._jobs.get(job)).state != "queued":
             raise ScheduleGone
         return await self._jobs.cancel(job)

@@ -1,4 +1,4 @@
-"""Records of a batch that failed, or lost a value, as files to be corrected and imported again.
+"""Writes records that failed or lost a value as files, to be corrected and imported again.
 
 Most come out of the catalog as they are. What it keeps only the beginning of is read again from the file it came in:
 a record is given whole, or the download ends with an error; never does it hold a part of one.
@@ -49,16 +49,16 @@ _LONG_LINE = re.compile(r"line \d+ is [\d,]+ bytes long; the limit is ")
 
 
 class NothingToCorrect(Refused):
-    """There is no such file to give."""
+    """The batch has no records of this kind."""
 
 
 class RecordsLost(Refused):
-    """The file a record came in cannot be read again."""
+    """The file that a record came in cannot be read again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A file of such records: of which role, in which format, and what to call it."""
+    """A file that can be downloaded: its role in the batch, the title of its format, and its name."""
 
     role: str
     title: str
@@ -84,7 +84,7 @@ class Corrections:
         self._blobs = blobs
 
     def offers(self, batch: Batch, kind: Kind = "failed") -> Sequence[Offer]:
-        """One for each file of the batch. Blocks: it reads the control file."""
+        """Returns an offer for each file of the batch. Blocks: it reads the control file."""
         files = self._files(batch)
         if batch.control is None:
             return [Offer(file.name, "Excel workbook", _called(file, ".xlsx", kind, always=True)) for file in files]
@@ -96,7 +96,7 @@ class Corrections:
         return [offer for file in files if (offer := _offer(control, file, kind)) is not None]
 
     def pieces(self, batch: Batch, role: str, kind: Kind = "failed") -> Iterator[bytes]:
-        """Such records of one file; raises BatchFileNotFound, or NothingToCorrect. Blocks: for threads."""
+        """Yields the records of one file. Raises BatchFileNotFound or NothingToCorrect. Blocks: use a thread."""
         wanted = Wanted(batch.job or "", kind)
         if next(self._chosen(wanted), None) is None:
             raise NothingToCorrect(_NONE[kind])
@@ -117,7 +117,7 @@ class Corrections:
         return source.format.writer(file, self._whole(wanted, sources, source))
 
     def _whole(self, wanted: Wanted, sources: Sequence[_Source], source: _Source) -> Iterator[Original]:
-        """The records of a file, each whole."""
+        """Yields the records of a file, each whole."""
         before = _Counted(sources, source, self._open)
         with (
             closing(_Again(source, self._open)) as again,
@@ -205,7 +205,7 @@ def _apart(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 
 class _Counted:
-    """Returns how many records stand in the files before one. Counted when first asked, since few requests need it."""
+    """Counts the records in the files before one. It counts on first use, since few requests need the number."""
 
     def __init__(self, sources: Sequence[_Source], source: _Source, open: Callable[[str], BinaryIO]) -> None:
         self._before = sources[: sources.index(source)]
@@ -220,7 +220,7 @@ class _Counted:
 
 
 class _Again:
-    """A file read once more, forwards."""
+    """Reads a file again, forwards only."""
 
     def __init__(self, source: _Source, open: Callable[[str], BinaryIO]) -> None:
         self._blocks = _blocks(source, open)
@@ -238,7 +238,7 @@ class _Again:
 
 
 class _Lines:
-    """Lines of a file by their number, in rising order, without ever holding one."""
+    """Copies lines of a file by number, in rising order. It never holds a whole line."""
 
     def __init__(self, open: Callable[[], BinaryIO]) -> None:
         self._open = open
@@ -247,7 +247,7 @@ class _Lines:
         self._line = 1
 
     def copy(self, number: int) -> Iterator[bytes]:
-        """The bytes of the line without its end."""
+        """Yields the bytes of the line, without the line end."""
         if self._file is None:
             self._file = self._open()
         while self._line < number and self._more():
@@ -300,7 +300,7 @@ def _is_cut(outcome: Outcome) -> bool:
 
 
 def _entry(control: ControlFile, name: str) -> Mapping[str, object] | None:
-    """What the control file says of a file; None where it does not know the file or its format."""
+    """Returns the control file's entry for a file; None where it has none, or names an unknown format."""
     try:
         entry = control.entry(name)
     except RunFault:
@@ -317,7 +317,7 @@ def _offer(control: ControlFile, file: BatchFile, kind: Kind) -> Offer | None:
 
 
 def _called(file: BatchFile, suffix: str, kind: Kind, *, always: bool = False) -> str:
-    """After the client's name for the file; its ending stays where the format does."""
+    """Returns the name of a download, made from the client's name for the file. Its ending stays if the format does."""
     own = PurePath((file.filename or file.name).replace("\\", "/"))
     ending = suffix if always or not own.suffix else own.suffix
     return f"{own.stem or 'records'}-{kind}{ending}"

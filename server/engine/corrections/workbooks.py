@@ -64,7 +64,7 @@ class BulkRow:
 
 
 def apart(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """The result of a function, called in a process of its own under the caps. Blocks."""
+    """Calls a function in a process of its own, under caps on memory and time, and returns its result. Blocks."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_settle_in) as pool:
         try:
             return pool.submit(function, *args, **kwargs).result()
@@ -78,7 +78,7 @@ def _settle_in() -> None:
 
 
 def table_rows(path: Path, options: Mapping[str, object], records: Sequence[int]) -> tuple[list[str], list[bytes]]:
-    """The row of names, and the originals of these records, in order."""
+    """Returns the row of names, and the originals of these records in order."""
     names: list[str] = []
     originals: list[bytes] = []
     wanted = set(records)
@@ -94,7 +94,7 @@ def table_rows(path: Path, options: Mapping[str, object], records: Sequence[int]
 
 
 def bulk_headers(path: Path) -> dict[str, list[NumberedRow]]:
-    """The header rows of every block, by sheet, from left to right."""
+    """Returns the header rows of every block, by sheet, from left to right."""
     headers: dict[str, list[NumberedRow]] = {}
     with path.open("rb") as file, BulkBook(file) as book:
         try:
@@ -115,7 +115,7 @@ def _until(rows: Iterable[NumberedRow], line: int) -> Iterator[NumberedRow]:
 
 
 def bulk_sheets(headers: Mapping[str, Sequence[NumberedRow]], failed: Iterable[BulkRow]) -> Iterator[tuple[str, Rows]]:
-    """Every sheet that has failed rows: header rows and failed rows in the order of the lines."""
+    """Yields every sheet that has failed rows: its header rows and failed rows, in the order of their lines."""
     waiting = iter(failed)
     row = next(waiting, None)
     while row is not None:
@@ -144,7 +144,7 @@ def _merged(headers: Sequence[NumberedRow], failed: Iterable[BulkRow]) -> Iterat
 
 
 def table_sheets(wanted: object, names: Sequence[Cell], originals: Iterable[bytes]) -> Iterator[tuple[str, Rows]]:
-    """The one sheet of rows, where the reader will look for it: by its name, or behind so many others."""
+    """Yields the sheet of rows where the reader will look for it: under its name, or behind as many empty sheets."""
     number = wanted if isinstance(wanted, int) else 1
     for before in range(1, number):
         yield f"Sheet{before}", ()
@@ -153,7 +153,7 @@ def table_sheets(wanted: object, names: Sequence[Cell], originals: Iterable[byte
 
 
 def workbook(sheets: Iterable[tuple[str, Rows]]) -> Iterator[bytes]:
-    """An .xlsx of these sheets, row by row."""
+    """Yields an .xlsx of these sheets, row by row."""
     sink = _Sink()
     names: list[str] = []
     with zipfile.ZipFile(cast("IO[bytes]", sink), "w", zipfile.ZIP_DEFLATED) as archive:
@@ -179,7 +179,7 @@ class _Sink:
         return len(data)
 
     def flush(self) -> None:
-        """There is nothing behind it."""
+        """Does nothing: the archive calls it, and no buffer is behind this sink."""
 
     def take(self) -> bytes:
         taken = b"".join(self._pieces)
@@ -209,7 +209,7 @@ def _cell(place: str, cell: Cell) -> str:
 
 
 def _serial(text: str) -> float | None:
-    """The number of a day, with its time: a date cell stays one. None for what a workbook has no number for."""
+    """Returns the serial number of a date and time, so a date cell stays one. None for a date that has no number."""
     try:
         since = datetime.fromisoformat(text) - _FIRST_DAY
     except ValueError:

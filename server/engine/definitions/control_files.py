@@ -1,4 +1,4 @@
-"""Control files that were sent, what they say, and the batches made with them."""
+"""Reads control files that clients sent, and the batches made with them."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ MOST_COUNTED = 100
 
 @dataclass(frozen=True, slots=True)
 class ControlPage:
-    """`used`: how many batches each digest has, counted up to MOST_COUNTED; `further`: the id to go on before."""
+    """`used` counts the batches of each digest, up to MOST_COUNTED. The next page has the ids below `further`."""
 
     entries: Sequence[ControlFile]
     used: Mapping[str, int]
@@ -28,7 +28,7 @@ class ControlPage:
 class StoredControl:
     """One control file under all its comments. A process's control file has none: no client sent it.
 
-    `content` is None where the bytes are gone; `further` is the id to go on before.
+    `content` is None where the bytes are gone. The next page of batches has the ids below `further`.
     """
 
     digest: str
@@ -44,7 +44,7 @@ class ControlFiles:
         self._blobs = blobs
 
     async def page(self, *, before: int | None = None, limit: int = 50) -> ControlPage:
-        """Newest first."""
+        """Returns a page of control files, newest first."""
 
         def read(connection: Connection) -> ControlPage:
             found = controls.find(connection, before=before, limit=limit + 1)
@@ -55,7 +55,7 @@ class ControlFiles:
         return await self._catalog.read(read)
 
     async def get(self, digest: str, *, before: int | None = None, limit: int = 20) -> StoredControl:
-        """With a page of its batches, newest first."""
+        """Returns a control file with a page of its batches, newest first."""
 
         def read(connection: Connection) -> tuple[list[ControlFile], list[Batch], bool]:
             entries = usage.entries_of_control(connection, digest)
@@ -73,7 +73,7 @@ class ControlFiles:
         return await asyncio.to_thread(self._read, digest)
 
     async def latest_of(self, processes: Sequence[str]) -> Mapping[str, Batch]:
-        """The newest batch of each process that has one."""
+        """Returns the newest batch of each process that has one."""
         return await self._catalog.read(usage.latest_of_processes, processes)
 
     def _read(self, digest: str) -> bytes | None:

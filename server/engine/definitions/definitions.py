@@ -1,4 +1,4 @@
-"""Models and import processes as the operator wrote them: read from the imports folder, and again when told to."""
+"""Reads models and import processes from the imports folder, at the start and at every reload."""
 
 import threading
 from collections.abc import Collection, Mapping, Sequence
@@ -31,7 +31,7 @@ class DefinitionsInvalid(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the files of the imports folder say; the files are by the name of what they define."""
+    """The content of the imports folder. `model_files` and `process_files` are by the name that each file defines."""
 
     models: Mapping[str, Model]
     processes: Mapping[str, Process]
@@ -41,7 +41,7 @@ class Reading:
 
 
 class Definitions:
-    """The set in force. `reload` replaces all of it, or nothing where any file is wrong."""
+    """The models and processes in force. `reload` replaces all of them, or none if any file is wrong."""
 
     def __init__(self, folder: Path, *, built_in: Collection[Model] = ()) -> None:
         self.folder = folder
@@ -51,11 +51,11 @@ class Definitions:
         self.model_files: Mapping[str, Path] = {}
         self.process_files: Mapping[str, Path] = {}
         self.refused: int | None = None  # mistakes found by the last reading; None before the first
-        self.mistakes: Sequence[str] = ()  # and what they were
+        self.mistakes: Sequence[str] = ()  # their texts
         self.changing = threading.RLock()
 
     def load(self) -> None:
-        """The first reading; raises DefinitionsInvalid."""
+        """Reads the folder for the first time; raises DefinitionsInvalid."""
         problems = self.reload()
         if problems:
             raise DefinitionsInvalid(problems)
@@ -67,7 +67,7 @@ class Definitions:
             return [*self.mistakes]
 
     def read(self, instead: Mapping[Path, object] | None = None) -> Reading:
-        """The folder as it is, with these documents in the place of files; nothing is put in force."""
+        """Reads the folder, with the documents of `instead` in place of files. Puts nothing in force."""
         problems: list[Diagnostic] = []
         instead = instead or {}
         models = _read_models(self.folder / "models", problems, instead)
@@ -83,7 +83,7 @@ class Definitions:
         )
 
     def adopt(self, reading: Reading) -> None:
-        """Puts it in force, unless it has problems."""
+        """Puts the reading in force, unless it has problems."""
         if not reading.problems:
             self.models, self.processes = reading.models, reading.processes
             self.model_files, self.process_files = reading.model_files, reading.process_files
@@ -98,11 +98,11 @@ class Definitions:
         return self.processes[id]
 
     def validate_control(self, document: object) -> list[str]:
-        """The messages of the import language for this control file, under the models in force."""
+        """Returns the import language's messages about this control file, under the models in force."""
         return check_control(document, self.models)
 
     def tables(self) -> dict[str, Table]:
-        """Every table that the models in force describe."""
+        """Returns every table that the models in force describe."""
         found: dict[str, Table] = {}
         for model in self.models.values():
             for table in tables_of(model, compile_control({"instructions": []}, model, self.models)):
@@ -113,9 +113,9 @@ class Definitions:
 def control_read_as(
     control: Mapping[str, object], texts: Mapping[str, str | None], models: Mapping[str, Model]
 ) -> bytes | None:
-    """The control file of one import that reads its files otherwise; None where nothing is chosen.
+    """Returns the control file with other options to read its files; None where no option is chosen.
 
-    Raises RequestInvalid where nothing takes an option, or its reader refuses it.
+    Raises RequestInvalid where no reader has such an option, or a reader refuses its value.
     """
     options = chosen(texts)
     if not options:
@@ -133,8 +133,10 @@ def control_read_as(
 
 
 def check_control(document: object, models: Mapping[str, Model]) -> list[str]:
-    """What the import language says of a control file, with the readers and record processors there are: the vendor's
-    messages, one at most from each of its checks."""
+    """Returns the vendor's messages about a control file, at most one from each check.
+
+    The checks know all readers and record processors.
+    """
     return [mistake.message for mistake in mistakes(document, models, readers=_reads(), processors=processor_names())]
 
 
@@ -143,15 +145,15 @@ def _reads() -> Mapping[str, ReaderCheck]:
 
 
 def control_mistakes(document: object, models: Mapping[str, Model]) -> list[Diagnostic]:
-    """Everything that is wrong with it, with places and ways out, for the person who writes it.
+    """Returns every mistake in a control file, with its place and a remedy, for its author.
 
-    What a run would log before its first record is not wrong: the vendor accepts such a file. See `rehearse`.
+    A message that a run logs before its first record is no mistake: the vendor accepts such a file. See `rehearse`.
     """
     return all_mistakes(document, models, readers=_reads(), processors=processor_names())
 
 
 def check_process(path: Path, document: object, models: Mapping[str, Model]) -> Process:
-    """The process that a file defines, its control file included; raises ProcessInvalid with all that is wrong."""
+    """Returns the process that a file defines, with its control file. Raises ProcessInvalid with every mistake."""
     problems: list[Diagnostic] = []
     process: Process | None = None
     try:
@@ -161,7 +163,7 @@ def check_process(path: Path, document: object, models: Mapping[str, Model]) -> 
     except ProcessInvalid as error:
         problems += error.problems
     control = _control_of(path, document) if process is None else process.control
-    known = () if process is not None else (("model",),)  # the parser has said it in its own words
+    known = () if process is not None else (("model",),)  # the parser has reported this one already
     if control is not None:
         problems += [
             Diagnostic(mistake.text, _place(document, mistake), source=str(path), place="control")
@@ -174,7 +176,7 @@ def check_process(path: Path, document: object, models: Mapping[str, Model]) -> 
 
 
 def _control_of(path: Path, document: object) -> object:
-    """The control file that a process names or holds; None where there is none to check."""
+    """Returns the control file that a process names or holds; None where there is none to check."""
     control = document.get("control") if isinstance(document, dict) else None
     try:
         return _control(path.parent, control) if isinstance(control, str) else control
@@ -183,7 +185,7 @@ def _control_of(path: Path, document: object) -> object:
 
 
 def tables_of(model: Model, program: Program) -> list[Table]:
-    """The tables of a model's destinations, with every column and link that the program may write."""
+    """Returns the tables of a model's destinations, with every column and link that the program may write."""
     tables: dict[str, Table] = {}
     for destination in model.destinations.values():
         names = destination.names
@@ -200,7 +202,7 @@ def tables_of(model: Model, program: Program) -> list[Table]:
 
 
 def merged(one: Table, other: Table) -> Table:
-    """Two descriptions of one table; their columns agree (the models were checked for that)."""
+    """Joins two descriptions of one table. Their columns agree: the models were checked for that."""
     return Table(
         name=one.name,
         columns=tuple({c.name: c for c in (*other.columns, *one.columns)}.values()),
@@ -244,7 +246,7 @@ def _read_processes(
 
 
 def _place(process: object, mistake: Diagnostic) -> Place:
-    """Where the file of the process has it: in its control file, at its name, or at what it is made of."""
+    """Returns the place of a mistake in the process's file: inside its control file, or at the key that made it."""
     control = process.get("control") if isinstance(process, dict) else None
     if isinstance(control, dict):
         return ("control", *(mistake.path or ()))
@@ -254,7 +256,7 @@ def _place(process: object, mistake: Diagnostic) -> Place:
 
 
 def _control(folder: Path, name: str) -> object:
-    """A control file that a process names; it lies beside it."""
+    """Reads a control file that a process names; it must be in the same folder."""
     path = folder / name
     if path.resolve().parent != folder.resolve():
         raise ValueError("must name a file in the same folder")

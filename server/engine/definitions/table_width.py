@@ -1,4 +1,4 @@
-"""Whether tables have room for the columns that an import needs: looked at before the first row, as it never passes."""
+"""Checks, before the first row, that tables have room for the columns of an import: no retry could make room."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -7,12 +7,14 @@ from server.mapping.model.model import Model
 from server.mapping.model.scope import RunFault
 from storage.records.base import Table
 
-MOST_COLUMNS = 1_950  # SQLite takes 2,000; some are ours
+MOST_COLUMNS = 1_950  # SQLite allows 2,000; the system columns need some
 
 
 def check_room(columns: Callable[[str], Sequence[str]], tables: Iterable[Table], models: Mapping[str, Model]) -> None:
-    """Raises RunFault. Columns of an open destination are never dropped, so Names that a model declares later have
-    room beside them."""
+    """Raises RunFault if a table has no room, or has a needed column in another spelling.
+
+    A table of an open destination keeps room for Names that its model declares later, as its columns are never dropped.
+    """
     declared = {d.table: d.open for model in models.values() for d in model.destinations.values()}
     for table in tables:
         there = {column.lower(): column for column in columns(table.name)}

@@ -1,4 +1,4 @@
-"""What was imported, as people browse it: tables, pages of rows, one row and the rows related to it."""
+"""Reads imported data for people who browse it: tables, pages of rows, one row and the rows related to it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -17,14 +17,14 @@ from storage.queues.base import Job
 from storage.records.base import RecordStore, Row, Scalar
 
 LAST_ID = 2**63 - 1
-_EXPORT_ROWS = 100  # read at once: each may be of a MiB
+_EXPORT_ROWS = 100  # read at once: a row may have a MiB
 _EXPORT_BYTES = 1024 * 1024
 _REFERRERS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class TableSummary:
-    """`at_most`: no more rows than this; `newest`: the row made last."""
+    """A table in the list. It has no more rows than `at_most`; `newest` is the row inserted last."""
 
     name: str
     filled_by: Sequence[tuple[Model, Destination]]
@@ -35,7 +35,7 @@ class TableSummary:
 
 @dataclass(frozen=True, slots=True)
 class TableView:
-    """`searches`: the columns that, together, rows are found by at once."""
+    """One table. Each of `searches` is a set of columns that an index covers, so a search by them is quick."""
 
     name: str
     filled_by: Sequence[tuple[Model, Destination]]
@@ -50,7 +50,7 @@ class TableView:
 
 @dataclass(frozen=True, slots=True)
 class RowPage:
-    """`older` and `newer`: whether there are rows ahead of the first and behind the last."""
+    """A page of rows. `older` and `newer` say whether there are rows before the first and after the last."""
 
     rows: Sequence[Row]
     older: bool
@@ -85,7 +85,7 @@ class TableBrowser:
         self._jobs = jobs
 
     async def tables(self) -> Sequence[TableSummary]:
-        """Those that hold something, and those that a model describes."""
+        """Returns the tables that have rows, and those that a model describes."""
         return await asyncio.to_thread(self._tables)
 
     async def view(self, table: str) -> TableView:
@@ -94,7 +94,7 @@ class TableBrowser:
     async def page(
         self, table: str, where: Mapping[str, Scalar], *, after: int = 0, before: int | None = None, limit: int = 50
     ) -> RowPage:
-        """Rows that have these values, in order of insertion: behind `after`, or the last ones ahead of `before`."""
+        """Returns rows with these values, in the order of ids: the first after `after`, or the last before `before`."""
         return await asyncio.to_thread(self._page, table, where, after, before, limit)
 
     async def row(self, table: str, id: int) -> Row:
@@ -150,7 +150,7 @@ class TableBrowser:
         return newest.id - oldest.id + 1 if newest and oldest else 0
 
     def _edge(self, table: str, newest: bool) -> Row | None:
-        """`before` leaves out the very last id there can be, which no table reaches."""
+        """Returns the newest or the oldest row. `before` excludes LAST_ID itself, an id that no table reaches."""
         found = self._store.page(table, {}, before=LAST_ID if newest else None, limit=1)
         return found[0] if found else None
 

@@ -1,4 +1,4 @@
-"""Whole tables on their way out, as JSON Lines or CSV."""
+"""Writes whole tables as JSON Lines or CSV."""
 
 import csv
 from typing import Any, Literal
@@ -36,12 +36,12 @@ class TableText:
 
 
 class _Echo:
-    """A file that gives back what is written: `writerow` answers with the text of the row."""
+    """A file whose `write` returns the text, so that `writerow` returns the text of the row."""
 
     def write(self, text: str) -> str:
         return text
 
 
 def _cell(value: object) -> object:
-    """Lists and objects as JSON, truth values as JSON writes them."""
+    """Returns a value for CSV: lists, objects and booleans as JSON writes them."""
     return orjson.dumps(value).decode() if isinstance(value, bool | list | dict) else value

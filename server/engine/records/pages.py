@@ -1,4 +1,4 @@
-"""What was imported, page by page: rows under the Names of the models, and where each row comes from."""
+"""Reads imported data page by page: rows under the Names of the models, and where each row comes from."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from server.engine.errors import NotFound
 from server.mapping.record.export import Export, make_export
 from storage.records.base import RecordStore, Row, Scalar
 
-PAGE_BYTES = 16 << 20  # of values, about
+PAGE_BYTES = 16 << 20  # of values, roughly
 STEP = 50  # rows read at once
 
 
@@ -23,7 +23,7 @@ class RowNotFound(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class TableShape:
-    """`names` are the keys that its rows may have."""
+    """A table and the `names` that are keys of its rows."""
 
     name: str
     names: Sequence[str]
@@ -44,7 +44,7 @@ class StoredRow:
 
 @dataclass(frozen=True, slots=True)
 class StoredRows:
-    """`more`: there may be further rows."""
+    """A page of rows. `more` is true where further rows may follow."""
 
     rows: Sequence[StoredRow]
     more: bool
@@ -56,11 +56,11 @@ class RecordQueries:
         self._definitions = definitions
 
     async def tables(self) -> Sequence[TableShape]:
-        """Those that hold something, and those that a model describes."""
+        """Returns the tables that have rows, and those that a model describes."""
         return await asyncio.to_thread(self._tables)
 
     async def page(self, table: str, *, after: int = 0, limit: int = 50) -> StoredRows:
-        """In order of insertion; `after` is the id of the last row of the page before. Large rows make a short page."""
+        """Returns rows in order of insertion, behind the id `after`. A page of large rows is shorter than `limit`."""
         return await asyncio.to_thread(self._page, table, after, limit)
 
     async def get(self, table: str, id: int) -> StoredRow:

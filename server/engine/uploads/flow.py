@@ -47,7 +47,7 @@ class Timer(Protocol):
 
 
 class Clock(Protocol):
-    """The part of an event loop that tells the time."""
+    """The part of an event loop that gives the time."""
 
     def time(self) -> float: ...
 

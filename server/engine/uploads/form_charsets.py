@@ -1,4 +1,4 @@
-"""Charsets that a form may declare, and text read by them."""
+"""Decodes texts in the charsets that a form may declare."""
 
 import encodings.aliases
 
@@ -18,12 +18,12 @@ _NAMES = {name.replace("_", ""): name for name in KNOWN} | {
 
 
 def codec_of(charset: str) -> str | None:
-    """The codec of a charset by one of its names, in any case; None where it is unknown."""
+    """Returns the codec for a charset's name, in upper or lower case; None for an unknown name."""
     return _NAMES.get("".join(letter for letter in charset[:40].lower() if letter.isascii() and letter.isalnum()))
 
 
 def text_of(data: bytes, charset: str, what: str) -> str:
-    """The text of these bytes; `charset` is empty where none was declared. `what` names the text in a refusal."""
+    """Decodes a text. `charset` is "" where none was declared; `what` names the text in a refusal."""
     codec = codec_of(charset or "utf-8")
     if codec is None:
         raise UploadMalformed(f"{what} declares the charset {charset[:40]!r}, which is not known; send UTF-8")
@@ -38,7 +38,7 @@ def text_of(data: bytes, charset: str, what: str) -> str:
 
 
 def name_of(data: bytes, charset: str = "") -> str:
-    """A name in a header: in UTF-8 where it can be, else as declared, else as clients of Western systems send it."""
+    """Decodes a name in a header: as UTF-8, else as declared, else as Western Windows clients send it."""
     for codec in ("utf-8", codec_of(charset) or "cp1252"):
         try:
             return data.decode(codec)

@@ -1,6 +1,6 @@
-"""Bodies of JSON Lines, looked at line by line on their way into the store. Runs in worker threads.
+"""Checks bodies of JSON Lines line by line while they are stored. Runs in worker threads.
 
-A line that is not one JSON object refuses the whole body. A byte order mark and blank lines are passed over.
+The whole body is refused if one line is not a JSON object. A byte order mark and blank lines are skipped.
 """
 
 import orjson
@@ -22,12 +22,12 @@ _OTHER_FORMS = {
 
 
 class LineChecks:
-    """Counts the rows of a body that comes in pieces. Never holds more of it than one line and one piece."""
+    """Counts the rows of a body that comes in pieces. It never holds more than one line and one piece."""
 
     def __init__(self) -> None:
         self.rows = 0
         self._lines = 0
-        self._begun: list[bytes] = []  # a line whose end has not come
+        self._begun: list[bytes] = []  # a line whose end has not arrived
         self._size = 0
 
     def feed(self, data: bytes) -> None:
@@ -47,7 +47,7 @@ class LineChecks:
         return self.rows
 
     def _check(self, run: bytes) -> None:
-        """Whole lines."""
+        """Checks and counts whole lines."""
         if not self._lines:
             run = _without_mark(run)
         lines = run.split(b"\n")
@@ -62,7 +62,7 @@ class LineChecks:
 
 
 class LineCheckedSink:
-    """Passes a body on and checks its lines; gives what became of it, and how many rows it has."""
+    """Passes a body on and checks its lines. `finish` returns the inner sink's result and the number of rows."""
 
     def __init__(self, inner: Sink[Kept]) -> None:
         self._inner = inner
@@ -88,7 +88,7 @@ def _without_mark(run: bytes) -> bytes:
 
 
 def _are_plain_objects(run: bytes, lines: list[bytes]) -> bool:
-    """The quick look; False where a line is blank, or not what it should be, or needs a closer look."""
+    """Whether all lines are small, valid objects: a quick check. After False, each line is checked alone."""
     loads = orjson.loads
     if len(run) > LINE_CAP or json_limits.suspect_lines(run, lines) or _has_crowded_line(run, lines):
         return False
@@ -105,7 +105,7 @@ def _has_crowded_line(run: bytes, lines: list[bytes]) -> bool:
 
 
 def _is_row(text: bytes, number: int) -> bool:
-    """False for a blank line."""
+    """Whether the line is a row; False for a blank line. Raises LineInvalid for anything but an object."""
     if len(text) > LINE_CAP:
         raise LineInvalid(_too_long(number))
     if has_more_values(text, MOST_VALUES):

@@ -1,13 +1,14 @@
 """Parses forms (multipart/form-data) while they arrive. Pure: bytes go in, parts come out, nothing is kept.
 
-`bytes.find` looks for the delimiter in all that came in, so any body costs one pass. A line that
-starts with the delimiter and goes on otherwise is refused, as no sender may write one.
+`bytes.find` searches each piece for the delimiter, so the parser reads a body once. It refuses a line that starts with
+the delimiter and continues with other text: RFC 2046 lets no sender write one.
 
-This parser is our own, as python-multipart, which the tests compare it with, refuses forms that RFC 2046 allows: with a
-preamble, or with blanks behind a boundary. It also refuses a blank before a header's colon, and takes a line such as
-`--boundaryx` for content. Its speed is no reason. Measured in November 2026 with version 0.0.34, CPU time, medians of 5
-interleaved rounds: files in pieces of 64 KiB at 0.98 to 1.05 times our speed, in pieces of 1 MiB at 1.02 to 1.11 times,
-with SHA-256 on top at 0.98 to 1.05 times. A form of three small parts takes it 48 µs, and us 21 µs.
+This parser is our own because python-multipart, which the tests compare it with, refuses forms that RFC 2046 allows:
+with a preamble, or with blanks behind a boundary. It also refuses a blank before a header's colon, and takes a line
+such as `--boundaryx` for content. Speed was no reason. Measured in November 2026 with version 0.0.34, CPU time,
+medians of 5 interleaved rounds, python-multipart parses files in pieces of 64 KiB at 0.98 to 1.05 times our speed, in
+pieces of 1 MiB at 1.02 to 1.11 times, and with SHA-256 on top at 0.98 to 1.05 times. A form of three small parts takes
+it 48 µs and this parser 21 µs.
 """
 
 import re
@@ -28,12 +29,12 @@ _NAME = re.compile(rf"[\s;]*({_TOKEN}+)\s*=\s*").match
 _GOES_ON = re.compile(rf"\s*(?:;\s*(?:{_TOKEN}+\s*=|\Z)|\Z)").match  # what follows a value
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _NO_NAMES = ("", ".", "..")
-_BROWSERS = {"%22": '"', "%0d": "\r", "%0a": "\n"}  # what a browser may not write into a name as it is
+_BROWSERS = {"%22": '"', "%0d": "\r", "%0a": "\n"}  # the characters that a browser escapes in a name
 _ESCAPED = re.compile("%22|%0[da]", re.IGNORECASE).sub
 
 
 class Part(NamedTuple):
-    """What the headers of one part say."""
+    """The headers of one part."""
 
     name: str
     filename: str | None  # None: a plain field
@@ -41,7 +42,7 @@ class Part(NamedTuple):
 
 
 class PartReceiver(Protocol):
-    """Told what a form contains, in order: `begin`, any number of `data`, `end`, for each part."""
+    """Receives a form in order: for each part `begin`, any number of `data`, `end`."""
 
     def begin(self, part: Part) -> None: ...
 
@@ -51,7 +52,7 @@ class PartReceiver(Protocol):
 
 
 class FormParser:
-    """`feed` takes the body in pieces of any size; `finish` says that there is no more."""
+    """Parses one form. `feed` takes the body in pieces of any size; `finish` marks its end."""
 
     def __init__(
         self,
@@ -98,7 +99,7 @@ class FormParser:
         return at + len(self._delimiter)
 
     def _line(self, data: bytes, start: int) -> int:
-        """What follows a delimiter: `--` at the end of the form, else padding and a new line."""
+        """Reads the rest of a delimiter's line: `--` at the end of the form, else padding and a line end."""
         if data.startswith(b"--", start):
             self._state = self._epilogue
             return start
@@ -115,7 +116,7 @@ class FormParser:
             raise UploadMalformed(f"a boundary line of the form goes on with {padding[:20]!r}")
 
     def _headers(self, data: bytes, start: int) -> int:
-        """`start` is at the line end before the first header, so no headers at all looks the same as some."""
+        """Reads a part's headers. `start` is the line end before them, so a part without headers is no special case."""
         limit = start + self._max_header
         at = data.find(b"\r\n\r\n", start, limit)
         if at < 0:
@@ -145,13 +146,13 @@ class FormParser:
         return -1
 
     def _tail(self, data: bytes, start: int) -> int:
-        """Where the data's end may begin a delimiter: only at its last CR, as a delimiter has just one."""
+        """Returns where a delimiter that the data cuts off may begin: only at the last CR, as a delimiter has one."""
         at = data.rfind(b"\r", max(start, len(data) - len(self._delimiter) + 1))
         return at if at >= 0 and self._delimiter.startswith(data[at:]) else len(data)
 
 
 def boundary_of(content_type: str) -> bytes:
-    """The boundary that a Content-Type header names."""
+    """Returns the boundary that a Content-Type header names."""
     kind, parameters = split_header(content_type)
     boundary = parameters.get("boundary", "")
     if kind != "multipart/form-data":
@@ -162,7 +163,7 @@ def boundary_of(content_type: str) -> bytes:
 
 
 def charset_of(content_type: str) -> str:
-    """The charset that a Content-Type header declares; empty where it declares none."""
+    """Returns the charset that a Content-Type header declares; "" where it declares none."""
     return split_header(content_type)[1].get("charset", "")
 
 
@@ -190,7 +191,7 @@ def _header(line: bytes, number: int, charset: str) -> tuple[str, str]:
 
 
 def _disposition(value: str, number: int) -> tuple[str, Mapping[str, str]]:
-    """Strictly: a name that is read wrongly would be another name."""
+    """Reads a Content-Disposition, and refuses one that is partly unreadable: a name read wrongly is another name."""
     kind, _, rest = value.partition(";")
     pairs, leftover = _parameters(rest)
     if leftover or len({name for name, _ in pairs}) < len(pairs):
@@ -199,13 +200,13 @@ def _disposition(value: str, number: int) -> tuple[str, Mapping[str, str]]:
 
 
 def split_header(value: str) -> tuple[str, Mapping[str, str]]:
-    """`form-data; name="a"` as the first word in lower case and the parameters."""
+    """Splits a header such as `form-data; name="a"` into its first word, in lower case, and its parameters."""
     kind, _, rest = value.partition(";")
     return kind.strip().lower(), dict(_parameters(rest)[0])
 
 
 def _parameters(text: str) -> tuple[list[tuple[str, str]], str]:
-    """The parameters in order, and what could not be read."""
+    """Returns the parameters in order, and the rest of the text that could not be read."""
     pairs, at = [], 0
     while found := _NAME(text, at):
         read = _quoted if text.startswith('"', found.end()) else _bare
@@ -215,13 +216,13 @@ def _parameters(text: str) -> tuple[list[tuple[str, str]], str]:
 
 
 def _quoted(text: str, start: int) -> tuple[str, int]:
-    """Some clients do not mark the quotes within: a quote ends the value only where nothing but parameters follows."""
+    """Reads a quoted value. Only a quote before parameters or the end closes it: some clients do not escape quotes."""
     last, at = start, start + 1
     while (at := text.find('"', at)) >= 0:
         if not _is_escaped(text, at) and _GOES_ON(text, at + 1):
             return _unescaped(text[start + 1 : at]), at + 1
         last, at = at, at + 1
-    if last == start:  # nothing ends it
+    if last == start:  # no closing quote
         return "", start
     return _unescaped(text[start + 1 : last]), last + 1  # a path may end with a backslash
 
@@ -234,7 +235,7 @@ def _is_escaped(text: str, at: int) -> bool:
 
 
 def _bare(text: str, start: int) -> tuple[str, int]:
-    """Up to a semicolon after which a parameter or nothing follows."""
+    """Reads an unquoted value, up to a semicolon before another parameter or the end."""
     at = start
     while not _GOES_ON(text, at):
         at = text.find(";", at + 1)
@@ -244,7 +245,7 @@ def _bare(text: str, start: int) -> tuple[str, int]:
 
 
 def _unescaped(text: str) -> str:
-    """Only quotes are: in other places a backslash is part of a path."""
+    """Removes the backslash before quotes only: elsewhere a backslash is part of a path."""
     return text.replace('\\"', '"')
 
 
@@ -258,7 +259,7 @@ def _file_name(parameters: Mapping[str, str]) -> str | None:
 
 
 def plain_name(name: str) -> str:
-    """A file name as text to show, never a path: the last part of it, printable. One that is too long is refused."""
+    """Returns the last part of a file name, printable: a text to show, never a path. Refuses one that is too long."""
     last = _plain(re.split(r"[/\\]", name)[-1]).strip()
     if last in _NO_NAMES:
         return ""

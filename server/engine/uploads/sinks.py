@@ -1,4 +1,4 @@
-"""Where the bytes of a body end up: one blob, the fields and files of a form, or memory. Runs in worker threads."""
+"""Sinks for bodies: one blob, the fields and files of a form, or memory. They run in worker threads."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _NO_PART = Part("", None, "")
 
 
 class Kept(NamedTuple):
-    """A whole body, sealed, and published if that was asked for."""
+    """A whole body: sealed, and published if the caller wanted that."""
 
     writer: BlobWriter
     stored: Stored
@@ -34,7 +34,7 @@ class SmallFile:
 
 
 class OctetSink:
-    """The body is one blob."""
+    """Stores a body as one blob."""
 
     def __init__(self, blobs: BlobStore, filename: str, publish: bool) -> None:
         self._blobs = blobs
@@ -64,7 +64,8 @@ class OctetSink:
 class FormFields:
     """Keeps a form's plain fields, each under a cap, and passes its files on.
 
-    A field's charset is its own, or that of a field `_charset_` before it (RFC 7578 4.6), or the form's, or UTF-8.
+    A field's charset is the first that is declared: its own, that of a field `_charset_` before it (RFC 7578 4.6), or
+    the form's. The default is UTF-8.
     """
 
     def __init__(self, files: PartReceiver, limits: UploadLimits, charset: str = "") -> None:
@@ -104,7 +105,7 @@ class FormFields:
 
 
 class FilesInMemory:
-    """Files of a body that is under a cap as a whole. The last of a name counts."""
+    """Keeps a form's files in memory; the whole body is under a cap. Of two files with one name, the last counts."""
 
     def __init__(self) -> None:
         self._part = _NO_PART
@@ -124,7 +125,7 @@ class FilesInMemory:
 
 
 class FilesAsBlobs:
-    """Files under one of the names `fields` become blobs, others pass unread. With `repeated`, all of one name stay."""
+    """Stores files of the form fields `fields` as blobs and drops others; `repeated` keeps all files of a field."""
 
     def __init__(self, blobs: BlobStore, fields: Collection[str], repeated: bool) -> None:
         self._blobs = blobs
@@ -132,7 +133,7 @@ class FilesAsBlobs:
         self._repeated = repeated
         self._part = _NO_PART
         self._writer: BlobWriter | None = None
-        self._arrived: list[memoryview] = []  # of the part that is open, not yet written
+        self._arrived: list[memoryview] = []  # bytes of the current part, not yet written
         self._whole: list[tuple[Part, BlobWriter]] = []
 
     def begin(self, part: Part) -> None:
@@ -145,7 +146,7 @@ class FilesAsBlobs:
             self._arrived.append(data)
 
     def write_arrived(self) -> None:
-        """One write for all that came in one step, as a body without a form has it."""
+        """Writes all bytes of one step together, as for a body that is no form."""
         if self._writer is not None and self._arrived:
             self._writer.write(*self._arrived)
         self._arrived.clear()
@@ -179,7 +180,7 @@ class FilesAsBlobs:
 
 
 class FormSink:
-    """The body is a form whose files become blobs."""
+    """Stores the files of a form as blobs."""
 
     def __init__(self, content_type: str, files: FilesAsBlobs, limits: UploadLimits, publish: bool) -> None:
         self._files = files
@@ -219,7 +220,7 @@ def keep(writer: BlobWriter, publish: bool, name: str, filename: str) -> Kept:
 
 
 def blocks(pieces: list[bytes]) -> list[bytes]:
-    """The same bytes in pieces that are worth a call each: many small ones are joined, large ones are not copied."""
+    """Joins the pieces if they are small, so that each call is worth its cost. Large pieces are not copied."""
     if len(pieces) <= 1 or sum(map(len, pieces)) >= LARGE * len(pieces):
         return pieces
     return [b"".join(pieces)]

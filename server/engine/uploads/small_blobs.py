@@ -1,4 +1,4 @@
-"""Small contents that become blobs together with the rows that refer to them."""
+"""Stores small contents as blobs, together with the rows that refer to them."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ AT_ONCE = 8
 async def store_small_blobs(
     blobs: BlobStore, catalog: Catalog, contents: Sequence[bytes], commit: Callable[[Connection, Sequence[str]], T]
 ) -> T:
-    """`commit` gets their digests, once they are durable; when it fails, nothing is kept."""
+    """Stores the contents durably, then calls `commit` with their digests. If that fails, no blob is kept."""
     writers: list[BlobWriter] = []
     try:
         digests = await asyncio.to_thread(_publish, blobs, contents, writers)
@@ -29,7 +29,7 @@ async def store_small_blobs(
 
 
 def _publish(blobs: BlobStore, contents: Sequence[bytes], writers: list[BlobWriter]) -> Sequence[str]:
-    """Several at a time: each waits for the disk most of the while."""
+    """Publishes several blobs at a time, as each spends most of its time waiting for the disk."""
 
     def publish(content: bytes) -> str:
         writer = blobs.writer()

@@ -113,7 +113,7 @@ class UploadDefinitions:
         return await self._catalog.read(lambda connection: _file(connection, _alone(connection, tenant, id), file))
 
     async def load_file(self, caller: Caller, id: str, file: str, upload: Upload) -> UploadDefinition:
-        """Takes the bytes of a file, in place of any sent before. The upload is used up in any case."""
+        """Takes the bytes of a file, in place of any sent before. The upload is consumed, even if the call fails."""
         async with upload:
             await upload.publish()
             loose = await self._catalog.write(self._load, caller.tenant, id, file, upload)

@@ -111,7 +111,7 @@ class Transactions:
         return [path for path in self.rules.hierarchies or () if is_within(path, key.tenants)]
 
     async def receive(self, upload: Upload, key: Key, hierarchy: str | None) -> UploadedFile:
-        """Stores a workbook under its file name. The upload is used up in any case."""
+        """Stores a workbook under its file name. The upload is consumed, even if the call fails."""
         async with upload:
             await upload.publish()
             now = self._clock()
