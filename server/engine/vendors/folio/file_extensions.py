@@ -1,4 +1,4 @@
-"""File extensions: which files each tenant takes, and as what."""
+"""File extensions: which files each tenant accepts, and the data types of each."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ _EXTENSION = re.compile(r"\.\w+", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class ExtensionValues:
-    """What a client decides of an extension."""
+    """The properties of an extension that a client sets."""
 
     extension: str
     import_blocked: bool
@@ -39,7 +39,7 @@ class ExtensionValues:
 
 
 class FileExtensions:
-    """A tenant has the defaults until it changes them."""
+    """The file extensions of tenants. A tenant has the defaults until it changes them."""
 
     def __init__(self, catalog: Catalog, clock: Clock, free_bytes: Callable[[], int]) -> None:
         self._catalog = catalog
@@ -68,12 +68,12 @@ class FileExtensions:
             raise ExtensionNotFound(id)
 
     async def restore(self, tenant: str) -> tuple[Sequence[FileExtension], int]:
-        """Back to the defaults, which are the answer."""
+        """Restores the defaults and returns them with their number."""
         await self._catalog.write(sql.reset, tenant, self._defaults(tenant))
         return await self.find(tenant, Search(), 0, len(_DEFAULTS))
 
     def refused(self, connection: Connection, tenant: str, files: Sequence[NewFile]) -> Sequence[tuple[str, str]]:
-        """Which of the files may not be announced, and why: blocked, or larger than the disk."""
+        """Returns the files that may not be announced, each with the reason: blocked, or larger than the free space."""
         free = self._free_bytes()
         problems = [(file.name, TOO_LARGE) for file in files if (file.declared_size or 0) * 1024 > free]
         return problems or [(file.name, BLOCKED) for file in files if self._is_blocked(connection, tenant, file.name)]
@@ -92,7 +92,7 @@ class FileExtensions:
             await self._catalog.write(self._begin, tenant)
 
     def _begin(self, connection: Connection, tenant: str) -> None:
-        if not sql.is_known(connection, tenant):  # again: another request may have been here first
+        if not sql.is_known(connection, tenant):  # checked again: another request may have added them
             sql.reset(connection, tenant, self._defaults(tenant))
 
     def _defaults(self, tenant: str) -> Sequence[FileExtension]:

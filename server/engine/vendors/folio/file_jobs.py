@@ -29,7 +29,7 @@ AT_ONCE = 50  # files whose imports begin in one transaction
 
 @dataclass(frozen=True, slots=True)
 class JobProfile:
-    """What is to be done with files."""
+    """The job profile that says how to import files."""
 
     id: str = "e34d7b92-9b83-11eb-a8b3-0242ac130003"
     name: str = "Default - Create instance and SRS MARC Bib"
@@ -69,7 +69,7 @@ class FileJobs:
     async def process(
         self, caller: Caller, definition: UploadDefinition, files: Sequence[FileDefinition], profile: JobProfile
     ) -> None:
-        """A file in a format without a reader ends in ERROR at once. Others write between a few files and the next."""
+        """Starts the imports, a few files in each transaction. A file in an unknown format ends in ERROR at once."""
         for first in range(0, len(files), AT_ONCE):
             await self._process(caller, definition, files[first : first + AT_ONCE], profile)
 

@@ -41,7 +41,7 @@ from storage.opening import Storage
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """A chunk of records: `content` is the document as it was sent, `last` that no more will come."""
+    """A chunk of records. `content` is the document as it was sent; `last` is true where no more records will come."""
 
     id: str
     content: bytes
@@ -52,7 +52,7 @@ class Posted:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What a client may change of an execution; None leaves it as it is."""
+    """The properties of an execution that a client may change; None keeps the present value."""
 
     file_name: str | None = None
     user: str | None = None
@@ -78,7 +78,7 @@ class JobExecutions:
         parent: str | None = None,
         profile: Mapping[str, object] | None = None,
     ) -> Sequence[Execution]:
-        """The parent first, where it is one of its own."""
+        """Creates the executions and returns them, a parent of several files first."""
         if source_type == "FILES" and not names:
             raise JobExecutionRefused("Received files must not be empty")
         return await self._catalog.write(self._create, caller, source_type, names, parent, profile)
@@ -117,7 +117,10 @@ class JobExecutions:
         return [several, *(new("CHILD", several.id, name) for name in names)]
 
     async def add_records(self, tenant: str, id: str, posted: Posted) -> None:
-        """Durable when it returns; imported once, in the order of the chunks. The id of a chunk may be used once."""
+        """Accepts a chunk; it is durable when the call returns. Chunks are imported once each, in order of arrival.
+
+        Raises JobExecutionRefused for the id of an earlier chunk.
+        """
         contents = [control_file(id, tenant, SOURCE_CHUNK), *([posted.content] if posted.records else [])]
         await store_small_blobs(
             self._storage.blobs,
@@ -187,7 +190,7 @@ class JobExecutions:
                 batches.move(connection, job.batch, ["scheduled"], "cancelled")
 
     async def set_profile(self, tenant: str, id: str, profile: Mapping[str, object]) -> Execution:
-        """Once in the life of an execution."""
+        """Sets the profile of an execution that has none; raises JobExecutionRefused for any other."""
 
         def change(connection: Connection) -> Execution:
             execution = get_or_raise(connection, tenant, id)
@@ -200,7 +203,7 @@ class JobExecutions:
         return await self._catalog.write(change)
 
     async def cancel(self, tenant: str, id: str) -> None:
-        """Ends it, its rows stay; one that has ended stays as it is."""
+        """Cancels an execution that has not ended. Rows that were stored stay."""
 
         def change(connection: Connection) -> None:
             execution = get_or_raise(connection, tenant, id)
@@ -210,5 +213,5 @@ class JobExecutions:
         await self._catalog.write(change)
 
     async def delete(self, tenant: str, ids: Sequence[str]) -> set[str]:
-        """Those that were there; they are not shown any more, their rows stay."""
+        """Hides the executions and returns the ids that existed. Rows that were stored stay."""
         return await self._catalog.write(sql.delete, tenant, ids, self._clock())

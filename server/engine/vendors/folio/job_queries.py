@@ -1,4 +1,4 @@
-"""What clients ask about job executions: their states, children, users, profiles and rows."""
+"""Answers questions about job executions: their states, children, users, profiles and rows."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -53,7 +53,7 @@ class JobQueries:
         offset: int = 0,
         limit: int = 100,
     ) -> tuple[Sequence[Row], int]:
-        """One page of the rows of an execution, and how many there are in all."""
+        """Returns a page of the rows of an execution, and their total number."""
         where: dict[str, Scalar] = {"job": id, "tenant": tenant}
         filled = ("error",) if only_failed else ()
 

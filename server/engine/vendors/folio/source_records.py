@@ -47,7 +47,7 @@ MODEL = parse_model(
 
 
 def reader_for(data_type: str, name: str) -> str | None:
-    """How a file is read: by the profile's data type and the file's suffix. None: not at all."""
+    """Returns the format for a profile's data type and a file's suffix; None where no reader fits."""
     suffix = name.rpartition(".")[2].lower()
     if data_type == "MARC":
         return _MARC_BY_SUFFIX.get(suffix, SOURCE_MARC)
@@ -55,7 +55,7 @@ def reader_for(data_type: str, name: str) -> str | None:
 
 
 def control_file(job: str, tenant: str, read: str) -> bytes:
-    """Rows of one job execution."""
+    """Returns the control file that stores the records of one job execution as rows."""
     constants = {"job": job, "tenant": tenant}
     place = {"destination": "record"}
     document = {

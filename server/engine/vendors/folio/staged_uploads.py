@@ -1,4 +1,4 @@
-"""Files that come in parts, each to an address of its own that is signed and expires."""
+"""Receives files in parts. Each part has its own address, which is signed and expires."""
 
 import asyncio
 import hashlib
@@ -60,7 +60,7 @@ class StagedUploads:
         return staged
 
     async def admitted(self, id: str, number: int, expires: int, signature: str) -> None:
-        """Raises KeyUnknown unless the address is one that was given out and has not expired."""
+        """Checks the address of a part; raises KeyUnknown for a wrong signature or an expired address."""
         staged = await self._catalog.read(sql.get, id)
         right = sign(staged, number, expires) if staged is not None else ""
         if (
@@ -71,7 +71,7 @@ class StagedUploads:
             raise KeyUnknown
 
     async def put_part(self, id: str, number: int, upload: Upload) -> str:
-        """Keeps a part, in the place of one with this number, and gives its tag."""
+        """Stores a part, replacing one with the same number, and returns its tag."""
         async with upload:
             await upload.publish()
             part = StagedPart(id, number, upload.digest, upload.size, self._clock())
@@ -81,7 +81,7 @@ class StagedUploads:
         return upload.digest
 
     async def assemble(self, staged: StagedUpload, tags: Sequence[str]) -> Upload:
-        """The parts as one file. The parts stay until `forget`."""
+        """Joins the parts to one file. The parts stay until `forget`."""
         parts = await self._catalog.read(sql.parts, staged.id)
         numbers = [part.number for part in parts]
         if not parts or numbers != list(range(1, len(parts) + 1)):
@@ -98,11 +98,11 @@ class StagedUploads:
         await self._unreferenced.drop(await self._catalog.write(sql.remove, staged.id))
 
     def until(self, seconds: int) -> int:
-        """When an address that is given out now expires."""
+        """Returns the time, in seconds since 1970, at which an address made now expires."""
         return int(self._clock().timestamp()) + seconds
 
     def _surely(self) -> datetime:
-        """It is at least so late: a clock that jumps ahead makes nothing old."""
+        """Returns the time, limited by the steady clock: a clock that jumps ahead must not make parts old."""
         began, at = self._since
         return min(self._clock(), began + timedelta(seconds=self._steady() - at))
 
@@ -112,7 +112,7 @@ class StagedUploads:
 
 
 class _Joined:
-    """The bytes of one part after the other."""
+    """Yields the bytes of all parts, one part after another."""
 
     def __init__(self, blobs: BlobStore, parts: Sequence[StagedPart]) -> None:
         self._blobs = blobs
@@ -136,13 +136,13 @@ class _Joined:
 
 
 def sign(staged: StagedUpload, number: int, expires: int) -> str:
-    """For one part, until then."""
+    """Returns the signature of a part's address that is valid until `expires`."""
     message = f"{staged.id}:{number}:{expires}".encode()
     return hmac.new(staged.secret.encode(), message, hashlib.sha256).hexdigest()
 
 
 def _put(connection: Connection, part: StagedPart) -> str | None:
-    if sql.get(connection, part.upload) is None:  # put together or forgotten while this part came
+    if sql.get(connection, part.upload) is None:  # assembled or forgotten while this part arrived
         raise StagedUploadNotFound(part.upload)
     return sql.put_part(connection, part)
 

@@ -24,14 +24,14 @@ from storage.catalog.folio.rows import DefinitionStatus as DefinitionStatus
 from storage.catalog.folio.rows import FileDefinition as FileDefinition
 from storage.catalog.folio.rows import UploadDefinition as UploadDefinition
 
-MOST_FILES = 500  # of a definition: they are made, shown and handed over together
+MOST_FILES = 500  # in one definition, as all of them are written and shown together
 
 Check = Callable[[Connection, str, Sequence["NewFile"]], Sequence[tuple[str, str]]]
 
 
 @dataclass(frozen=True, slots=True)
 class DefinitionRules:
-    """`process_on_loaded` processes the files of a definition once all have come. Times in seconds."""
+    """With `process_on_loaded`, the files of a definition are imported once all have arrived. Times are in seconds."""
 
     process_on_loaded: bool = False
     upload_in_parts: bool = False
@@ -43,7 +43,7 @@ class DefinitionRules:
 
 @dataclass(frozen=True, slots=True)
 class NewFile:
-    """A file as a client announces it; `id` only where it may be one that is there already."""
+    """A file as a client announces it. With an `id` it may be one that exists already."""
 
     name: str
     ui_key: str | None = None
@@ -53,7 +53,7 @@ class NewFile:
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """What a client may change of a definition. Without `files` they stay as they are."""
+    """The properties of a definition that a client may change. Without `files` the files stay."""
 
     status: DefinitionStatus | None = None
     create_date: datetime | None = None
@@ -76,20 +76,20 @@ class UploadDefinitions:
         self._file_jobs = file_jobs
 
     async def create(self, caller: Caller, files: Sequence[NewFile], *, check: Check | None = None) -> UploadDefinition:
-        """`check` may refuse some of the files, by their names."""
+        """Creates a definition. `check` may refuse some of the files, by their names."""
         return await self._catalog.write(self._create, caller, files, check)
 
     async def find(
         self, tenant: str, search: Search, offset: int, limit: int
     ) -> tuple[Sequence[UploadDefinition], int]:
-        """One page, and how many there are in all."""
+        """Returns a page of definitions, and their total number."""
         return await self._catalog.read(sql.find, tenant, search, offset, limit)
 
     async def get(self, tenant: str, id: str) -> UploadDefinition:
         return await self._catalog.read(_known, tenant, id)
 
     async def replace(self, caller: Caller, id: str, change: Replacement, *, process: bool) -> UploadDefinition:
-        """With `process`, COMPLETED has the files that have come processed before the answer."""
+        """Changes a definition. With `process`, the status COMPLETED imports the files that have arrived."""
         changed, loose = await self._catalog.write(self._replace, caller, id, change)
         await self._unreferenced.drop(loose)
         if process and changed.status == "COMPLETED":
@@ -100,7 +100,7 @@ class UploadDefinitions:
         await self._unreferenced.drop(await self._catalog.write(self._delete, tenant, id))
 
     async def add_file(self, caller: Caller, id: str, file: NewFile, *, check: Check | None = None) -> UploadDefinition:
-        """The new file is the last one."""
+        """Adds a file at the end of the list."""
         return await self._catalog.write(self._add_file, caller, id, file, check)
 
     async def remove_file(self, tenant: str, id: str, file: str) -> UploadDefinition:
@@ -109,11 +109,11 @@ class UploadDefinitions:
         return changed
 
     async def awaited(self, tenant: str, id: str, file: str) -> FileDefinition:
-        """The file, if it may be sent; asked before its bytes are read."""
+        """Returns the file if it may be sent; the check comes before its bytes are read."""
         return await self._catalog.read(lambda connection: _file(connection, _alone(connection, tenant, id), file))
 
     async def load_file(self, caller: Caller, id: str, file: str, upload: Upload) -> UploadDefinition:
-        """Takes the bytes of a file, in place of any sent before. The upload is consumed, even if the call fails."""
+        """Stores the bytes of a file, replacing any sent before. The upload is consumed, even if the call fails."""
         async with upload:
             await upload.publish()
             loose = await self._catalog.write(self._load, caller.tenant, id, file, upload)
@@ -125,11 +125,11 @@ class UploadDefinitions:
         return changed
 
     async def fail_file(self, tenant: str, id: str, file: str) -> None:
-        """Its bytes broke off. One that had come before is still there."""
+        """Notes that the upload of a file broke off. Bytes from an earlier upload stay."""
         await self._catalog.write(_fail, tenant, id, file)
 
     async def process(self, caller: Caller, id: str, profile: JobProfile) -> UploadDefinition:
-        """Hands over the files that have come, and marks the definition COMPLETED."""
+        """Starts the imports of the files that have arrived, and marks the definition COMPLETED."""
         definition = await self.get(caller.tenant, id)
         if not any(file.digest for file in definition.files):
             raise NothingToProcess(f"no file of uploadDefinition {id} has come yet; send one, then process it")
@@ -211,7 +211,7 @@ class UploadDefinitions:
     def _replace_files(
         self, connection: Connection, caller: Caller, definition: UploadDefinition, files: Sequence[NewFile]
     ) -> Sequence[str | None]:
-        """Files known by their id keep what has come for them; those not named any more go."""
+        """Replaces the list of files. Files with a known id keep their bytes; files that are not listed are removed."""
         known = {file.id: file for file in definition.files}
         named = {file.id for file in files}
         gone = [file for file in definition.files if file.id not in named]
@@ -265,7 +265,7 @@ class UploadDefinitions:
         return _known(connection, tenant, id), removed.digest
 
     def _load(self, connection: Connection, tenant: str, id: str, file: str, upload: Upload) -> str | None:
-        """However many files the definition has, this is the same work."""
+        """Stores a file's digest and the new status. The cost does not grow with the number of files."""
         definition = _alone(connection, tenant, id)
         before = _file(connection, definition, file)
         values = {"digest": upload.digest, "size": upload.size, "uploaded": self._clock(), "failed": False}
@@ -277,7 +277,7 @@ class UploadDefinitions:
 
 
 def _alone(connection: Connection, tenant: str, id: str) -> UploadDefinition:
-    """Without its files."""
+    """Returns the definition without its files; raises DefinitionNotFound."""
     definition = sql.get_alone(connection, tenant, id)
     if definition is None:
         raise DefinitionNotFound(id)
@@ -285,7 +285,7 @@ def _alone(connection: Connection, tenant: str, id: str) -> UploadDefinition:
 
 
 def _file(connection: Connection, definition: UploadDefinition, id: str) -> FileDefinition:
-    """The file, if it may still change."""
+    """Reads the file and returns it if it may still change."""
     found = sql.file(connection, definition.number, id)
     if found is None:
         raise FileNotFound(id)
@@ -300,12 +300,12 @@ def _known(connection: Connection, tenant: str, id: str) -> UploadDefinition:
 
 
 def _ready(definition: UploadDefinition) -> list[FileDefinition]:
-    """Files that have come and were not handed over."""
+    """Returns files that have arrived and whose imports have not started."""
     return [file for file in definition.files if file.digest is not None and file.processed is None]
 
 
 def _open_file(definition: UploadDefinition, id: str) -> FileDefinition:
-    """The file, if it may still change."""
+    """Returns the definition's file if it may still change."""
     for file in definition.files:
         if file.id == id:
             return _may_change(file)

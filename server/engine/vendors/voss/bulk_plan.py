@@ -1,6 +1,6 @@
-"""A bulk load on its way to a run: the checks before the first row, the tables, and one source for each block.
+"""Plans the run of a bulk load: the checks before the first row, the tables, and one source for each block.
 
-What a load may do is written down when it is accepted (`BulkOrder`, in the job's payload); what its workbook holds is
+What a load may do is stored when it is accepted (`BulkOrder`, in the job's payload). The content of its workbook is
 known only once a worker has read it.
 """
 
@@ -35,7 +35,7 @@ _PKID = re.compile(r"[0-9a-f]{24}").fullmatch
 
 @dataclass(frozen=True, slots=True)
 class BulkOrder:
-    """`known` are the hierarchies there are, None: any. `allowed` are those that the key is limited to, or none."""
+    """What a load may do. `known` are all hierarchies, None for any; `allowed` are the key's, empty for no limit."""
 
     filename: str
     hierarchy: str
@@ -67,7 +67,7 @@ class BulkPlan:
 
 
 def prepare_bulk(context: JobContext, opened: ExitStack) -> Prepared:
-    """Prepares a bulk load, whose sheets say what is in them; each block brings its own mapper."""
+    """Prepares a bulk load. Its sheets describe their content; each block has its own mapper."""
     order = BulkOrder.from_payload(context.job.payload["bulk"])
     blobs = context.storage.blobs
     (file,) = context.files()
@@ -80,17 +80,17 @@ def prepare_bulk(context: JobContext, opened: ExitStack) -> Prepared:
     context.storage.catalog.write_now(transactions.set_plan, context.job.id, planned.described)
     valid = f"{order.filename} is a valid bulk load workbook."
     mapper = planned.sources[0].mapper
-    assert mapper is not None  # every block has its own
+    assert mapper is not None  # every block has one
     return Prepared(planned.tables, lambda: planned.sources, mapper, (), (valid, *planned.remarks))
 
 
 def node_pkid(path: str) -> str:
-    """The 24 hexadecimal digits by which a hierarchy node is known."""
+    """Returns the 24 hexadecimal digits that identify a hierarchy node."""
     return sha256(path.encode()).hexdigest()[:24]
 
 
 def resolve(named: str, known: Collection[str] | None) -> str | None:
-    """The path of a hierarchy that was named by path or pkid; None where there is no such node."""
+    """Returns the path of a hierarchy named by path or pkid; None where there is no such node."""
     if known is None:
         return named
     return next((path for path in known if named in (path, node_pkid(path))), None)
@@ -99,7 +99,7 @@ def resolve(named: str, known: Collection[str] | None) -> str | None:
 def plan_bulk(
     order: BulkOrder, book: BulkBook, models: Mapping[str, Model], opened: Callable[[], BinaryIO]
 ) -> BulkPlan:
-    """The checks before the first row; raises RunFault with all that is wrong, and then no row is loaded."""
+    """Checks the whole workbook and plans the run. Raises RunFault with every problem; then no row is loaded."""
     try:
         found = find_blocks(book)
     except (LayoutWrong, FileBroken) as error:
@@ -129,7 +129,7 @@ def _where(found: FoundBlock) -> str:
 
 
 def _place(order: BulkOrder, found: FoundBlock) -> RowHierarchy:
-    """What is no hierarchy here is one of the problems, and then no row is loaded."""
+    """Returns the hierarchies of a block's rows. Unknown ones stay as they are: the checks report them."""
 
     def path(named: str) -> str:
         return resolve(named, order.known) or named
@@ -171,7 +171,7 @@ def _tables(found: Sequence[FoundBlock], mappings: Sequence[BulkMapping], models
 
 
 def _child_tables(mapping: BulkMapping, models: Mapping[str, Model]) -> list[Table]:
-    """Tables that are looked into before a row is deleted."""
+    """Returns the tables that are searched for children before a row is deleted."""
     children = {child.table for child in mapping.program.children}
     if not children:
         return []
@@ -206,18 +206,18 @@ def _described(blocks: Sequence[FoundBlock]) -> Iterator[dict[str, object]]:
 
 @dataclass(frozen=True, slots=True)
 class PlannedRow:
-    """What the catalog knows of a record without having kept it: `line` is None where the sheet jumps too often."""
+    """A row of a load, computed from the block's description. `line` is None beyond _MOST_JUMPS gaps in the lines."""
 
     record: int
     sheet: str
     entity: str
     hierarchy: str | None
-    action: str  # "" where the row names one that is not known
+    action: str  # "" where the row names an unknown one
     line: int | None
 
 
 class Described:
-    """The rows of a load, from what the catalog keeps of its workbook."""
+    """The rows of a load, computed from the catalog's description of its workbook."""
 
     def __init__(self, blocks: Sequence[Mapping[str, Any]]) -> None:
         self._blocks = blocks

@@ -1,4 +1,4 @@
-"""A transaction as its job makes it: status, words, and the ids of its parts and rows.
+"""Derives a transaction's status and texts from its job, and the ids of its parts and rows.
 
 A request that schedules a load has ended as soon as the load record and the schedule exist. What happens at its time is
 a transaction of its own, made when the job begins or is given up (`execute_schedule`).
@@ -74,18 +74,18 @@ class State:
 
     @property
     def schedules(self) -> bool:
-        """Whether it only makes a schedule; what runs later is another transaction."""
+        """Whether the transaction only makes a schedule; the run is another transaction."""
         return self.transaction.due is not None and self.transaction.action == words.LOADS
 
     @property
     def past(self) -> bool:
-        """Whether the time that was asked for had gone by already."""
+        """Whether the scheduled time was in the past at the time of the request."""
         due = self.transaction.due
         return self.schedules and due is not None and due < self.transaction.submitted
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """In the order in which they are done."""
+        """The parts of the transaction, in the order of their work."""
         if self.transaction.scheduled_by is not None:
             return ("execute",)
         waits = self.transaction.due is not None and self.job.started is None
@@ -101,7 +101,7 @@ class State:
 
     @property
     def status(self) -> Status:
-        """A load that ran is a success unless every row of it failed: rows fail alone."""
+        """The vendor's status. A load that ran is a success unless every row failed, because rows fail alone."""
         if self.schedules:
             return "Success"
         if self.job.state == "queued":
@@ -158,7 +158,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class RowState:
-    """One row of a load; `outcome` is there for rows that failed or had something said about them."""
+    """One row of a load. `outcome` is set for rows that failed or have a message."""
 
     row: PlannedRow
     status: Status
@@ -167,7 +167,7 @@ class RowState:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What an id named: a whole transaction, one of its parts, or the row of a record."""
+    """The object of an id: a whole transaction, one of its parts, or the row of a record."""
 
     state: State
     part: Part | None = None
@@ -181,12 +181,12 @@ class Found:
 
 
 def new_pkid() -> str:
-    """24 hexadecimal digits, as the vendor's data resources have."""
+    """Returns 24 random hexadecimal digits, the form of ids of the vendor's data resources."""
     return secrets.token_hex(12)
 
 
 def execute_schedule(connection: Connection, job: Job, now: datetime) -> None:
-    """Makes the transaction that executes a schedule, where the job's load was scheduled and it is not there yet."""
+    """Adds the transaction that executes a schedule, if the job's load was scheduled and has none yet."""
     asked = sql.of_job(connection, job.id) if "bulk" in job.payload else None
     if asked is None or asked.due is None or asked.action != words.LOADS:
         return
@@ -196,7 +196,7 @@ def execute_schedule(connection: Connection, job: Job, now: datetime) -> None:
 
 
 def schedule_pkid(transaction: Transaction) -> str:
-    """Of the schedule of a transaction."""
+    """Returns the pkid of a transaction's schedule."""
     return f"{_check(transaction):08x}{transaction.number:016x}"
 
 

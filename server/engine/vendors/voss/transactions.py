@@ -1,4 +1,4 @@
-"""Bulk loads and their transactions (VOSS: Bulk load API): files by name, loads at once or later, what came of them.
+"""Bulk loads and their transactions (VOSS: Bulk load API): files by name, loads now or later, and their results.
 
 A transaction is one request to load one workbook. Its parts - the load record, the schedule, the execution and each
 row - are transactions too, but none of them is stored: they follow from the job, its outcomes and the sheets' plan.
@@ -58,7 +58,7 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class TransactionRules:
-    """`hierarchies` are the paths of all nodes, None: any name will do. `callbacks` says where callbacks may go."""
+    """`hierarchies` are the paths of all nodes; None allows any name. `callbacks` limits the addresses to call."""
 
     hierarchies: tuple[str, ...] | None = None
     callbacks: Literal["public", "anywhere"] = "public"
@@ -66,7 +66,7 @@ class TransactionRules:
 
 @dataclass(frozen=True, slots=True)
 class LoadRequest:
-    """`due` is None for at once. `parameters` is kept for a replay, `callback_path` goes before ids in callbacks."""
+    """A load to make; `due` is None for now. A replay uses `parameters`. `callback_path` precedes ids in callbacks."""
 
     file: str
     hierarchy: str
@@ -96,7 +96,7 @@ class Transactions:
         self._clock = clock
 
     def hierarchy(self, named: str, key: Key) -> str:
-        """The path of a node the key may work in; raises HierarchyUnknown or HierarchyForbidden."""
+        """Returns the path of a node that the key may use. Raises HierarchyUnknown or HierarchyForbidden."""
         if not named.strip(" ") or len(named) > LONGEST_NAME or _CONTROLS.search(named):
             raise HierarchyUnknown(named)
         path = resolve(named.strip(" "), self.rules.hierarchies)
@@ -107,7 +107,7 @@ class Transactions:
         return path
 
     def nodes(self, key: Key) -> Sequence[str]:
-        """The hierarchy nodes that the key may work in, as far as the settings name them."""
+        """Returns the hierarchy nodes in the settings that the key may use."""
         return [path for path in self.rules.hierarchies or () if is_within(path, key.tenants)]
 
     async def receive(self, upload: Upload, key: Key, hierarchy: str | None) -> UploadedFile:
@@ -129,13 +129,13 @@ class Transactions:
             return file
 
     async def load(self, request: LoadRequest, key: Key) -> State:
-        """Promises the load in one commit: its record, its batch, its job, its transaction."""
+        """Accepts the load: writes its record, batch, job and transaction in one commit."""
         if url := request.request_meta.get("callback_url"):
             check_callback_address(url, CallbackRules(anywhere=self.rules.callbacks == "anywhere"))
         return await self._catalog.write(self._load, request, key)
 
     async def find(self, id: str, key: Key) -> Found:
-        """By the id of a transaction, of a part of one, or of a row; raises TransactionNotFound."""
+        """Finds a transaction by its id, or the id of a part or a row. Raises TransactionNotFound."""
         return await self._catalog.read(_find, self._queue, id.lower(), key)
 
     async def list(
@@ -151,7 +151,7 @@ class Transactions:
         return await self._catalog.read(read)
 
     async def rows(self, state: State, skip: int, limit: int) -> Sequence[RowState]:
-        """Rows as they stand in the sheets."""
+        """Returns a page of rows, in the order of the sheets."""
         planned = list(state.rows.rows(skip, limit))
         if not planned:
             return []
@@ -165,13 +165,13 @@ class Transactions:
         return await self._jobs.log(state.job.id, limit=limit)
 
     async def wait(self, id: str, key: Key) -> State:
-        """Once it has ended."""
+        """Returns the transaction once it has ended."""
         found = await self.find(id, key)
         await self._jobs.wait(found.state.job.id)
         return (await self.find(id, key)).state
 
     async def told(self, job: str) -> dict[str, object] | None:
-        """What a callback says of the transaction of a job that has ended, or of the transaction of that id."""
+        """Returns the body of a callback. `job` is the id of a job that has ended, or of a transaction."""
         transaction = await self._catalog.read(lambda c: sql.get(c, job) or sql.of_job(c, job))
         if transaction is None:
             return None
@@ -186,7 +186,7 @@ class Transactions:
         }
 
     async def cancel(self, id: str, key: Key) -> State:
-        """Ends one that waits at once, one that runs at its next chunk; rows that were loaded stay."""
+        """Cancels a waiting transaction at once, a running one at its next chunk. Rows that were loaded stay."""
         found = await self.find(id, key)
         if found.state.ended:
             waits = found.state.schedules and found.state.job.state == "queued"
@@ -195,7 +195,7 @@ class Transactions:
         return replace(found.state, job=job)
 
     async def replay(self, id: str, key: Key) -> State:
-        """The same request again, at once."""
+        """Makes the same request again, to run now."""
         state = (await self.find(id, key)).state
         old = state.transaction
         file = (await self._file_of(state.job)) or old.filename
@@ -209,7 +209,7 @@ class Transactions:
         return await self.load(request, key)
 
     async def schedules(self, key: Key, skip: int, limit: int, *, count: bool = True) -> tuple[Sequence[State], int]:
-        """Those that wait for their time; one that was executed is gone."""
+        """Returns a page of transactions whose schedules still wait, and their total number."""
 
         def read(connection: Connection) -> tuple[Sequence[State], int]:
             waiting = self._queue.ids_in(WAITING)
@@ -228,11 +228,11 @@ class Transactions:
         return found
 
     async def remove_schedule(self, id: str, key: Key) -> None:
-        """Its load will not run."""
+        """Removes a schedule; its load will not run."""
         await self._jobs.cancel((await self.schedule(id, key)).job.id)
 
     async def latest(self, id: str, key: Key) -> State:
-        """The execution of what a transaction scheduled, once there is one; else the transaction itself."""
+        """Returns the transaction that executes a schedule, once there is one; else the transaction itself."""
         state = (await self.find(id, key)).state
         return state if state.execution is None else (await self.find(state.execution, key)).state
 
@@ -256,11 +256,11 @@ class Transactions:
         return await self._catalog.write(write)
 
     async def remove_loads(self, ids: Sequence[str], key: Key) -> None:
-        """All of them or, where one is not there, none."""
+        """Removes the loads; removes none, and raises BulkLoadNotFound, where one is missing."""
         await self._catalog.write(_remove_loads, tuple(dict.fromkeys(ids)), key)
 
     async def _file_of(self, job: Job) -> str | None:
-        """The id of the file that was loaded, as long as its load is still there."""
+        """Returns the id of the file that the job loaded; None once its load was removed."""
         found = await self._catalog.read(sql.of_job, job.id)
         load = found.load if found else None
         kept = None if load is None else await self._catalog.read(sql.get_load, load)
@@ -290,7 +290,7 @@ class Transactions:
             "plan": None,
         }
         state = _state(connection, self._queue, sql.add(connection, values))
-        if state.schedules:  # the client gets its callback
+        if state.schedules:  # sends the client's callback
             self._lifecycle.follow(connection, replace(state.job, id=transaction_id), now)
         return state
 
@@ -315,7 +315,7 @@ def _remove_loads(connection: Connection, ids: Sequence[str], key: Key) -> None:
 
 
 def _file(connection: Connection, called: str, key: Key) -> UploadedFile:
-    """A key that is limited to some hierarchies only sees what it uploaded itself."""
+    """Returns a file by name or id. A key that is limited to some hierarchies sees only its own uploads."""
     file = sql.find_file(connection, called, key.id if key.tenants else None)
     if file is None:
         raise LoadFileNotFound(called)
