@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.mapping.model.model import Destination, Model, Name, Types
-from server.mapping.values.dates import date_parser
 from server.mapping.values.filters import FILTERS, Filters
 from server.mapping.values.javascript import INVALID, NOTHING, identical, is_skipped, is_truthy, js_text
 from server.mapping.values.setup import Rounded, Setup
+from server.mapping.values.types.dates import date_parser
 from server.mapping.values.values import PLAIN_TYPES, TYPES, converter
 from tests.support.mapping_world import RecordScope, World
 

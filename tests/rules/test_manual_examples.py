@@ -8,9 +8,9 @@ import pytest
 
 from server.cli import run
 from server.engine.definitions.definitions import check_control
-from server.mapping.values.dates import LETTERS, date_parser
 from server.mapping.values.filters import Filters
 from server.mapping.values.javascript import NOTHING
+from server.mapping.values.types.dates import LETTERS, date_parser
 from tests.support.manual import Block, Page, Row, blocks, pages, rows
 from tests.support.mapping_world import RecordScope
 

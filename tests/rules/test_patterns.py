@@ -16,8 +16,8 @@ from unittest.mock import patch
 
 import pytest
 
-from server.mapping.values.dates import date_parser
-from server.mapping.values.phones import export_form
+from server.mapping.values.types.dates import date_parser
+from server.mapping.values.types.phones import export_form
 from server.readers import READERS
 from server.readers.library.edifact_reader import envelopes
 from server.readers.workbooks.fast_sheet import Reading, sheet_pieces
@@ -42,10 +42,10 @@ class Made:
 
 
 MADE = {
-    "server.mapping.values.dates._compiled": Made(
+    "server.mapping.values.types.dates._compiled": Made(
         "match", lambda: [date_parser(p) for p in ("yyyy-MM-dd'T'HH:mm:ss.SSSX", "Xd" * 8, "EEE, d MMM yy h a z")]
     ),
-    "server.mapping.values.phones._without_trunk": Made(
+    "server.mapping.values.types.phones._without_trunk": Made(
         "sub", lambda: [export_form("(0) 20 7946 0000", 44), export_form("1 (212) 555 0100", 1)]
     ),
     "server.readers.library.edifact_segments": Made(
@@ -72,7 +72,7 @@ MADE = {
 # By time alone: JavaScript has no way to write that a group gives nothing back, or the checker finds no answer.
 TIMED = {
     "server.engine.batches.failure_causes._VALUE",
-    "server.mapping.values.dates._compiled",
+    "server.mapping.values.types.dates._compiled",
     "server.readers.library.edifact_segments",
     "server.readers.json.limits._NUMBERS",
     "server.readers.json.json_reader._BETWEEN",

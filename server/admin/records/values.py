@@ -7,7 +7,7 @@ from urllib.parse import quote
 import orjson
 
 from server.mapping.record.export import Field
-from server.mapping.values.structured import PARTS
+from server.mapping.values.types.structured import PARTS
 
 SHORT = 80
 LONG = 20_000

@@ -10,7 +10,7 @@ import orjson
 from server.mapping.model.model import Model
 from server.mapping.model.scope import Change, Lookup, Scalar
 from server.mapping.record.export import Field, make_export
-from server.mapping.values.structured import PARTS, display_text
+from server.mapping.values.types.structured import PARTS, display_text
 from server.readers.base import BadRecord, Block
 from storage.catalog.base import OutcomeStatus
 from storage.records.base import Written

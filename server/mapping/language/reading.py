@@ -5,7 +5,7 @@ from typing import Literal, Protocol
 
 from server.mapping.language import decimal_marks
 from server.mapping.model.model import Model
-from server.mapping.values.written_numbers import DECIMAL_MARKS, MARKS_SHOWN
+from server.mapping.values.types.written_numbers import DECIMAL_MARKS, MARKS_SHOWN
 
 OF_READERS = ("charset", "separator", "quote", "sheet")
 DECIMAL = decimal_marks.KEY  # of numbers in the instructions, not of a reader

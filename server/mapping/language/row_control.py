@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from server.mapping.language.control import parse_control
 from server.mapping.model.model import Destination, Model, Name
-from server.mapping.values.structured import PARTS
+from server.mapping.values.types.structured import PARTS
 
 PREFIX = ":"
 

@@ -8,9 +8,9 @@ from server.mapping.language.decimal_marks import NUMBERS
 from server.mapping.language.reading import OF_READERS, InputFormats, takers, takes
 from server.mapping.model.document import Fields, choices, quoted
 from server.mapping.model.model import Destination, Model, Name
-from server.mapping.values.dates import ISO_8601, WHOLE_TEXT
-from server.mapping.values.structured import PARTS
-from server.mapping.values.written_numbers import DECIMAL_MARKS
+from server.mapping.values.types.dates import ISO_8601, WHOLE_TEXT
+from server.mapping.values.types.structured import PARTS
+from server.mapping.values.types.written_numbers import DECIMAL_MARKS
 
 SHORT_KEYS = ("model", "destination", "read", "write", "columns", "on_bad_value", "decimal", *OF_READERS)
 YES, NO = ("true", "yes", "1"), ("false", "no", "0")

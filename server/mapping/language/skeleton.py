@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 
 from server.mapping.model.model import Destination, Model, Name
-from server.mapping.values.structured import PARTS
+from server.mapping.values.types.structured import PARTS
 
 _OPTIONS: Mapping[str, Mapping[str, object]] = {
     "datetime": {"dateFormat": "yyyy-MM-dd"},

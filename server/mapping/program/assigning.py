@@ -9,8 +9,8 @@ from server.mapping.model.model import Name, more_column, safe_column
 from server.mapping.model.scope import Scalar
 from server.mapping.record.targets import BoundName, PreparedDestination, Slot, Target
 from server.mapping.values.javascript import NOTHING, is_truthy
-from server.mapping.values.refs import Ref
 from server.mapping.values.setup import Converter, Setup, Want
+from server.mapping.values.types.refs import Ref
 from server.mapping.values.values import converter
 
 Setter = Callable[[Target, Scalar], None]

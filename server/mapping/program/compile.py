@@ -12,7 +12,7 @@ from server.mapping.record.evaluation import Evaluation
 from server.mapping.record.targets import PreparedDestination, prepare_destination, prepare_pseudo
 from server.mapping.values.filters import Filters
 from server.mapping.values.setup import Setup, brief
-from server.mapping.values.structured import PSEUDO_DESTINATIONS
+from server.mapping.values.types.structured import PSEUDO_DESTINATIONS
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from server.mapping.program.identifying import identifiers_of, unknown_columns
 from server.mapping.record.evaluation import Evaluation
 from server.mapping.record.targets import Given, PreparedDestination, Target
 from server.mapping.values.javascript import NOTHING, identical, is_skipped, is_truthy, js_text
-from server.mapping.values.refs import Ref
 from server.mapping.values.setup import Converter, brief
+from server.mapping.values.types.refs import Ref
 
 Context = Mapping[str, object]
 Step = Callable[[Evaluation, Context], None]

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from server.mapping.values.dates import ISO_8601
 from server.mapping.values.javascript import js_text
-from server.mapping.values.structured import PERSON_NAME, POSTAL_ADDRESS
+from server.mapping.values.types.dates import ISO_8601
+from server.mapping.values.types.structured import PERSON_NAME, POSTAL_ADDRESS
 
 _EXPECTED: Mapping[str, str] = {
     "text": "a text, a number, true or false",

@@ -13,8 +13,8 @@ from typing import NamedTuple
 from server.mapping.model.model import Model
 from server.mapping.model.scope import Scope
 from server.mapping.values.javascript import NOTHING, js_text
-from server.mapping.values.refs import LookupColumn, Ref, find_ref, lookup_columns, parse_ref
 from server.mapping.values.setup import Filter
+from server.mapping.values.types.refs import LookupColumn, Ref, find_ref, lookup_columns, parse_ref
 
 Factory = Callable[[Mapping[str, Model]], Filter]
 

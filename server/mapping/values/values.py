@@ -13,13 +13,9 @@ from dataclasses import replace
 from server.cells import DateCell
 from server.mapping.model.model import Name
 from server.mapping.model.scope import Scope
-from server.mapping.values.dates import ISO_8601, WHOLE_TEXT, date_parser
-from server.mapping.values.exact_types import IN_KEY, day_type, decimal_type
 from server.mapping.values.expected import expected_for
 from server.mapping.values.filters import Filters
 from server.mapping.values.javascript import INVALID, NOTHING, identical, is_truthy, js_text
-from server.mapping.values.phones import dialling_code, export_form
-from server.mapping.values.refs import Ref, known_types, ref_converter
 from server.mapping.values.setup import (
     Converter,
     Filter,
@@ -32,8 +28,12 @@ from server.mapping.values.setup import (
     Want,
     complaint,
 )
-from server.mapping.values.structured import STRUCTURED, json_text
-from server.mapping.values.written_numbers import DECIMAL_MARKS, MARKS_SHOWN, localised
+from server.mapping.values.types.dates import ISO_8601, WHOLE_TEXT, date_parser
+from server.mapping.values.types.exact_types import IN_KEY, day_type, decimal_type
+from server.mapping.values.types.phones import dialling_code, export_form
+from server.mapping.values.types.refs import Ref, known_types, ref_converter
+from server.mapping.values.types.structured import STRUCTURED, json_text
+from server.mapping.values.types.written_numbers import DECIMAL_MARKS, MARKS_SHOWN, localised
 
 _LEAST, _MOST = -(2**63), 2**63 - 1
 _EXACT = 2**53  # a float holds every smaller whole number

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from server.mapping.values.dates import ISO_8601, date_parser
+from server.mapping.values.types.dates import ISO_8601, date_parser
 
 
 @pytest.mark.parametrize(

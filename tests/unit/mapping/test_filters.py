@@ -10,7 +10,7 @@ from server.mapping.model.model import Destination, Model, Name
 from server.mapping.values import filters as filters_module
 from server.mapping.values.filters import Filters, available
 from server.mapping.values.javascript import NOTHING
-from server.mapping.values.refs import Ref
+from server.mapping.values.types.refs import Ref
 from tests.support.mapping_world import RecordScope, World
 
 PEOPLE = Destination(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.mapping.values.phones import dialling_code, export_form
+from server.mapping.values.types.phones import dialling_code, export_form
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import pytest
 from server.mapping.model.model import TYPE_KINDS, Destination, Model, Name, Types
 from server.mapping.values.filters import FILTERS, Filters, available
 from server.mapping.values.javascript import INVALID, NOTHING
-from server.mapping.values.refs import Ref
 from server.mapping.values.setup import Setup, complaint
-from server.mapping.values.structured import display_text
+from server.mapping.values.types.refs import Ref
+from server.mapping.values.types.structured import display_text
 from server.mapping.values.values import PLAIN_TYPES, TYPES, converter
 from tests.support.mapping_world import RecordScope, World
 

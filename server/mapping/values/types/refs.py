@@ -7,7 +7,7 @@ from server.mapping.model.model import Destination, Model, Name
 from server.mapping.model.scope import Lookup, Scope, StoredRow, report_once
 from server.mapping.values.javascript import NOTHING, js_text, shown
 from server.mapping.values.setup import Converter, Lost, Want
-from server.mapping.values.structured import display_text
+from server.mapping.values.types.structured import display_text
 
 _MAX_ID = 2**63 - 1
 _MAX_TITLES = 4096  # rows whose titles are read one by one; plain text titles are looked up and have no limit

@@ -7,7 +7,7 @@ import re
 
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, country_code_for_region, ndd_prefix_for_region
 
-from server.mapping.values.phone_text import plain_number
+from server.mapping.values.types.phone_text import plain_number
 
 _INTERNATIONAL = re.compile(r"\s*(?:\+|00)[\s().-]*")
 _CODE_FIRST = re.compile(r"\s*([1-9][0-9]{0,2})\s")

@@ -6,9 +6,9 @@ from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
 
 from server.cells import DateCell
-from server.mapping.values.dates import date_parser
 from server.mapping.values.javascript import INVALID, NOTHING, js_text
 from server.mapping.values.setup import PlainType, SetupProblem
+from server.mapping.values.types.dates import date_parser
 
 MOST_DIGITS = 1000
 IN_KEY = "in key"  # set by `values`: no instruction has such an option
