@@ -13,7 +13,7 @@ from server.mapping.model.model import TYPE_KINDS
 from server.mapping.values.filters import Filters
 from server.mapping.values.javascript import INVALID, NOTHING
 from server.mapping.values.values import PLAIN_TYPES, TYPES
-from server.readers.base import BadRecord, Block, Original, OriginalFile
+from server.readers.base import BadRecord, Block, FileBroken, Original, OriginalFile
 from tests.support.manual import MANUAL, blocks
 from tests.support.mapping_world import RecordScope
 
@@ -59,7 +59,17 @@ def test_the_reader_cuts_blocks_and_goes_on_after_any(shown: Path) -> None:
 def test_a_bad_record_of_the_reader_fails_alone_and_says_where(shown: Path) -> None:
     (block,) = read(b"name: Ada\n\nno pair\n\nname: Ben\n")
     assert [isinstance(record, BadRecord) for record in block.records] == [False, True, False]
-    assert "Line 3: not lines of `name: value`" in str(block.records[1])
+    assert "line 3: not lines of `name: value`" in str(block.records[1])
+
+
+def test_a_record_without_end_breaks_the_file(shown: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module("key_value_reader"), "LINE_CAP", 40)
+    with pytest.raises(FileBroken, match="line 5: the record is longer than 40 bytes"):
+        read(b"name: Ada\n\n" + b"name: Benjamin\n" * 9)
+
+
+def test_the_reader_passes_over_a_byte_order_mark(shown: Path) -> None:
+    assert read(b"\xef\xbb\xbfname: Ada\n")[0].records == [{"name": "Ada"}]
 
 
 def test_the_writer_makes_a_file_that_the_reader_reads_again(shown: Path) -> None:

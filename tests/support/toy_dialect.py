@@ -16,14 +16,15 @@ from server.web.errors import Answer, answer_to
 
 PATH, SCOPE = "/toy/rows", "toy"
 REFUSALS = {EngineError: Answer(400), NotFound: Answer(404), AccessRefused: Answer(401), KeyForbidden: Answer(403)}
+FAULT = api.Response("A fault.", api.plain("line 1"))
 ROWS = api.Operation(
     "addToyRows",
     "POST",
     PATH,
     "Import rows",
-    {200: api.Response("The batch's id.", api.plain("q5y0")), 400: api.Response("A fault.", api.plain("line 1"))},
+    {200: api.Response("The batch's id.", api.plain("q5y0")), **dict.fromkeys((400, 401, 403, 404), FAULT)},
     (api.Parameter("process", "The id of an import process.", required=True, example="people"),),
-    api.Body((api.Content("application/x-ndjson", api.TEXT, '{"name": "Ada"}\n'),)),
+    api.Body((api.Content(api.OCTETS, api.BYTES, '{"name": "Ada"}\n'),)),
 )
 
 
