@@ -282,7 +282,7 @@ async def test_recipients_who_are_all_refused_are_tried_again(
     assert "no such person" in waiting.error
 
 
-async def test_without_a_server_the_errand_says_that_nothing_was_sent(open_house: Callable[..., Any]) -> None:
+async def test_without_a_server_the_task_says_that_nothing_was_sent(open_house: Callable[..., Any]) -> None:
     async with open_house(None) as engine:
         with structlog.testing.capture_logs() as log:
             batch = await ended(engine, GOOD)
@@ -292,7 +292,7 @@ async def test_without_a_server_the_errand_says_that_nothing_was_sent(open_house
 
 
 def reason_in(log: Any) -> Any:
-    return next(line["reason"] for line in log if line["event"] == "errand refused")
+    return next(line["reason"] for line in log if line["event"] == "background task refused")
 
 
 async def test_a_login_is_sent_where_there_is_one(open_house: Callable[..., Any], post: "Post") -> None:
