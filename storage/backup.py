@@ -34,20 +34,20 @@ HEAD, TAIL = "penstock-backup.json", "checksums.json"
 DATABASES = ("catalog.db", "records.db")
 SETTLED = 0o400
 STEP = 1024 * 1024
-_PAGES = 4096  # copied between two looks at the progress
+_PAGES = 4096  # copied between two reports of progress
 _TRIES = 3
 
 Progress = Callable[[int, int], None]  # bytes done, bytes in all
 
 
 def silently(done: int, total: int) -> None:
-    """For callers that show no progress."""
+    """Does nothing: for callers that show no progress."""
 
 
 def write_backup(data_dir: Path, blobs: BlobStore, file: Path, progress: Progress = silently) -> int:
-    """Writes the archive under its name once it is whole and durable; gives its size in bytes.
+    """Writes the archive under its name once it is whole and durable; returns its size in bytes.
 
-    Raises BackupRefused where `file` is there already, BlobMissing or BlobDamaged where a promised file is not whole.
+    Raises BackupRefused where `file` exists, BlobMissing or BlobDamaged where a promised file is not whole.
     """
     if file.exists():
         raise BackupRefused(f"{file} is there already; name another file")
@@ -63,9 +63,9 @@ def write_backup(data_dir: Path, blobs: BlobStore, file: Path, progress: Progres
 
 
 def read_backup(file: Path, data_dir: Path, progress: Progress = silently) -> None:
-    """Makes a data directory of the archive, every byte of it checked. Raises BackupRefused, BackupDamaged.
+    """Makes a data directory from the archive and checks every byte. Raises BackupRefused or BackupDamaged.
 
-    `data_dir` must be empty or absent; it is there whole or not at all.
+    `data_dir` must be empty or absent. It appears whole, or not at all.
     """
     if data_dir.exists() and any(data_dir.iterdir()):
         raise BackupRefused(f"{data_dir} is not empty; restore into another folder with --data-dir, or move it away")
@@ -122,12 +122,12 @@ def _fill_once(data_dir: Path, blobs: BlobStore, archive: IO[bytes], progress: P
 
 
 def _copy_databases(sources: list[Path], copies: list[Path]) -> None:
-    """Both as of one moment: no writer is at work while the two readings begin."""
+    """Copies both databases as of one moment: no writer is at work while the two readings begin."""
     with closing(_reader(sources[0])) as catalog, closing(_reader(sources[1])) as records:
         with _nobody_writes(sources):
             for connection in (catalog, records):
                 connection.execute("BEGIN")
-                connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # here the reading begins
+                connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # the reading begins here
         for connection, copy in zip((catalog, records), copies, strict=True):
             with closing(sqlite3.connect(copy)) as target:
                 connection.backup(target, pages=_PAGES)
@@ -144,7 +144,7 @@ def _without_secrets(catalog: Path) -> None:
 
 @contextmanager
 def _nobody_writes(databases: list[Path]) -> Iterator[None]:
-    """The locks in the order that a worker takes them: records first."""
+    """Holds both write locks. It takes them in a worker's order, records first: another order could deadlock."""
     catalog, records = (FileLock(database.with_name(database.name + ".lock")) for database in databases)
     try:
         with records, catalog:
@@ -176,7 +176,7 @@ def _add_blob(tar: tarfile.TarFile, blobs: BlobStore, digest: str) -> int:
 
 
 def _add(tar: tarfile.TarFile, name: str, content: IO[bytes]) -> str:
-    """Adds a file; the digest of what was added."""
+    """Adds a file and returns the digest of its bytes."""
     summing = _Summing(content)
     member = tarfile.TarInfo(name)
     member.size = os.fstat(content.fileno()).st_size
@@ -239,7 +239,7 @@ def _read_head(archive: tarfile.TarFile) -> dict[str, Any]:
 
 
 def _keep(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> str:
-    """Writes one file of the archive, durably; its digest."""
+    """Writes one file of the archive durably and returns its digest."""
     name = member.name
     digest = name.rpartition("/")[2]
     is_blob = is_digest(digest) and name == _place(digest)
@@ -248,7 +248,7 @@ def _keep(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> st
     place = folder / name
     private_folder(place.parent)
     content = archive.extractfile(member)
-    assert content is not None  # it is a regular file
+    assert content is not None  # only a link or a folder has none
     summing = _Summing(content)
     with open(place, "xb", opener=_private) as file:
         shutil.copyfileobj(summing, file, STEP)

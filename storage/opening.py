@@ -55,7 +55,7 @@ class Storage:
         return self.catalog.read_now(refers_to, digest)
 
     def translated(self, error: BaseException) -> BaseException:
-        """A StorageError where a lock, a full disk, a failing one or a lack of descriptors caused it; else the same."""
+        """Returns a StorageError if a lock, a full or failing disk or missing descriptors caused `error`; else `error`."""
         return translate(self.data_dir / CATALOG, error)
 
     def free_bytes(self) -> int:
@@ -66,7 +66,7 @@ class Storage:
         await asyncio.to_thread(self._close_rest)
 
     def close_now(self) -> None:
-        """For synchronous programs, which have read and written with the `_now` methods only."""
+        """Closes all stores, in a synchronous program that used only the `_now` methods."""
         self.catalog.close_now()
         self._close_rest()
 
@@ -103,7 +103,7 @@ def open_storage(data_dir: Path, *, min_free_bytes: int = 0, patience: Patience 
 
 @contextmanager
 def closing_on_error() -> Iterator[ExitStack]:
-    """What was opened before something could not be is closed again."""
+    """Closes everything that was opened, if a later opening fails."""
     opened = ExitStack()
     try:
         yield opened
@@ -113,7 +113,7 @@ def closing_on_error() -> Iterator[ExitStack]:
 
 
 def open_catalog(data_dir: Path, busy_seconds: float = BUSY_SECONDS) -> Database:
-    """The catalog alone, for what needs nothing else."""
+    """Opens the catalog alone."""
     database = Database(data_dir / CATALOG, busy_seconds=busy_seconds)
     try:
         prepare(database, TABLES)

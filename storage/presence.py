@@ -1,4 +1,4 @@
-"""Who is alive: each process holds a lock on a file of its own, and the kernel lets go of it when the process dies."""
+"""Knows which processes live: each holds a lock on its own file, and the kernel drops it when the process dies."""
 
 import fcntl
 import os
@@ -9,16 +9,16 @@ from pathlib import Path
 
 from storage.private import private_folder
 
-_SLOT = ":"  # an owner may be a part of a process: "IDENTITY:SLOT"
+_SLOT = ":"  # before the name of a part of a process: "IDENTITY:SLOT"
 
 
 class ProcessRegistry:
-    """This process among those that work on one data directory.
+    """Registers this process among those that work on one data directory.
 
     * `identity` names this process; no other process ever has the same.
     * `owner` names a part of it, such as a slot of the dispatcher.
     * `is_dead` is true once the process of an identity or owner has ended, however it ended; its file is removed then.
-    * `close` says goodbye: from then on the identity is dead.
+    * `close` removes this process: from then on its identity is dead.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -50,7 +50,7 @@ class ProcessRegistry:
             os.close(found)
 
     def sweep(self) -> int:
-        """Removes what the dead left behind; how many there were."""
+        """Removes the files of dead processes, and returns their number."""
         return sum(self.is_dead(path.name) for path in self._folder.iterdir() if not path.name.startswith("."))
 
     def close(self) -> None:
@@ -61,9 +61,8 @@ class ProcessRegistry:
             self._held = None
 
     def _appear(self) -> int:
-        hidden = (
-            self._folder / f".{self.identity}"
-        )  # locked before another process can find it and take this one for dead
+        # another process must not find the file before it is locked, and take this process for dead
+        hidden = self._folder / f".{self.identity}"
         held = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         fcntl.flock(held, fcntl.LOCK_EX)
         hidden.rename(self._folder / self.identity)

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def make_private(data_dir: Path) -> None:
-    """Makes the data directory, and takes permissions of other users off what is there already."""
+    """Makes the data directory, and removes the permissions of other users from existing files."""
     private_folder(data_dir)
     for name in _FOLDERS:
         private_folder(data_dir / name)
@@ -27,7 +27,7 @@ def make_private(data_dir: Path) -> None:
 
 
 def private_folder(path: Path) -> None:
-    """Makes it, with every folder above that is missing; one that is there is closed to others."""
+    """Makes the folder and its missing parents; removes the permissions of other users from an existing one."""
     if not path.is_dir():
         missing = [path, *(parent for parent in path.parents if not parent.exists())]
         for folder in reversed(missing):

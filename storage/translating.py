@@ -1,7 +1,7 @@
-"""From an error of SQLite or of the system to one of ours.
+"""Translates errors of SQLite and of the system into storage errors.
 
-All code that opens a database or a file, begins, commits or reads does so under `told`. What is no fault of the disk, a
-lock or descriptors stays as it is.
+Code that opens a database or a file, begins, commits or reads does so under `told`. An error stays as it is unless its
+cause is the disk, a lock or a lack of descriptors.
 """
 
 import errno
@@ -27,12 +27,12 @@ _FAILING = {
 }
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
-_A_PAGE = 64 * 1024  # less free space than this, and an error of the disk is one of room
+_A_PAGE = 64 * 1024  # with less free space than this, an I/O error counts as a full disk
 
 
 @contextmanager
 def told(path: Path) -> Iterator[None]:
-    """`path` is the database or the folder that is worked on."""
+    """Translates the errors of a block; `path` is the database or the folder in use."""
     try:
         yield
     except Exception as error:
@@ -43,7 +43,7 @@ def told(path: Path) -> Iterator[None]:
 
 
 def translate(path: Path, error: BaseException) -> BaseException:
-    """One of ours, caused by `error`; or `error` itself."""
+    """Returns a storage error with `error` as its cause, or `error` itself."""
     translated = _translated(path, error)
     if translated is None:
         return error
@@ -80,14 +80,14 @@ def _of_system(path: Path, error: OSError) -> Exception | None:
 
 
 def _free(path: Path) -> int:
-    """Bytes; enough where the number is not known."""
+    """Returns the free bytes, or a sufficient number where they are unknown."""
     with suppress(OSError):
         return shutil.disk_usage(path.parent).free
     return _A_PAGE
 
 
 def _out_of_descriptors() -> bool:
-    """SQLite says only that a file cannot be opened; whether any can is found out by trying."""
+    """Whether no file can be opened, found by trying: SQLite says only that it cannot open its own."""
     try:
         os.close(os.dup(0))
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The writer thread: every write that waits goes into one transaction, one fsynced commit answers them all."""
+"""The writer thread: it puts all waiting writes into one transaction, so that one fsynced commit answers them all."""
 
 import asyncio
 import queue
@@ -51,7 +51,7 @@ class Operation:
 
     def answer(self) -> None:
         future = self.future
-        if future is None or future.done():  # a caller may have gone away
+        if future is None or future.done():  # the caller may have been cancelled
             return
         if self.error is None:
             future.set_result(self.result)
@@ -66,7 +66,7 @@ class GroupWriter:
         self._name = name
         self._session = session
         self._waiting: queue.SimpleQueue[Operation | None] = queue.SimpleQueue()
-        self._gathered: dict[asyncio.AbstractEventLoop, list[Operation]] = {}  # what each loop asked for in this turn
+        self._gathered: dict[asyncio.AbstractEventLoop, list[Operation]] = {}  # by loop: operations of this turn
         self._state = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -75,20 +75,20 @@ class GroupWriter:
         loop = asyncio.get_running_loop()
         operation = Operation(run, loop)
         self._gather(operation, loop)
-        assert operation.future is not None  # it was made with a loop
+        assert operation.future is not None  # it has one because it has a loop
         result: T = await operation.future
         return result
 
     def watch(self) -> int:
-        """The session's count of changes, which from the first call on is never older than half a second."""
+        """Returns the session's count of changes. After the first call it is never older than half a second."""
         with self._state:
             if not self._closed:
                 self._start()
         return self._session.changes
 
     def _gather(self, operation: Operation, loop: asyncio.AbstractEventLoop) -> None:
-        """Waking the thread costs as much as the write itself, so it is done once in a turn of the loop."""
-        with self._state:  # so that nothing is put behind the end of the thread
+        """Collects the operations of one turn of the loop: to wake the thread costs as much as a write."""
+        with self._state:  # no operation may be queued behind the thread's end
             if self._closed:
                 raise StorageError(f"{self._name} is closed")
             self._start()
@@ -100,7 +100,7 @@ class GroupWriter:
 
     def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
         with self._state:
-            self._put(self._gathered.pop(loop, ()))  # none where `close` has been quicker
+            self._put(self._gathered.pop(loop, ()))  # none if `close` was quicker
 
     def _put(self, operations: Sequence[Operation]) -> None:
         for operation in operations:
@@ -112,7 +112,7 @@ class GroupWriter:
             self._thread.start()
 
     def close(self) -> None:
-        """Waits until everything that was asked for is written."""
+        """Waits until all operations are written, then ends the thread."""
         with self._state:
             self._closed = True
             while self._gathered:
@@ -132,7 +132,7 @@ class GroupWriter:
                 self._session.look()
 
     def _write(self, group: Sequence[Operation]) -> None:
-        """After any error every caller is answered and the thread goes on."""
+        """Writes a group. After any error every caller is answered and the thread goes on."""
         try:
             self._session.transaction(group)
         except BaseException as error:
@@ -141,7 +141,7 @@ class GroupWriter:
         _answer(group)
 
     def _next_group(self) -> tuple[list[Operation], bool]:
-        """What waits, and whether to go on after it; an empty group after half a second of silence."""
+        """Returns the waiting operations, none after half a second, and whether the thread goes on."""
         group: list[Operation] = []
         try:
             operation = self._waiting.get(timeout=_POLL_SECONDS)
@@ -156,13 +156,13 @@ class GroupWriter:
 
 
 def _answer(group: Sequence[Operation]) -> None:
-    """One call into each event loop, however many wait there."""
+    """Answers a group with one call into each event loop."""
     by_loop: dict[asyncio.AbstractEventLoop, list[Operation]] = defaultdict(list)
     for operation in group:
         if operation.loop is not None:
             by_loop[operation.loop].append(operation)
     for loop, operations in by_loop.items():
-        with suppress(RuntimeError):  # the loop has been closed: no caller waits any more
+        with suppress(RuntimeError):  # the loop is closed: no caller waits any more
             loop.call_soon_threadsafe(_answer_here, operations)
 
 

@@ -11,7 +11,7 @@ from storage.digest import Digest
 
 
 def go_on() -> None:
-    """For callers that a long reading keeps from nothing."""
+    """Does nothing: for callers that need no pause in a long reading."""
 
 
 class Stored(NamedTuple):

@@ -1,8 +1,8 @@
-"""Bodies in flight: one locked file each in `incoming/`, so that any process can tell the living from the dead.
+"""Bodies in flight: each has a locked file in `incoming/`, so that any process can see whether its writer lives.
 
-A body's file is flocked by its own descriptor from birth until its writer lets go of it; the kernel drops the lock of a
-dead process. Its name is random, and `<digest>.<random>` once the body is being published. Giving a file its digest and
-judging files are kept apart by a lock of the whole folder, so no process judges while a name changes.
+The writer holds a lock on the file through its own descriptor, from the file's creation to its end. The kernel drops
+the lock when the process dies. The file's name is random, and becomes `<digest>.<random>` before the body is published.
+A lock on the whole folder keeps renames and sweeps apart, so that no sweep looks at a file whose name changes.
 """
 
 import fcntl
@@ -24,9 +24,9 @@ class Incoming:
         private_folder(folder)
 
     def create(self) -> "InFlight":
-        """A new, empty, locked file."""
+        """Creates an empty, locked file."""
         path = self.folder / secrets.token_hex(8)
-        with self.shared():  # a sweeper must not meet it before it is locked
+        with self.shared():  # a sweep must not find the file before it is locked
             fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, FILE)
             fcntl.flock(fd, fcntl.LOCK_EX)
         return InFlight(self, fd, path)
@@ -55,7 +55,7 @@ class Incoming:
         return False
 
     def remove(self, name: str) -> bool:
-        """Whether there was such a file."""
+        """Removes a file; returns whether it existed."""
         try:
             os.unlink(self.folder / name)
         except FileNotFoundError:
@@ -63,11 +63,11 @@ class Incoming:
         return True
 
     def shared(self) -> AbstractContextManager[None]:
-        """Many may create or name files at once."""
+        """Holds the folder's lock for creating or renaming files; any number may hold it so at once."""
         return self._locked(fcntl.LOCK_SH)
 
     def alone(self) -> AbstractContextManager[None]:
-        """Holds the lock under which files are created and renamed."""
+        """Holds the folder's lock alone: no process creates or renames files meanwhile."""
         return self._locked(fcntl.LOCK_EX)
 
     @contextmanager
@@ -89,7 +89,7 @@ class InFlight:
         self.path = path
 
     def carry(self, digest: Digest) -> None:
-        """From now on the name says which blob this file may have made."""
+        """Puts the digest into the file's name, so that a sweep knows which blob this file may have become."""
         named = self._incoming.folder / f"{digest}.{self.path.name}"
         with self._incoming.shared():
             os.rename(self.path, named)
@@ -101,11 +101,11 @@ class InFlight:
         self.leave()
 
     def leave(self) -> None:
-        """To the next sweep, as if this process had died."""
+        """Leaves the file to the next sweep, as if this process had died."""
         os.close(self.fd)
 
 
 def digest_in(name: str) -> Digest | None:
-    """The digest that the name of a file in flight carries, if any."""
+    """Returns the digest in the name of a file in flight, if it has one."""
     start = name.partition(".")[0]
     return Digest(start) if is_digest(start) else None

@@ -26,7 +26,7 @@ from storage.translating import told
 
 WRITEBACK_EVERY = 16 * 1024 * 1024
 LOOK_AT_SPACE_EVERY = 64 * 1024 * 1024
-MOST_PIECES = 1024  # what one writev takes
+MOST_PIECES = 1024  # the limit of one writev
 VERIFY_STEP = 4 * 1024 * 1024
 SETTLED = 0o400
 
@@ -40,7 +40,7 @@ class LocalBlobs:
         self._root = Path(data_dir) / "blobs" / "sha256"
         private_folder(self._root)
         self._min_free = min_free_bytes
-        self._durable_folders = bytearray(1 << 16)  # one flag for each ab/cd whose own name is on the disk
+        self._durable_folders = bytearray(1 << 16)  # one flag for each folder ab/cd; set once its name is durable
         self._durable_parents: set[str] = set()
         self.incoming = Incoming(Path(data_dir) / "incoming")
 
@@ -50,7 +50,7 @@ class LocalBlobs:
             return LocalWriter(self)
 
     def place(self, digest: str) -> Path:
-        """Where a blob is or would be."""
+        """Returns the path of a blob, whether it exists or not."""
         if not is_digest(digest):
             raise BlobMissing(digest)
         return self._root / digest[:2] / digest[2:4] / digest
@@ -106,7 +106,7 @@ class LocalBlobs:
         with self.incoming.alone():
             same = self.incoming.names_of(digest) if digest else [name]
             if any(map(self.incoming.is_alive, same)):
-                return False  # its writer lives, or another one relies on the same blob: a later sweep judges
+                return False  # its writer lives, or another writer relies on the same blob: leave it to a later sweep
             if digest:
                 self._judge(digest, referenced(digest))
             return self.incoming.remove(name)
@@ -126,7 +126,7 @@ class LocalBlobs:
             raise StorageFull(free, self._min_free)
 
     def telling(self) -> AbstractContextManager[None]:
-        """Turns what the system says into StorageFull and StorageBusy."""
+        """Translates errors of the system into StorageFull and StorageBusy."""
         return told(self._root)
 
     def make_folder(self, digest: Digest) -> None:
@@ -186,7 +186,7 @@ class LocalWriter:
     def settle(self) -> None:
         if self._ended:
             return
-        os.chmod(self._blobs.place(self.seal().digest), SETTLED)  # before the name goes: a crash between leaves both
+        os.chmod(self._blobs.place(self.seal().digest), SETTLED)  # before the name goes: a crash in between leaves both
         self._end()
 
     def discard(self) -> None:
@@ -195,23 +195,23 @@ class LocalWriter:
         try:
             if self._made_blob:
                 self._take_back(self.seal().digest)
-        except OSError as error:  # no descriptor is left, say
+        except OSError as error:  # for example, no descriptor is left
             self._ended = True
-            self._file.leave()  # the next sweep judges the blob by the name of this file
+            self._file.leave()  # the name of this file tells the next sweep about the blob
             log.warning("%s is left to the next sweep: %s", self._file.path.name, error)
         else:
             self._end()
 
     def _publish(self, stored: Stored) -> None:
         place = self._blobs.place(stored.digest)
-        self._file.carry(stored.digest)  # first: from here on no sweep takes a blob of this digest away
+        self._file.carry(stored.digest)  # first: from now on no sweep removes a blob of this digest
         os.fsync(self._file.fd)
         self._blobs.make_folder(stored.digest)
         self._made_blob = self._link(place)
         sync(place.parent)
 
     def _link(self, place: Path) -> bool:
-        """Whether there was no such blob before."""
+        """Gives the blob its name; returns whether it is new."""
         try:
             os.link(self._file.path, place)
         except FileExistsError:
@@ -220,7 +220,7 @@ class LocalWriter:
         return True
 
     def _replace(self, place: Path) -> None:
-        """These bytes have just been hashed; those that lie there may be damaged, or not yet durable."""
+        """Replaces the blob: the new bytes have just been hashed, the old ones may be damaged or not yet durable."""
         spare = self._file.path.with_name(f"{self._file.path.name}.spare")
         os.link(self._file.path, spare)
         os.rename(spare, place)

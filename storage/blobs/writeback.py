@@ -10,7 +10,7 @@ Starter = Callable[[int, int, int], None]
 
 
 def _nothing(fd: int, offset: int, length: int) -> None:
-    """A system without early write-back: fsync does all the work."""
+    """Does nothing, on a system without early write-back: fsync does all the work."""
 
 
 def _find() -> Starter:
