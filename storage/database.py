@@ -144,7 +144,7 @@ class _Session:
         self.look()
 
     def _all_succeed(self, operations: Sequence[Operation], actions: list[Callable[[], None]]) -> bool:
-        """The usual case needs no savepoints; when one fails, all are undone and done again, each alone."""
+        """Runs all operations without savepoints, the usual case. If one fails, the caller runs each again alone."""
         self._connection.info[_ACTIONS] = actions
         try:
             for operation in operations:
@@ -155,7 +155,7 @@ class _Session:
         return True
 
     def look(self) -> None:
-        with suppress(sqlite3.Error):  # the next write will say what is wrong
+        with suppress(sqlite3.Error):  # the next write will report the error
             version = self._driver.execute("PRAGMA data_version").fetchone()[0]
             if version != self._version:
                 self._version = version

@@ -55,7 +55,7 @@ class Storage:
         return self.catalog.read_now(refers_to, digest)
 
     def translated(self, error: BaseException) -> BaseException:
-        """Returns a StorageError if a lock, a full or failing disk or missing descriptors caused `error`; else `error`."""
+        """Returns a StorageError if a lock, the disk or a lack of descriptors caused `error`; else `error`."""
         return translate(self.data_dir / CATALOG, error)
 
     def free_bytes(self) -> int:

@@ -1,4 +1,4 @@
-"""What runs, waits, comes and has ended, as functions of a `Connection` (see `JobReads`)."""
+"""Queries for running, waiting, coming and ended jobs, as functions of a `Connection` (see `JobReads`)."""
 
 from collections.abc import Collection
 from datetime import datetime

@@ -9,5 +9,5 @@ _CENSUS = select(*_SORTS, func.count()).group_by(*_SORTS)
 
 
 def census(connection: Connection) -> dict[tuple[str, str, str], int]:
-    """By state, mode and kind."""
+    """Counts jobs by state, mode and kind."""
     return {(state, mode, kind): number for state, mode, kind, number in connection.execute(_CENSUS)}

@@ -131,7 +131,7 @@ def find(
     before: str | None = None,
     limit: int = 50,
 ) -> list[Job]:
-    """Newest first; `before` is the id of the last job of the page before."""
+    """Returns jobs, newest first; `before` is the last id on the page before."""
     wanted = {"batch": batch, "process": process, "kind": kind, "mode": mode}
     query = _SELECT.where(*(jobs.c[name] == value for name, value in wanted.items() if value is not None))
     if states:
@@ -148,12 +148,12 @@ def in_order(
 
 
 def ids_in(states: Collection[JobState]) -> Select[Any]:
-    """Of the jobs in one of these states, to be searched for in other tables."""
+    """Selects the ids of jobs in these states, for conditions on other tables."""
     return select(jobs.c.id).where(jobs.c.state.in_(states))
 
 
 def next_due(connection: Connection) -> datetime | None:
-    """When the next queued job may start."""
+    """Returns the time at which the next queued job may start."""
     return connection.execute(select(func.min(jobs.c.due)).where(jobs.c.state == "queued")).scalar()
 
 
@@ -243,7 +243,7 @@ def cancel(connection: Connection, job: str, now: datetime) -> Job | None:
 def _forget_later_times(
     connection: Connection, now: datetime, modes: Collection[str], longest_pause: timedelta
 ) -> None:
-    """After the clock was set back, jobs that wait for nothing but a time that has been would wait for it again."""
+    """Makes jobs due after the clock was set back: they would wait again for a time that has passed once."""
     times = {"clock": now, "latest": now + longest_pause, "latest_of_all": now + LONGEST_PAUSE, "of": list(modes)}
     if connection.execute(_ANY_SET_BACK, times).scalar():
         connection.execute(_DUE_AFTER_ALL, times)

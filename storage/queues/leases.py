@@ -1,4 +1,4 @@
-"""Which owners have stopped to extend their leases, by the monotonic clock: the time of day may jump."""
+"""Finds owners that stopped extending their leases, by the monotonic clock: the time of day may jump."""
 
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 
 from storage.queues.tables import jobs
 
-LONGEST_STEP = 5.0  # seconds that one look may add: who was stopped in between has not heard what the others said
+LONGEST_STEP = 5.0  # seconds that one check may add: a process that was itself suspended has missed extensions
 
 Steady = Callable[[], float]
 
@@ -31,12 +31,12 @@ Silent = Callable[[Sequence[Held], float], Collection[str]]
 
 
 def all_are_heard(held: Sequence[Held], lease: float) -> Collection[str]:
-    """For callers that look once only, and so cannot know."""
+    """Returns no job: for callers that check only once, and so cannot know."""
     return ()
 
 
 class Leases:
-    """What this process has seen of the leases of all. The moment in a lease only tells one extension from another."""
+    """Tracks all leases as this process sees them. A lease's time only serves to tell one extension from another."""
 
     def __init__(self, steady: Steady = time.monotonic) -> None:
         self._steady = steady
@@ -44,7 +44,7 @@ class Leases:
         self._silence: dict[Held, float] = {}
 
     def silent(self, held: Sequence[Held], lease: float) -> Collection[str]:
-        """The jobs that were not extended for as long as `lease`, while this process looked on."""
+        """Returns the jobs whose leases this process has seen unextended for `lease` seconds."""
         now = self._steady()
         step, self._looked = min(now - self._looked, LONGEST_STEP), now
         self._silence = {one: self._silence[one] + step if one in self._silence else 0.0 for one in held}

@@ -26,7 +26,7 @@ def changed(connection: Connection, modes: Collection[str], since: datetime, kno
 
 
 def with_ids(connection: Connection, ids: Collection[str]) -> list[Job]:
-    """In the order they were made."""
+    """Returns the jobs in the order they were made."""
     wanted = sorted(ids)
     return [
         job

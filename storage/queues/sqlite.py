@@ -149,7 +149,7 @@ class SqliteQueue:
             self._loop.call_soon_threadsafe(self._wake)
 
     def _wake(self) -> None:
-        """Everybody who waits now; who waits later compares the count."""
+        """Wakes all waiting callers; a later caller compares the count."""
         self._rings += 1
         self._bell.set()
         self._bell = asyncio.Event()

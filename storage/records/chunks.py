@@ -1,4 +1,4 @@
-"""One transaction's worth of rows on SQLite: the real thing, and the copy that a dry run works on."""
+"""Writes the rows of one transaction to SQLite: to the real tables, or to the copies of a dry run."""
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -93,7 +93,7 @@ class SqliteChunk:
         return [Row(row[0], dict(zip(names, row[1:], strict=True))) for row in cursor]
 
     def _has(self, table: str, columns: Sequence[str]) -> bool:
-        """Asked first: SQLite takes the quoted name of a column that is not there for a text."""
+        """Whether the table has these columns. SQLite would read the quoted name of a missing column as a text."""
         if table not in self._columns:
             info = self._connection.execute(f"PRAGMA table_info({sql.quoted(table)})")
             self._columns[table] = frozenset(row[1] for row in info)

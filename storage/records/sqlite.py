@@ -81,7 +81,7 @@ class SqliteRecords:
         return int(self._connection.execute(f"SELECT count(*) FROM {sql.quoted(table)}").fetchone()[0])
 
     def rows(self, table: str, *, after: int = 0, limit: int | None = None) -> Iterator[Row]:
-        """Read in pages, so that no reader keeps the write-ahead log from being folded in."""
+        """Yields rows, read in pages: a long read would keep SQLite from emptying the write-ahead log."""
         names = self.columns(table)[1:]
         while limit is None or limit > 0:
             page = _PAGE if limit is None else min(limit, _PAGE)
@@ -175,12 +175,12 @@ class SqliteRecords:
         self._lock.close()
 
     def _add_view(self, table: str) -> None:
-        """Where nothing else has the name."""
+        """Creates the view of a table, unless its name is in use."""
         if not self._kind_of(sql.view_of(table)):
             self._connection.execute(sql.create_view(table))
 
     def _kind_of(self, name: str) -> str:
-        """Whether it is a table, a view or something else; "" where there is nothing of that name."""
+        """Returns "table", "view" or "index"; "" where nothing has this name."""
         query = "SELECT type FROM sqlite_master WHERE name = ? COLLATE NOCASE AND type IN ('table', 'view', 'index')"
         found = self._connection.execute(query, (name,)).fetchone()
         return str(found[0]) if found else ""
@@ -295,7 +295,7 @@ class DrySession:
         return self._stored
 
     def begin_file(self, origin: Origin) -> None:
-        """A dry run leaves nothing."""
+        """Does nothing: a dry run stores no origin."""
 
     @contextmanager
     def chunk(self, checkpoint: Checkpoint) -> Iterator[SqliteChunk]:
@@ -341,7 +341,7 @@ class _Connection(sqlite3.Connection):
 
 def _connect(path: Path, busy_seconds: float) -> sqlite3.Connection:
     connection = _told_connection(path, path, busy_seconds)
-    # references are told, not enforced: a row may come before the one that it refers to
+    # references are declared, not enforced: a row may come before the row that it refers to
     for pragma in (
         "foreign_keys = OFF",
         "journal_mode = WAL",
@@ -354,7 +354,7 @@ def _connect(path: Path, busy_seconds: float) -> sqlite3.Connection:
 
 
 def _told_connection(file: str | Path, path: Path, busy_seconds: float) -> sqlite3.Connection:
-    """To `file`, in autocommit mode: transactions are ours to open. `path` is what errors name."""
+    """Connects to `file` in autocommit mode, since this module opens transactions itself. Errors name `path`."""
     options: Any = {"isolation_level": None, "timeout": busy_seconds, "check_same_thread": False}
     with told(path):
         connection = sqlite3.connect(file, factory=_Connection, uri=file == "", **options)
@@ -378,9 +378,9 @@ def _transaction(connection: sqlite3.Connection, lock: FileLock) -> Iterator[Non
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:
-    """SQLite has done it itself where the disk is full."""
+    """Rolls back, unless SQLite has done so itself, as it does when the disk is full."""
     if connection.in_transaction:
-        with suppress(StorageError, sqlite3.Error):  # what came before says what is wrong
+        with suppress(StorageError, sqlite3.Error):  # the error before this one is reported
             connection.execute("ROLLBACK")
 
 

@@ -1,8 +1,8 @@
 """Search terms as regular expressions, matched by the database.
 
-A wildcard is an atomic group up to the next literal piece: the earliest place is always as good as a later one, and so
-no term, however many wildcards it has, takes more than one look at each character for each piece. Accents go with their
-letter and are not given back.
+A wildcard becomes an atomic group up to the next literal piece, because the earliest match is always as good as a later
+one. So a term reads each character at most once for each of its pieces, however many wildcards it has. An accent
+belongs to its letter, so its part of the pattern is possessive.
 """
 
 import re
@@ -27,27 +27,27 @@ class Character(NamedTuple):
 
 
 def whole(term: str, *, case: bool, accents: bool) -> str:
-    """The term is the whole text."""
+    """Returns a pattern that matches if the term is the whole text."""
     return f"{_flags(case)}\\A{_glob(characters(term), _ANY, accents)}\\Z"
 
 
 def phrase(term: str, *, case: bool, accents: bool) -> str:
-    """The term's words stand in the text, in this order, next to each other."""
+    """Returns a pattern that matches if the text has the term's words next to each other, in this order."""
     first, *others = words(term)
     begin = _BEGIN + _glob(first, _WORDLY, accents)
     if others and all(character.kind == "many" for character in first):
-        begin = _GAP_BEGINS  # any word, or none
+        begin = _GAP_BEGINS  # the first word is any word, or none
     return _flags(case) + _GAP.join([begin, *(_glob(word, _WORDLY, accents) for word in others)]) + _END
 
 
 def single_words(term: str, *, case: bool, accents: bool) -> Iterator[str]:
-    """A pattern for each of the term's words."""
+    """Yields a pattern for each of the term's words."""
     for word in words(term):
         yield f"{_flags(case)}{_BEGIN}{_glob(word, _WORDLY, accents)}{_END}"
 
 
 def words(term: str) -> list[list[Character]]:
-    """The term's runs of letters, digits and wildcards."""
+    """Returns the term's words: runs of letters, digits and wildcards."""
     found: list[list[Character]] = [[]]
     for character in characters(term):
         if character.kind != "literal" or re.match(r"\w", character.text):
@@ -62,7 +62,7 @@ def characters(term: str) -> list[Character]:
 
 
 def literal(term: str) -> str:
-    """The term without wildcards' meaning and without the backslashes that take it away."""
+    """Returns the term as plain text: wildcards are characters, and their backslashes are removed."""
     return "".join(character.text for character in characters(term))
 
 
@@ -96,14 +96,14 @@ def _literal(character: str, accents: bool) -> str:
         return f"(?:{'|'.join(sorted(spelt))})(?![{_MARKS}])"
     base = unicodedata.normalize("NFD", character)[0]
     if re.match(f"[{_MARKS}]", base):
-        return ""  # it goes with the letter before
+        return ""  # it belongs to the letter before
     relatives = re.escape(_accented().get(base, ""))
     return (f"[{re.escape(base)}{relatives}]" if relatives else re.escape(base)) + f"[{_MARKS}]*+"
 
 
 @cache
 def _accented() -> dict[str, str]:
-    """For each letter, the letters that are it with an accent."""
+    """Returns, for each letter, the same letter with each of its accents."""
     found: dict[str, str] = {}
     for code in range(0xC0, _LAST_ACCENTED):
         parts = unicodedata.normalize("NFD", chr(code))

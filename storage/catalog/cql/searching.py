@@ -1,4 +1,4 @@
-"""A search tree as conditions on columns. Everything a client wrote becomes a bound parameter."""
+"""Makes conditions on columns from a search tree. All text of the client becomes bound parameters."""
 
 import re
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ _NUMBER = r"\A\s*-?[0-9]+(\.[0-9]+)?\s*\Z"
 
 
 def where(condition: Condition, fields: Fields) -> ColumnElement[bool]:
-    """`fields` are the searchable ones, as the text that clients see. Any other field is absent from every row."""
+    """Returns the condition. `fields` are the searchable texts as clients see them; any other field matches no row."""
     match condition:
         case Everything():
             return true()
@@ -30,7 +30,7 @@ def where(condition: Condition, fields: Fields) -> ColumnElement[bool]:
 
 
 def order_by(search: Search, fields: Fields) -> list[ColumnElement[str]]:
-    """Fields that nothing has sort nothing."""
+    """Returns the sort order. A field that is not searchable is left out."""
     known = [(fields[key.field], key.descending) for key in search.order if key.field in fields]
     return [func.lower(field).desc() if descending else func.lower(field).asc() for field, descending in known]
 
@@ -53,7 +53,7 @@ def _compared(field: ColumnElement[str], asked: Comparison) -> ColumnElement[boo
 
 
 def _ordered(field: ColumnElement[str], relation: Order, term: str) -> ColumnElement[bool]:
-    """By number where both are numbers, else by text: a year is no date, but a date has a year."""
+    """Compares numbers where both are numbers, else texts, so that a date compares with a year as text."""
     by_text = _in_order(func.lower(field), relation, func.lower(literal(term)))
     if not re.fullmatch(_NUMBER, term):
         return by_text

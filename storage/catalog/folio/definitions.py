@@ -1,4 +1,4 @@
-"""Upload definitions and their files as functions of a `Connection`. Each sees one tenant's only."""
+"""Upload definitions and their files as functions of a `Connection`. Each function sees one tenant."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
@@ -47,7 +47,7 @@ _AWAITED = (
 
 
 def add(connection: Connection, new: UploadDefinition) -> UploadDefinition:
-    """`number` of the new one does not count; the answer has the one it got."""
+    """Adds a definition and returns it with the number that it got; its own `number` is ignored."""
     values = {name: getattr(new, name) for name in _OWN if name != "number"}
     number = connection.execute(insert(upload_definitions).returning(upload_definitions.c.number), values).scalar_one()
     for file in new.files:
@@ -61,7 +61,7 @@ def get(connection: Connection, tenant: str, id: str) -> UploadDefinition | None
 
 
 def get_alone(connection: Connection, tenant: str, id: str) -> UploadDefinition | None:
-    """Without its files."""
+    """Returns the definition without its files."""
     row = connection.execute(_BY_ID, {"of_tenant": tenant, "with_id": id}).one_or_none()
     return None if row is None else UploadDefinition(*row)
 
@@ -72,14 +72,14 @@ def file(connection: Connection, definition: int, id: str) -> FileDefinition | N
 
 
 def awaits_files(connection: Connection, definition: int) -> bool:
-    """Whether some of its files have not come."""
+    """Whether some files of the definition have not arrived."""
     return connection.execute(_AWAITED, {"of_definition": definition}).first() is not None
 
 
 def find(
     connection: Connection, tenant: str, search: Search, offset: int, limit: int
 ) -> tuple[list[UploadDefinition], int]:
-    """One page, and how many there are in all; in the order of creation where nothing else is asked for."""
+    """Returns a page, in the order of creation unless the search has another, and the total number."""
     searched = searchable()
     condition = where(search.condition, searched)
     page = _OF_TENANT.where(condition).order_by(*order_by(search, searched), upload_definitions.c.number)
@@ -95,7 +95,7 @@ def set_values(connection: Connection, number: int, values: Mapping[str, object]
 
 
 def remove(connection: Connection, number: int) -> None:
-    """With all its files."""
+    """Removes the definition with all its files."""
     connection.execute(delete(file_definitions).where(file_definitions.c.definition == number))
     connection.execute(delete(upload_definitions).where(upload_definitions.c.number == number))
 
@@ -118,7 +118,7 @@ def mark_processed(connection: Connection, ids: Sequence[str], at: datetime) -> 
 
 
 def searchable() -> Fields:
-    """The fields of a definition by the names that clients know, as the text they see."""
+    """Returns the fields of a definition under the clients' names, as the texts that clients see."""
     c = upload_definitions.c
     return {
         "id": c.id,
@@ -134,12 +134,12 @@ def searchable() -> Fields:
 
 
 def _date(column: ColumnElement[Any]) -> ColumnElement[str]:
-    """With milliseconds and an offset, as FOLIO writes dates."""
+    """Returns the date as FOLIO writes it, with milliseconds and an offset."""
     return func.substr(type_coerce(column, String), 1, 23, type_=String).concat("+0000")
 
 
 def _file_texts() -> ColumnElement[str]:
-    """What can be searched for in the files of a definition, as one text."""
+    """Returns the searchable texts of a definition's files as one text."""
     c = file_definitions.c
     text = c.name.concat(literal(" ")).concat(c.id).concat(literal(" ")).concat(func.coalesce(c.job, ""))
     joined = select(func.aggregate_strings(text, "\n"))

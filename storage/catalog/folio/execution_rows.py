@@ -23,7 +23,7 @@ FILE_FAULT = "FILE_PROCESSING_ERROR"  # the error status where a file as a whole
 
 @dataclass(frozen=True, slots=True)
 class NewExecution:
-    """One whose `parent` is itself stands alone."""
+    """An execution to add. One without a parent names itself as `parent`."""
 
     id: str
     tenant: str
@@ -69,7 +69,7 @@ class Execution:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which executions to list; what is empty or None does not matter. `sort` is a field and whether it descends."""
+    """Filters of a list; an empty one or None filters nothing. `sort` is a field and whether it descends."""
 
     statuses: Sequence[str] = ()
     not_statuses: Sequence[str] = ()

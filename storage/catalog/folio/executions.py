@@ -1,6 +1,6 @@
 """Job executions as functions of a `Connection`.
 
-What an execution has come to is not stored: it is read from the jobs of its rounds, so that there is one truth.
+The result of an execution is not stored: it is read from the jobs of its rounds, so the two cannot disagree.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -44,7 +44,7 @@ _e = job_executions.c
 
 
 def _done() -> Any:
-    """What the jobs of each execution have come to."""
+    """Selects the results of the jobs of each execution."""
     state = jobs.c.state
 
     def count(*states: str) -> ColumnElement[int]:
@@ -121,7 +121,7 @@ SORTS: Collection[str] = frozenset(_SORTS)
 
 
 def add(connection: Connection, new: NewExecution) -> None:
-    """It gets the tenant's next number."""
+    """Adds an execution under the tenant's next number."""
     last = connection.execute(select(func.max(_e.hr_id)).where(_e.tenant == new.tenant)).scalar()
     values = asdict(new) | {"hr_id": (last or 0) + 1, "whole": False}
     connection.execute(insert(job_executions), values)
@@ -142,7 +142,7 @@ def children(connection: Connection, tenant: str, parent: str, offset: int, limi
 
 
 def find(connection: Connection, tenant: str, filters: Filters, offset: int, limit: int) -> tuple[list[Execution], int]:
-    """One page, and how many there are in all; parents of several and those of hidden profiles are never listed."""
+    """Returns a page and the total number. It leaves out parents of several files, and hidden profiles."""
     hidden = func.coalesce(_e.profile["hidden"].as_boolean(), False)
     visible = (_e.tenant == tenant, _e.subordination != "PARENT_MULTIPLE", hidden.is_(False))
     query = _SELECT.where(*visible, *_conditions(filters))
@@ -173,7 +173,7 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
 
 
 def _like(place: ColumnElement[Any], pattern: str) -> ColumnElement[bool]:
-    """`*` stands for any text."""
+    """Whether the field matches the pattern, in which `*` stands for any text."""
     escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").replace("*", "%")
     return place.ilike(escaped, escape="\\")
 
@@ -188,14 +188,14 @@ def change(connection: Connection, id: str, values: Mapping[str, object]) -> Non
 
 
 def mark(connection: Connection, ids: Sequence[str], status: str, now: datetime) -> None:
-    """A new status for those whose import has not begun."""
+    """Sets the status of executions whose import has not begun."""
     completed = now if status in FINAL else None
     begun = update(job_executions).where(_e.id.in_(ids), _e.status.in_(NOT_BEGUN))
     connection.execute(begun.values(status=status, completed=completed))
 
 
 def delete(connection: Connection, tenant: str, ids: Sequence[str], now: datetime) -> set[str]:
-    """Marks as deleted, children with their parents; which of the ids were there."""
+    """Marks executions and their children as deleted; returns which of the ids existed."""
     named = (_e.tenant == tenant, _e.deleted.is_(None))
     found = set(connection.execute(select(_e.id).where(*named, _e.id.in_(ids))).scalars())
     gone = update(job_executions).where(*named, or_(_e.id.in_(found), _e.parent.in_(found)))
@@ -208,7 +208,7 @@ def add_round(connection: Connection, execution: str, batch: int) -> None:
 
 
 def open_round(connection: Connection, execution: str) -> int | None:
-    """The batch of a round that no worker has begun with."""
+    """Returns the batch of a round that no worker has started; None where there is none."""
     query = select(batches.c.id).join(job_rounds, job_rounds.c.batch == batches.c.id)
     waiting = query.where(job_rounds.c.execution == execution, batches.c.state == "scheduled")
     return connection.execute(waiting.order_by(batches.c.id.desc()).limit(1)).scalar()
@@ -219,7 +219,7 @@ def has_rounds(connection: Connection, execution: str) -> bool:
 
 
 def jobs_of(connection: Connection, execution: str) -> list[str]:
-    """The jobs of its rounds, those first that came first."""
+    """Returns the jobs of the execution's rounds, oldest first."""
     query = select(jobs.c.id).join(job_rounds, job_rounds.c.batch == jobs.c.batch)
     return list(connection.execute(query.where(job_rounds.c.execution == execution).order_by(jobs.c.id)).scalars())
 
@@ -234,7 +234,7 @@ def add_chunk(connection: Connection, chunk: Chunk) -> None:
 
 
 def profiles(connection: Connection, tenant: str) -> list[Mapping[str, object]]:
-    """Of the tenant's executions, each once."""
+    """Returns the profiles of the tenant's executions, each once."""
     query = select(_e.profile).where(_e.tenant == tenant, _e.profile.is_not(None), _e.deleted.is_(None))
     return list({str(found["id"]): found for found in connection.execute(query).scalars()}.values())
 

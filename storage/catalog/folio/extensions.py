@@ -15,12 +15,12 @@ _SELECT = select(*columns_of(file_extensions, FileExtension))
 
 
 def is_known(connection: Connection, tenant: str) -> bool:
-    """Whether the tenant has been given its defaults."""
+    """Whether the tenant has its own extensions; a tenant gets the defaults before its first use of the list."""
     return connection.execute(select(tenants.c.name).where(tenants.c.name == tenant)).scalar() is not None
 
 
 def reset(connection: Connection, tenant: str, defaults: Sequence[FileExtension]) -> None:
-    """The tenant's extensions are the defaults and no others."""
+    """Replaces all extensions of the tenant with the defaults."""
     if not is_known(connection, tenant):
         connection.execute(insert(tenants), {"name": tenant, "created": defaults[0].created})
     connection.execute(delete(file_extensions).where(file_extensions.c.tenant == tenant))
@@ -30,7 +30,7 @@ def reset(connection: Connection, tenant: str, defaults: Sequence[FileExtension]
 def find(
     connection: Connection, tenant: str, search: Search, offset: int, limit: int
 ) -> tuple[list[FileExtension], int]:
-    """One page, and how many there are in all."""
+    """Returns a page of extensions, and their total number."""
     searched = searchable()
     matching = (file_extensions.c.tenant == tenant, where(search.condition, searched))
     page = _SELECT.where(*matching).order_by(*order_by(search, searched), file_extensions.c.number)
@@ -44,7 +44,7 @@ def get(connection: Connection, tenant: str, id: str) -> FileExtension | None:
 
 
 def called(connection: Connection, tenant: str, extension: str) -> FileExtension | None:
-    """Upper and lower case are the same."""
+    """Returns the extension of this name, in upper or lower case."""
     query = _SELECT.where(
         file_extensions.c.tenant == tenant, func.lower(file_extensions.c.extension) == extension.lower()
     )

@@ -1,4 +1,4 @@
-"""What clients announce and then send: upload definitions, their files, and uploads that come in parts."""
+"""Rows of uploads that clients announce first: definitions, their files, and uploads in parts."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ DefinitionStatus = Literal["NEW", "IN_PROGRESS", "LOADED", "COMPLETED", "ERROR"]
 
 @dataclass(frozen=True, slots=True)
 class FileDefinition:
-    """`digest`, `size` (bytes) and `uploaded` are there once the file has come. `job` is its job execution."""
+    """A file. `digest`, `size` (bytes) and `uploaded` are set once it has arrived. `job` is its job execution."""
 
     id: str
     position: int
@@ -22,7 +22,7 @@ class FileDefinition:
     size: int | None
     uploaded: datetime | None
     failed: bool  # the last attempt to send it broke off
-    processed: datetime | None  # when it was handed over to be imported
+    processed: datetime | None  # when its import was started
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class UploadDefinition:
 
 @dataclass(frozen=True, slots=True)
 class FileExtension:
-    """Whether files with this suffix may be imported, and as what."""
+    """A file suffix: whether such files may be imported, and their data types."""
 
     id: str
     tenant: str

@@ -20,13 +20,13 @@ def get(connection: Connection, id: str) -> StagedUpload | None:
 
 
 def parts(connection: Connection, id: str) -> list[StagedPart]:
-    """In order."""
+    """Returns the parts in order."""
     query = select(*columns_of(staged_parts, StagedPart)).where(staged_parts.c.upload == id)
     return many(StagedPart, connection.execute(query.order_by(staged_parts.c.number)))
 
 
 def put_part(connection: Connection, part: StagedPart) -> str | None:
-    """A part sent again takes the place of the one before, whose digest is the answer."""
+    """Stores a part; returns the digest of the part that it replaces, if any."""
     same = (staged_parts.c.upload == part.upload, staged_parts.c.number == part.number)
     before = connection.execute(select(staged_parts.c.digest).where(*same)).scalar()
     connection.execute(delete(staged_parts).where(*same))
@@ -35,7 +35,7 @@ def put_part(connection: Connection, part: StagedPart) -> str | None:
 
 
 def remove(connection: Connection, id: str) -> list[str]:
-    """The digests of its parts."""
+    """Removes the upload and returns the digests of its parts."""
     digests = [part.digest for part in parts(connection, id)]
     connection.execute(delete(staged_parts).where(staged_parts.c.upload == id))
     connection.execute(delete(staged_uploads).where(staged_uploads.c.id == id))

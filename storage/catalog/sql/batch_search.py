@@ -72,7 +72,7 @@ def search(connection: Connection, wanted: Wanted, before: int | None, limit: in
 
 
 def apis(connection: Connection) -> list[str]:
-    """Those that have batches: a step along the index for each."""
+    """Returns the APIs that have batches, with one step along the index for each."""
     found: list[str] = []
     last = ""
     while following := connection.execute(select(func.min(batches.c.api)).where(batches.c.api > last)).scalar():
@@ -82,7 +82,7 @@ def apis(connection: Connection) -> list[str]:
 
 
 def _inner(within: Select[Any], order: Order, window: int) -> Select[Any]:
-    """As a table of its own: some databases know no limit right behind IN."""
+    """Wraps the query as a subquery, since some databases allow no LIMIT directly after IN."""
     return select((within.order_by(*order) if order else within).limit(window).subquery().c.id)
 
 
@@ -97,7 +97,7 @@ def _page(
 
 
 def _beginning_with(connection: Connection, text: str, limit: int) -> list[Batch]:
-    """Pages show the beginning of identifiers, so that is what people copy."""
+    """Returns batches whose identifier begins with the text: pages show only the beginning, and people copy it."""
     begins = batches.c.identifier.between(text, text + _AFTER_ALL)
     return many(Batch, connection.execute(_SELECT.where(begins).order_by(batches.c.identifier).limit(limit)))
 
@@ -121,7 +121,7 @@ def _span(wanted: Wanted) -> list[ColumnElement[bool]]:
 
 
 def _narrowest(connection: Connection, wanted: Wanted, place: Sequence[ColumnElement[bool]], window: int) -> _Base:
-    """A base in another order than the page's serves only where all of it fits in the window."""
+    """Returns the base with fewest rows. One in another order than the page's must fit whole into the window."""
     bases = _bases(wanted)
     if len(bases) == 1:
         return bases[0]
@@ -131,7 +131,7 @@ def _narrowest(connection: Connection, wanted: Wanted, place: Sequence[ColumnEle
 
 
 def _size(connection: Connection, base: _Base, place: Sequence[ColumnElement[bool]], window: int) -> int:
-    """Up to the window, from the index alone."""
+    """Counts the rows of a base, up to the window, from the index alone."""
     some = select(batches.c.id).where(*base.conditions, *place).limit(window + 1).subquery()
     return connection.execute(select(func.count()).select_from(some)).scalar_one()
 

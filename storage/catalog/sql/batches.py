@@ -35,7 +35,7 @@ _ADD_FILE = (
 
 
 def add(connection: Connection, new: NewBatch, control: str | None = None) -> Batch:
-    """`control` takes the place of the new batch's own."""
+    """Adds a batch; `control`, if given, replaces its own."""
     values: dict[str, Any] = {
         "identifier": new.identifier,
         "api": new.api,
@@ -58,7 +58,7 @@ def get(connection: Connection, batch: int) -> Batch | None:
 
 
 def with_identifier(connection: Connection, identifier: str, api: str | None = None) -> Batch | None:
-    """None also when the batch belongs to another API than the one asked for."""
+    """Returns the batch; None too if it belongs to another API than `api`."""
     query = _BY_IDENTIFIER if api is None else _BY_IDENTIFIER_AND_API
     return one(Batch, connection.execute(query, {"called": identifier, "of_api": api}).one_or_none())
 
@@ -91,7 +91,7 @@ def find(
 
 
 def identifiers(connection: Connection, ids: Collection[int]) -> dict[int, str]:
-    """By which names clients know these batches."""
+    """Returns the identifiers by which clients know these batches."""
     query = select(batches.c.id, batches.c.identifier).where(batches.c.id.in_(ids))
     return {row[0]: row[1] for row in connection.execute(query)}
 
@@ -131,7 +131,7 @@ def add_file(
     created: datetime,
     state: BatchState = "uploading",
 ) -> BatchFile | None:
-    """None, and nothing added, when the batch is not in that state (or is not there)."""
+    """Adds a file and returns it; adds nothing and returns None if the batch is not in that state."""
     values = {"name": name, "filename": filename, "digest": digest, "size": size, "created": created}
     parameters = {f"new_{key}": value for key, value in values.items()} | {"in_batch": batch, "in_state": state}
     key = connection.execute(_ADD_FILE, parameters).scalar()
@@ -139,12 +139,12 @@ def add_file(
 
 
 def files(connection: Connection, batch: int) -> list[BatchFile]:
-    """Every upload, in order."""
+    """Returns every upload, in order."""
     return many(BatchFile, connection.execute(_FILES, {"in_batch": batch}))
 
 
 def files_for_run(connection: Connection, batch: int) -> list[BatchFile]:
-    """One file for each name: the last upload of the name, at the place of its first."""
+    """Returns one file for each name: the last upload of the name, at the place of its first."""
     latest: dict[str, BatchFile] = {}
     for file in files(connection, batch):
         latest[file.name] = file  # a dict keeps the place of the first

@@ -17,7 +17,7 @@ _NEWEST = (
 
 
 def add(connection: Connection, *, api: str, digest: str, comment: str, created: datetime) -> ControlFile:
-    """The same digest and comment again is the same entry."""
+    """Adds an entry, or returns the existing one with this API, digest and comment."""
     same = (control_files.c.api == api, control_files.c.digest == digest, control_files.c.comment == comment)
     found = one(ControlFile, connection.execute(_SELECT.where(*same)).one_or_none())
     if found is not None:
@@ -32,7 +32,7 @@ def get(connection: Connection, control: int) -> ControlFile | None:
 
 
 def with_digest(connection: Connection, api: str, digest: str) -> ControlFile | None:
-    """The newest entry where there are several comments."""
+    """Returns the newest entry with this digest, under any comment."""
     return one(ControlFile, connection.execute(_NEWEST, {"of_api": api, "wanted": digest}).one_or_none())
 
 
@@ -44,7 +44,7 @@ def find(
     before: int | None = None,
     limit: int = 50,
 ) -> list[ControlFile]:
-    """Newest first; `before` is the id of the last entry of the page before; `text` is looked for in the comment."""
+    """Returns entries, newest first, whose comment has `text`. `before` is the last id on the page before."""
     query = _SELECT
     if api is not None:
         query = query.where(control_files.c.api == api)

@@ -1,4 +1,4 @@
-"""What a job said and what became of its records, as functions of a `Connection`.
+"""The logs of jobs and the outcomes of their records, as functions of a `Connection`.
 
 Both are keyed by what the writer counts (line position, record number): writing the same chunk again changes nothing.
 """
@@ -21,14 +21,14 @@ _WARNED = literal_column("outcomes.warnings").is_not(None)  # to the letter as i
 
 
 def append_log(connection: Connection, job: str, lines: Sequence[LogLine]) -> None:
-    """A line at a position that is taken replaces the one there."""
+    """Writes log lines; a line replaces an earlier one at its position."""
     if lines:
         rows = [{"job": job} | {field.name: getattr(line, field.name) for field in fields(LogLine)} for line in lines]
         connection.execute(_upsert(connection, job_log, "position"), rows)
 
 
 def log(connection: Connection, job: str, *, after: int = -1, limit: int | None = None) -> list[LogLine]:
-    """In order; `after` is the position of the last line of the page before."""
+    """Returns lines in order; `after` is the position of the last line on the page before."""
     query = select(*_LINE).where(job_log.c.job == job, job_log.c.position > after)
     return many(LogLine, connection.execute(query.order_by(job_log.c.position).limit(limit)))
 
@@ -40,7 +40,7 @@ def next_position(connection: Connection, job: str) -> int:
 
 
 def put_outcomes(connection: Connection, job: str, rows: Sequence[Outcome]) -> None:
-    """An outcome of a record that has one replaces it. Originals are cut to `ORIGINAL_BYTES`."""
+    """Writes outcomes; one replaces an earlier one of its record. Originals are cut to `ORIGINAL_BYTES`."""
     if rows:
         connection.execute(_upsert(connection, outcomes, "record"), [_outcome_values(job, row) for row in rows])
 
@@ -54,7 +54,7 @@ def list_outcomes(
     after: int = -1,
     limit: int | None = None,
 ) -> list[Outcome]:
-    """By record number; `after` is the last record of the page before. `warned`: only those with warnings."""
+    """Returns outcomes by record number; `after` is the last one on the page before. `warned`: only with warnings."""
     query = select(*_OUTCOME).where(outcomes.c.job == job, outcomes.c.record > after)
     if statuses:
         query = query.where(outcomes.c.status.in_(statuses))
@@ -70,7 +70,7 @@ def forget_from(connection: Connection, job: str, record: int, position: int) ->
 
 
 def _upsert(connection: Connection, table: Table, counter: str) -> Insert:
-    """`on_conflict_do_update` is spelt alike for both databases, but belongs to neither's common base."""
+    """Returns an upsert. SQLite and PostgreSQL spell `on_conflict_do_update` alike, but share no base class for it."""
     statement: Any = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name].insert(table)
     changed = {column.name: statement.excluded[column.name] for column in table.c if not column.primary_key}
     done: Insert = statement.on_conflict_do_update(index_elements=["job", counter], set_=changed)
@@ -95,7 +95,7 @@ def _outcome_values(job: str, outcome: Outcome) -> dict[str, object]:
 
 
 def window_end(connection: Connection, job: str, after: int, window: int) -> int | None:
-    """The position at which a search of so many lines ends; None where the log ends before."""
+    """Returns the position at which a search of `window` lines ends; None where the log ends before."""
     query = select(job_log.c.position).where(job_log.c.job == job, job_log.c.position > after)
     return connection.execute(query.order_by(job_log.c.position).limit(1).offset(window - 1)).scalar()
 
@@ -110,7 +110,7 @@ def search_log(
     level: str | None,
     limit: int,
 ) -> list[LogLine]:
-    """Lines of a level that hold the text, in order, behind `after` and up to `to`."""
+    """Returns lines of a level that have the text, in order, behind `after` and up to `to`."""
     query = select(*_LINE).where(job_log.c.job == job, job_log.c.position > after)
     if to is not None:
         query = query.where(job_log.c.position <= to)
@@ -131,7 +131,7 @@ def _holds(text: str) -> ColumnElement[bool]:
 def warnings(
     connection: Connection, job: str, *, after: int, limit: int
 ) -> list[tuple[int, Sequence[Mapping[str, str]]]]:
-    """Record and its warnings, by record number, without the originals."""
+    """Returns records and their warnings, by record number, without the originals."""
     query = select(outcomes.c.record, outcomes.c.warnings).where(
         outcomes.c.job == job, _WARNED, outcomes.c.record > after
     )
@@ -141,7 +141,7 @@ def warnings(
 def messages(
     connection: Connection, job: str, status: OutcomeStatus, *, after: int, limit: int
 ) -> list[tuple[int, str | None]]:
-    """Record and message, by record number, without the originals."""
+    """Returns records and their messages, by record number, without the originals."""
     query = select(outcomes.c.record, outcomes.c.message).where(
         outcomes.c.job == job, outcomes.c.status == status, outcomes.c.record > after
     )
@@ -149,7 +149,7 @@ def messages(
 
 
 def outcomes_at(connection: Connection, job: str, records: Collection[int]) -> list[Outcome]:
-    """By record number."""
+    """Returns the outcomes of these records, by record number."""
     query = select(*_OUTCOME).where(outcomes.c.job == job, outcomes.c.record.in_(records))
     return many(Outcome, connection.execute(query.order_by(outcomes.c.record)))
 
@@ -157,7 +157,7 @@ def outcomes_at(connection: Connection, job: str, records: Collection[int]) -> l
 def of_file(
     connection: Connection, job: str, file: str, *, warned: bool = False, after: int, limit: int
 ) -> list[Outcome]:
-    """The failed records of one file, or those with warnings, by record number; `after` is the last one before."""
+    """Returns outcomes of one file, failed or with warnings, by record number; `after` is the last one before."""
     kind = _WARNED if warned else outcomes.c.status == "failed"
     query = select(*_OUTCOME).where(outcomes.c.job == job, kind, outcomes.c.record > after, outcomes.c.file == file)
     return many(Outcome, connection.execute(query.order_by(outcomes.c.record).limit(limit)))

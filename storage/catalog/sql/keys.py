@@ -40,18 +40,18 @@ def with_prefix(connection: Connection, prefix: str) -> Key | None:
 
 
 def every(connection: Connection) -> list[Key]:
-    """Oldest first, revoked and expired ones too."""
+    """Returns all keys, oldest first, revoked and expired ones too."""
     return many(Key, connection.execute(_SELECT.order_by(keys.c.id)))
 
 
 def revoke(connection: Connection, key: int, at: datetime) -> bool:
-    """False when there is no such key; a key already revoked keeps its moment."""
+    """Revokes a key; returns False where there is none. A key revoked before keeps its time."""
     connection.execute(update(keys).where(keys.c.id == key, keys.c.revoked.is_(None)).values(revoked=at))
     return get(connection, key) is not None
 
 
 def replace(connection: Connection, key: int, by: int, expires: datetime) -> bool:
-    """Names the successor and when the old key ends, at the latest."""
+    """Sets the successor of a key, and the latest time at which the old key ends."""
     old = get(connection, key)
     if old is None:
         return False

@@ -12,7 +12,7 @@ from storage.schema import columns_of, one
 
 
 def add(connection: Connection, new: Sequence[Session], now: datetime) -> None:
-    """Takes the place of those that have expired."""
+    """Adds sessions, and removes expired ones."""
     connection.execute(delete(sessions).where(sessions.c.expires <= now))
     connection.execute(insert(sessions), [asdict(session) for session in new])
 

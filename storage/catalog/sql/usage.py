@@ -1,4 +1,4 @@
-"""What batches were made with, as functions of a `Connection`. Each question is answered from an index."""
+"""Which control files and processes batches use, as functions of a `Connection`. An index answers each."""
 
 from collections.abc import Collection
 
@@ -12,13 +12,13 @@ _BATCH = select(*columns_of(batches, Batch))
 
 
 def entries_of_control(connection: Connection, digest: str, limit: int = 50) -> list[ControlFile]:
-    """Under which comments, for which APIs; newest first."""
+    """Returns the entries of a control file, each with its comment and API, newest first."""
     query = select(*columns_of(control_files, ControlFile)).where(control_files.c.digest == digest)
     return many(ControlFile, connection.execute(query.order_by(control_files.c.id.desc()).limit(limit)))
 
 
 def with_control(connection: Connection, digest: str, *, before: int | None = None, limit: int = 50) -> list[Batch]:
-    """Newest first; `before` is the id of the last batch of the page before."""
+    """Returns batches with this control file, newest first; `before` is the last id on the page before."""
     query = _BATCH.where(batches.c.control == digest)
     if before is not None:
         query = query.where(batches.c.id < before)
@@ -26,12 +26,12 @@ def with_control(connection: Connection, digest: str, *, before: int | None = No
 
 
 def count_with_control(connection: Connection, digests: Collection[str], most: int) -> dict[str, int]:
-    """By digest; counting ends at `most`."""
+    """Counts the batches of each digest, up to `most`."""
     return {digest: _count(connection, digest, most) for digest in digests}
 
 
 def latest_of_processes(connection: Connection, processes: Collection[str]) -> dict[str, Batch]:
-    """The newest batch of each, of those that have one."""
+    """Returns the newest batch of each process that has one."""
     found = {process: _latest(connection, process) for process in processes}
     return {process: batch for process, batch in found.items() if batch is not None}
 

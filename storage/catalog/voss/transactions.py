@@ -40,7 +40,7 @@ def add_file(
 
 
 def find_file(connection: Connection, called: str, created_by: int | None = None) -> UploadedFile | None:
-    """The newest of that name, or the one with that id; with `created_by`, only among the files of that key."""
+    """Returns the newest file of this name, or the one with this id; with `created_by`, only a file of that key."""
     named = or_(uploaded_files.c.name == called, uploaded_files.c.id == called)
     query = _FILE.where(named).order_by((uploaded_files.c.name == called).desc(), uploaded_files.c.number.desc())
     if created_by is not None:
@@ -57,7 +57,7 @@ def get_load(connection: Connection, id: str) -> BulkLoad | None:
 
 
 def get_loads(connection: Connection, ids: Collection[str]) -> dict[str, BulkLoad]:
-    """Those that are there, by id."""
+    """Returns the loads that exist, by id."""
     found = many(BulkLoad, connection.execute(_LOAD.where(bulk_loads.c.id.in_(ids))))
     return {load.id: load for load in found}
 
@@ -69,7 +69,7 @@ def remove_loads(connection: Connection, ids: Collection[str]) -> None:
 def find_loads(
     connection: Connection, within: Collection[str], skip: int, limit: int, *, count: bool = True
 ) -> tuple[list[BulkLoad], int]:
-    """Newest first; those at or below one of the hierarchies, all where none is given. And how many in all."""
+    """Returns a page, newest first, and the total number: loads at or below one of the hierarchies, or all."""
     condition = _within(bulk_loads.c.hierarchy, within)
     page = _LOAD.where(condition).order_by(bulk_loads.c.number.desc()).offset(skip).limit(limit)
     total = select(func.count()).select_from(bulk_loads).where(condition)
@@ -89,13 +89,13 @@ def with_number(connection: Connection, number: int) -> Transaction | None:
 
 
 def of_job(connection: Connection, job: str) -> Transaction | None:
-    """The one that the job executes: of a request and the execution of its schedule, the latter."""
+    """Returns the transaction of a job. If its load was scheduled and has started, that is the schedule's execution."""
     query = _TRANSACTION.where(transactions.c.job == job).order_by(transactions.c.number.desc()).limit(1)
     return one(Transaction, connection.execute(query).one_or_none())
 
 
 def execution_of(connection: Connection, id: str) -> str | None:
-    """The id of the transaction that executes what this one scheduled; None before its time."""
+    """Returns the id of the transaction that executes this one's schedule; None before its time."""
     query = select(transactions.c.id).where(transactions.c.scheduled_by == id)
     found: str | None = connection.execute(query).scalar_one_or_none()
     return found
@@ -111,8 +111,10 @@ def find(
     of_jobs: Select[Any] | None = None,
     count: bool = True,
 ) -> tuple[list[Transaction], int]:
-    """Newest first, and how many in all. `scheduled`: only those whose execution has not begun; `of_jobs` selects ids
-    of jobs."""
+    """Returns a page, newest first, and the total number.
+
+    `scheduled` limits it to schedules whose execution has not begun, `of_jobs` to the ids of jobs that it selects.
+    """
     condition = _within(transactions.c.hierarchy, within)
     if scheduled:
         begun = select(_executions.c.scheduled_by).where(_executions.c.scheduled_by == transactions.c.id)
