@@ -56,7 +56,7 @@ def test_stdout_that_nobody_reads_ends_no_server(site: Site) -> None:
         server = subprocess.Popen(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=site.folder)  # type: ignore[arg-type]
     assert server.stderr is not None
     try:
-        line = next(line for line in server.stderr if "stdout does not take" in line)
+        line = next(line for line in server.stderr if "stdout not writable" in line)
         with urllib.request.urlopen(json.loads(line)["address"] + "/livez", timeout=10) as answer:
             assert answer.status == 200
         server.terminate()
