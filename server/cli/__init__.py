@@ -24,11 +24,11 @@ COMMANDS = {
     "jobs": ("jobs", "entry", "List, show and cancel jobs; read their logs."),
     "records": ("records", "entry", "List tables and export what was imported."),
     "fsck": ("fsck", "entry", "Check every blob, row and reference."),
-    "backup": ("backup", "backup", "Write everything into one file, while servers go on."),
-    "restore": ("backup", "restore", "Make a data directory of a backup, every byte checked."),
+    "backup": ("backup", "backup", "Write everything into one file, while servers keep running."),
+    "restore": ("backup", "restore", "Make a data directory from a backup; every byte is checked."),
 }
 
-_WIDTH = 110  # of help, in every terminal: a narrower terminal wraps, and no word is cut
+_WIDTH = 110  # width of help in every terminal; a narrower terminal wraps it, and no word is cut
 
 
 class _Commands(TyperGroup):

@@ -11,14 +11,14 @@ from server.engine.documents import Job, Outcome
 from server.engine.engine import Engine
 from server.engine.review.summaries import remarks_of
 
-SHOWN = 5  # records of each kind
+SHOWN = 5  # number of records shown, of each kind
 _LINES = 500  # of the log: remarks about a whole file come early
 _LONGEST = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """Remarks about the files as a whole, and the first records that failed or lost a value."""
+    """The report's sentences: remarks about whole files, and the first records that failed or lost a value."""
 
     remarks: Sequence[str]
     failed: Sequence[Outcome]

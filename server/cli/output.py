@@ -68,7 +68,7 @@ def counted(number: int, thing: str) -> str:
 
 
 def show_checked(good: Sequence[str], problems: Sequence[str]) -> None:
-    """Prints the good news on stdout, or every problem on stderr; exits with 1 where there is a problem."""
+    """Prints `good` on stdout, or every problem on stderr; exits with 1 where there is a problem."""
     fail_on(problems)
     for line in good:
         say(line)

@@ -54,7 +54,7 @@ def entry(
 ) -> None:
     """Import files with an import process; prints the batch's identifier."""
     if name is not None and len(files) > 1:
-        raise typer.BadParameter("with several files each needs a name of its own", param_hint="--name")
+        raise typer.BadParameter("with several files, give each its own name", param_hint="--name")
 
     chosen = {"charset": charset, "separator": separator, "quote": quote, "sheet": sheet, "decimal": decimal}
 
@@ -98,7 +98,7 @@ def role_of(path: Path, control: Mapping[str, object], *, alone: bool) -> str:
 
 
 def refuse_repeats(roles: Sequence[str]) -> None:
-    """Refuses repeated names: a second file would replace the first, as clients of the APIs rely on to retry."""
+    """Refuses repeated names, since a second file of a name replaces the first: clients of the APIs retry that way."""
     repeated = sorted({role for role in roles if roles.count(role) > 1})
     if repeated:
         names = one_line(", ".join(repeated))
@@ -107,7 +107,7 @@ def refuse_repeats(roles: Sequence[str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Order:
-    """How to import the files. `content` is the control file, where options differ from the process."""
+    """How to import the files. `content` is a control file that has options other than the process's."""
 
     process: str
     mode: Mode
@@ -145,7 +145,7 @@ async def _receive(engine: Engine, path: Path, file: AsyncBufferedReader) -> Upl
 
 
 async def _ended(engine: Engine, id: str) -> Job:
-    """Runs queued jobs too, so that the job ends without a server; next to a server, either may run it."""
+    """Waits for the job's end. It runs queued jobs itself, so it needs no server; a running server may be quicker."""
     engine.background.start()
     with bar() as progress:
         task = progress.add_task("importing", total=None)

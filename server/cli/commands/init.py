@@ -48,5 +48,5 @@ def _contents(place: Traversable, prefix: str) -> list[tuple[str, bytes]]:
 
 def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("xb") as file:  # x: never overwrites a file
+    with path.open("xb") as file:  # "x" never overwrites a file
         file.write(content)

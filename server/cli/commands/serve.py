@@ -26,7 +26,7 @@ from server.settings import Settings, shown
 
 log = structlog.get_logger("penstock.server")
 
-# of the key of the first start: what the example needs, without administration
+# scopes of the first start's key: the example needs these, and no administration
 FIRST_SCOPES = tuple(scope for scope in SCOPES if scope not in OF_ALL_TENANTS)
 
 WELCOME = """\
@@ -34,7 +34,7 @@ This is the first start: a key was made. It is shown only now, so keep it.
 
     {secret}
 
-Try it (the batch that this makes takes the files in imports/sample/; README.md goes on from here):
+Try it (the batch that this makes takes the files in imports/sample/; README.md continues from here):
 
     curl --user haplo:{secret} -d kind=example-standard-api {address}/api/haplo-data-import-standard-api/batch
 
@@ -97,7 +97,7 @@ async def _serve(settings: Settings, *, no_auth: bool, welcome: bool, flags: str
 
 
 def _in_force(settings: Settings) -> dict[str, object]:
-    """Returns the settings that a reader of the log needs first, without secrets."""
+    """Returns the settings that the log's first line shows, without secrets."""
     limits, jobs = settings.limits, settings.jobs
     return {
         "version": version("penstock"),
