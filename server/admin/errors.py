@@ -1,4 +1,4 @@
-"""The status and the words of a page for each error of the engine."""
+"""The status and the texts of the error page for each error of the engine."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

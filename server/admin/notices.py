@@ -1,4 +1,4 @@
-"""What a page says after a change, by the name in its address."""
+"""The sentence that a page shows after a change, by the name in the page's address."""
 
 NOTICES = {
     "signed-out": "You are signed out.",

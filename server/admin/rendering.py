@@ -1,4 +1,4 @@
-"""Templates, and how values look in them."""
+"""Loads templates, and formats values for them."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ class Badge:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text on a page, and where it leads; None for a text that is no link.
+    """A text on a page, and the address of its link, if it is one.
 
     `style` is a class of the style sheet; `full` is the whole of a text that is cut, shown when a pointer rests on it.
     """

@@ -26,7 +26,7 @@ from server.web.sign_in import READING, TWELVE_HOURS, SignIn, Visitor, same_toke
 HOME = "/admin/"
 VISITOR = web.RequestKey("visitor", Visitor)
 TOKEN = "csrf"
-_LONGEST_SIGN_IN = 16 << 10  # bytes that a visitor without a session may send
+_LONGEST_SIGN_IN = 16 << 10  # limit in bytes for a visitor without a session
 _OWN_PATH = re.compile(r"/(?!/)[!-\[\]-~]{0,2000}").fullmatch  # browsers drop tabs, and read a backslash as a slash
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; "
@@ -37,7 +37,7 @@ HEADERS = {
 }
 DOWNLOAD = HEADERS | {
     "Content-Security-Policy": "default-src 'none'; sandbox"
-}  # a browser runs nothing in files of clients
+}  # browsers must run no script in files of clients
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from server.engine.batches.listing import FINAL, Batch, Job
 from server.engine.clock import utc_now
 from server.engine.vendors.voss.transaction_states import Part, RowState, State
 
-LONGEST_CONTROL = 200_000  # characters shown; the page of the control file has all of it
+LONGEST_CONTROL = 200_000  # characters shown; the page of the control file shows all
 MOST_LAID_OUT = 1 << 20  # bytes; the JSON parser blocks all threads while it works
 _PARTS: Mapping[Part, str] = {"load": "Create the load", "schedule": "Create the schedule", "execute": "Execute"}
 _SHOWN_ELSEWHERE = (COPIED_FROM, "copies", "transaction")
@@ -94,7 +94,7 @@ class BatchView:
 def batch_view(
     batch: Batch, job: Job | None, jobs: Sequence[Job], *, maker: str | None, load: LoadView | None
 ) -> BatchView:
-    """`job` is the batch's latest import, `jobs` all of its jobs, `maker` the name of the key that created it."""
+    """Returns the view of a batch: `job` is its latest import, `jobs` are all its jobs, `maker` names its key."""
     dry_run = job is not None and job.mode == "dry-run"
     return BatchView(
         title=batch.comment or "Batch",
@@ -198,7 +198,7 @@ def _duration(job: Job) -> Iterator[Fact]:
     rate = f", {number(job.counts.read / seconds)} rows/s" if seconds and job.counts.read else ""
     yield Fact("Duration", [Text(duration(seconds) + rate)])
     if job.state == "running" and seconds and job.fraction:
-        left = seconds * (1 - job.fraction) / job.fraction  # as if the rest went as fast
+        left = seconds * (1 - job.fraction) / job.fraction  # an estimate: the rest is read at the speed so far
         yield Fact("Time left", [Text(f"about {duration(left)}")])
 
 
@@ -224,7 +224,7 @@ def _job_row(job: Job) -> JobRow:
 
 
 def load_view(batch: Batch, state: State, rows: Sequence[RowState], skip: int, page: int) -> LoadView:
-    """`rows` are a page of the load's rows, of `page` rows at most, after `skip` others."""
+    """Returns the view of a bulk load; `rows` is a page of at most `page` rows, after the first `skip`."""
     here, total, transaction = path_of(batch.identifier), state.rows.total, state.transaction
     sentences = (state.detail, state.message, "Started late." if state.late else "")
     last = f"Rows {number(skip + 1)} to {number(skip + len(rows))} of {number(total)}"
@@ -261,7 +261,7 @@ def _load_row(row: RowState) -> LoadRow:
 
 
 def pretty(content: bytes | None) -> str | None:
-    """Returns a control file with its JSON laid out; as it is where it is long or no JSON."""
+    """Returns a control file with its JSON laid out, or as it is if it is long or not JSON."""
     if content is None:
         return None
     if len(content) > MOST_LAID_OUT:

@@ -86,7 +86,7 @@ class FailedPages:
         except RecordsLost as error:
             _log.warning("download aborted", batch=batch.identifier, reason=str(error))
             if request.transport is not None:
-                request.transport.abort()  # with a proper end the client would take the part for the whole file
+                request.transport.abort()  # after a proper end the client would take an incomplete file for the whole
         except ConnectionError:
             return response  # the client has gone
         return response

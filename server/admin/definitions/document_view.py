@@ -1,4 +1,4 @@
-"""A JSON document on a page: its lines, with what there is to say beside the line it is about."""
+"""Shows a JSON document by lines, with each remark under its line."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from server.engine.definitions.authoring import Remark, Review
 from server.engine.uploads.uploads import SmallForm
 
 MOST_LINES = 2000
-AROUND = 10  # lines shown on either side of one that something is said of, beyond the first MOST_LINES
+AROUND = 10  # lines shown before and after one that has a remark, beyond the first MOST_LINES
 LONGEST_LINE = 2000
-MOST_REMARKS = 200  # of each sort; the next are shown once these are corrected
-READABLE = 300  # a line longer than this was not laid out for people
+MOST_REMARKS = 200  # of each kind; more are shown once these are corrected
+READABLE = 300  # a longer line is not readable, so the document is laid out again
 BOM = b"\xef\xbb\xbf"
 
 
@@ -26,7 +26,7 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """`skipped`: lines that are not shown. `unsaid`: remarks that are left out."""
+    """The lines to show. `skipped` counts lines that are not shown, `unsaid` remarks that are left out."""
 
     lines: Sequence[Line]
     skipped: int
@@ -56,14 +56,14 @@ def _listed(remarks: Sequence[Remark]) -> Sequence[Remark]:
 
 
 def sent_document(form: SmallForm) -> bytes:
-    """The file that was chosen, else what was written into the field; empty where neither is there."""
+    """Returns the chosen file, else the text of the field; empty where both are missing."""
     file = form.files.get("file")
     content = file.content if file is not None else b""
     return (content or form.fields.get("text", "").replace("\r\n", "\n").encode()).removeprefix(BOM)
 
 
 def laid_out(content: bytes) -> bytes:
-    """A document on one endless line, with a line for each part; any other as it is."""
+    """Returns a document that has a very long line with one line for each part; any other as it is."""
     if all(len(line) <= READABLE for line in content.splitlines()):
         return content
     try:

@@ -33,7 +33,7 @@ class Chosen:
     digest: str | None
     content: bytes
     roles: list[Role]
-    options: list[str]  # that one import may set otherwise
+    options: list[str]  # options that one import may set otherwise
 
     @property
     def query(self) -> str:

@@ -1,4 +1,4 @@
-"""What the review of an import says: how far the check is, what the import would do, and what speaks against it."""
+"""Builds the review of an import: the progress of the check, what the import would do, and what may be wrong."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ class ResultView:
 
 @dataclass(frozen=True, slots=True)
 class ReviewView:
-    """`waiting` is the heading while the check goes on; empty afterwards."""
+    """The page of a review. `waiting` is the heading while the check runs; empty afterwards."""
 
     title: str
     address: str

@@ -1,4 +1,4 @@
-"""Markdown as HTML. It renders the manual that comes with the program; raw HTML in it is shown as text."""
+"""Renders the Markdown of the manual as HTML; raw HTML in it is shown as text."""
 
 import re
 from collections import Counter
@@ -80,19 +80,19 @@ def _markdown() -> MarkdownIt:
 
 
 def _code(tokens: Sequence[Token], index: int, *_: Any) -> str:
-    """Returns a block that scrolls on its own, and that a keyboard can scroll too, under what it is."""
+    """Returns a code block that scrolls, by keyboard too, under its caption."""
     code = f'<pre tabindex="0"><code>{escape(tokens[index].content)}</code></pre>\n'
     caption = _caption(*tokens[index].info.split()[1:])
     return f'<figure>\n<figcaption class="soft">{escape(caption)}</figcaption>\n{code}</figure>\n' if caption else code
 
 
 def _caption(role: str = "", of: str = "", *_: str) -> str:
-    """Returns what a block is, in words: the manual says it behind the fence, where code hosts do not show it."""
+    """Returns the caption of a block. The manual has it behind the fence, where code hosts do not show it."""
     return _CAPTIONS.get(role, "").format(of)
 
 
 def _with_anchors(tokens: Sequence[Token]) -> Iterator[Heading]:
-    """Gives each heading an id and a link to itself, and yields it; a title that comes again gets a number."""
+    """Gives each heading an id and a link to itself, and yields it; a repeated title gets a number."""
     seen = Counter[str]()
     for opening, inline in pairwise(tokens):
         if opening.type != "heading_open":
@@ -111,7 +111,7 @@ def _linked(children: Sequence[Token], target: str) -> list[Token]:
 
 
 def _lead_links(tokens: Sequence[Token], address: Address) -> None:
-    """Makes links lead to pages of the site; one that leads nowhere there becomes plain text."""
+    """Makes links lead to pages of the site; a link to no page of the site becomes plain text."""
     for token in tokens:
         tag = "a"
         for child in token.children or ():

@@ -1,4 +1,4 @@
-"""What the page Home shows, in words."""
+"""Builds the texts of the page Home."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

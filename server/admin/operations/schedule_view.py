@@ -1,4 +1,4 @@
-"""A scheduled run, in words."""
+"""Describes a scheduled run in words."""
 
 from dataclasses import dataclass
 from datetime import datetime
