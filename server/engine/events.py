@@ -1,4 +1,4 @@
-"""What happens in the engine, as plain facts, and who listens. The engine does not know what they are for."""
+"""Events of the engine, as plain facts, and their listeners. The engine does not know what listeners do with them."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ log = structlog.get_logger("penstock.engine")
 
 @dataclass(frozen=True, slots=True)
 class UploadEnded:
-    """A body for the blob store came in whole, or did not; `size` is what came of it, in bytes."""
+    """The upload of a body ended, whole or not; `size` is the number of bytes that arrived."""
 
     result: UploadResult
     size: int
@@ -33,7 +33,7 @@ class JobBegun:
 
 @dataclass(frozen=True, slots=True)
 class JobRead:
-    """A sign of life: so many records are read, those of earlier attempts included."""
+    """A heartbeat of a job; `records` counts the records read, those of earlier attempts included."""
 
     id: str
     records: int
@@ -84,5 +84,5 @@ class Events:
 
 
 def upload_result(error: BaseException) -> UploadResult:
-    """What an upload came to that ended with this error."""
+    """Returns the result of an upload that ended with this error."""
     return next(_RESULTS[cls] for cls in type(error).__mro__ if cls in _RESULTS)

@@ -1,4 +1,4 @@
-"""Work that goes on as long as the server does: an exception that ends it is logged, and it begins again."""
+"""Keeps work running as long as the server: after an exception it logs the error and starts the work again."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

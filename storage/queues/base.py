@@ -1,7 +1,7 @@
 """Jobs waiting for a worker: put, claim, extend, finish, release, wait.
 
-A job is run under a lease: its owner extends the lease while it works, and loses the job when it stops doing so. How
-long it has not done so is seen by those who claim, on a clock of their own: the time of day may jump.
+A job runs under a lease: its owner extends the lease while it works, and loses the job when it stops doing so. Each
+process that claims jobs measures the time since an extension by its own monotonic clock: the time of day may jump.
 """
 
 import secrets
@@ -88,7 +88,7 @@ class Job:
 
 
 class DueCursor(NamedTuple):
-    """Where a page of coming jobs has ended."""
+    """The place where a page of coming jobs ended."""
 
     due: datetime
     id: str
@@ -108,12 +108,12 @@ class Abandoned(Protocol):
 
 
 def nobody_is_dead(owner: str) -> bool:
-    """For callers that know only leases."""
+    """Returns False: for callers that judge owners by their leases alone."""
     return False
 
 
 def ignore_abandoned(connection: Connection, job: Job) -> None:
-    """For callers to whom a job that was given up needs no more than its own state."""
+    """Does nothing: for callers that change nothing else when a job is given up."""
 
 
 class JobReads(Protocol):
@@ -201,7 +201,7 @@ class JobQueue(JobReads, Protocol):
       claims have seen it stand unextended for its length in seconds, by the monotonic clock. A claim counts for
       a few seconds at most: a process that was stopped itself does not believe that all others were.
     * A running job whose lease has ended, or whose owner `dead_owner` says is dead, is handed out again.
-    * `attempts` counts what speaks against a job: times that a living owner began it and did not bring it to
+    * `attempts` counts failed tries: times that a living owner began the job and did not bring it to
       its end. A claim counts as one; `release` with `counted=False` takes it back. A job taken over from an owner that
       died, or that lost its lease, is handed out without a new one: its owner's end is not the job's fault.
     * A queued job whose attempts are used up is not handed out: it becomes `failed` with a sentence in `error`, and
@@ -271,12 +271,12 @@ class JobQueue(JobReads, Protocol):
 
 
 def new_job_id(now: datetime) -> str:
-    """A UUID of version 7 with the microsecond in it, so that ids sort in the order jobs were made."""
+    """Returns a UUID of version 7 with microseconds, so that ids sort in the order jobs were made."""
     return _job_id(now, 0b10 << 62 | secrets.randbits(62))
 
 
 def first_job_id(moment: datetime) -> str:
-    """No job made from that moment on has a lower id."""
+    """Returns a bound: jobs made at this moment or later have no lower id."""
     return _job_id(moment, 0)
 
 

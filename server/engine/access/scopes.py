@@ -13,4 +13,4 @@ class Scope:
 
 NATIVE = Scope("native", "this server's own API, which only reads")
 ADMIN = Scope("admin", "everything, this site too")
-OF_ALL_TENANTS = (NATIVE.name, ADMIN.name)  # what these open shows every tenant's data
+OF_ALL_TENANTS = (NATIVE.name, ADMIN.name)  # these scopes show the data of every tenant

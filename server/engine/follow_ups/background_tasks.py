@@ -19,7 +19,7 @@ log = structlog.get_logger("penstock.background_tasks")
 
 MOST = 16  # tasks at a time
 MOST_OF_A_KIND = 12  # so that many tasks of one kind leave room for the other kinds
-_SECONDS = 150.0  # for one task in all; those that call others may have a shorter limit of their own
+_SECONDS = 150.0  # for one whole task; a task that calls other servers may have a shorter limit
 _LEASE = 2 * _SECONDS
 _FIRST_PAUSE = 10.0  # seconds before the second attempt; it doubles, up to an hour
 _LONGEST_PAUSE = 3600.0

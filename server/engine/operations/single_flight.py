@@ -1,4 +1,4 @@
-"""One running call that all who ask at the same time share, each with a time limit of its own."""
+"""Shares one running call among all callers of the same time, each with its own time limit."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,7 +1,7 @@
 """Derives a transaction's status and texts from its job, and the ids of its parts and rows.
 
 A request that schedules a load has ended as soon as the load record and the schedule exist. What happens at its time is
-a transaction of its own, made when the job begins or is given up (`execute_schedule`).
+another transaction, made when the job begins or is given up (`execute_schedule`).
 """
 
 import re
