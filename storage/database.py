@@ -87,7 +87,7 @@ class Database:
         await asyncio.to_thread(self._dispose)
 
     def close_now(self) -> None:
-        """For synchronous programs; after asynchronous reads use `close`."""
+        """Closes the database in a synchronous program; after asynchronous reads use `close`."""
         self._writer.close()
         self._dispose()
 

@@ -1,4 +1,4 @@
-"""Is the catalog whole? Each finding is a sentence."""
+"""Checks whether the catalog is whole."""
 
 from collections.abc import Iterator
 
@@ -16,12 +16,12 @@ from storage.queues.tables import jobs
 
 
 def findings(connection: Connection) -> list[str]:
-    """The database's own checks; a job must add up: read = what became of the records."""
+    """Returns a sentence for each fault: from the database's own checks, and for jobs whose counts do not add up."""
     return [*_pages(connection), *_references(connection), *_sums(connection)]
 
 
 def sizes(connection: Connection) -> dict[str, int | None]:
-    """Every blob that is needed, with its size where the catalog knows it."""
+    """Returns every blob that is needed, with its size if the catalog has it."""
     needed: dict[str, int | None] = {}
     for column in (control_files.c.digest, batches.c.control, jobs.c.control):
         needed |= dict.fromkeys(connection.execute(select(column).where(column.is_not(None)).distinct()).scalars())

@@ -36,7 +36,7 @@ def private_folder(path: Path) -> None:
 
 
 def _private_file(path: Path) -> None:
-    """SQLite gives the files beside a database the mode of the database."""
+    """Makes the database file private; SQLite gives its other files the same mode."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE))
 
 

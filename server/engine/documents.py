@@ -164,7 +164,7 @@ def job_document(job: Job) -> JobFields:
 
 
 def state_in_words(state: str, job: Job | None) -> str:
-    """The state for people: an end with failed records, or with values lost, is no plain success."""
+    """Returns the state for people; an end with failed records or lost values differs from a plain success."""
     if job is None:
         return state
     counts = job.counts

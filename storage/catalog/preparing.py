@@ -21,14 +21,14 @@ def prepare(database: Database, tables: Sequence[Table]) -> None:
 
 
 def revision(connection: Connection) -> str | None:
-    """None where there is no catalog yet, empty where the first migration has still to run."""
+    """Returns the schema's revision; None without a catalog, "" before the first migration."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or ""
 
 
 def _bring_up(connection: Connection, name: str, tables: Sequence[Table]) -> None:
-    found = revision(connection)  # again: another process may have been here first
+    found = revision(connection)  # checked again: another process may have done it
     if found is None:
         _create(connection, tables)
     elif found != REVISION:

@@ -144,7 +144,7 @@ class SqliteQueue:
                     await self._bell.wait()
 
     def _ring(self) -> None:
-        """Called in the thread that committed."""
+        """Wakes the waiting callers after a commit; runs in the thread that committed."""
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._wake)
 

@@ -71,7 +71,7 @@ class BackgroundTasks:
         self._task = asyncio.create_task(keep_going("background tasks", self._work, self._stopping, _AGAIN_SECONDS))
 
     async def stop(self) -> None:
-        """Stops; running tasks go back to the queue."""
+        """Stops the tasks; running ones go back to the queue."""
         if self._task is None:
             return
         self._stopping.set()  # before Python 3.12 `wait_for`, which libraries use, may swallow the cancellation

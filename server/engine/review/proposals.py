@@ -58,7 +58,7 @@ class Proposal:
 
     @property
     def changes(self) -> int:
-        """How many records would change the tables."""
+        """The number of records that would change the tables."""
         counts = self.job.counts
         return counts.created + counts.updated + counts.deleted
 

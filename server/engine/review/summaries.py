@@ -77,7 +77,7 @@ class Summary:
 
     @property
     def missing(self) -> Sequence[Flow]:
-        """What the control file reads and no file has; empty if no columns are known."""
+        """The columns that the control file reads and no file has; empty if no columns are known."""
         return self.matched.missing if self._has_columns else ()
 
     @property

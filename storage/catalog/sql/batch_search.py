@@ -1,4 +1,4 @@
-"""Batches by filters that no index knows, in bounded time: a page looks at no more than a window of them.
+"""Searches batches by filters without an index, in bounded time: a page reads at most a window of batches.
 
 Of the filters that have an index, the one that leaves fewest batches is followed; the others are tried on those.
 """
@@ -37,7 +37,10 @@ class Wanted:
 
 
 class Searched(NamedTuple):
-    """A page, newest first. `further`: behind which batch to go on; `looked`: how many were looked at in vain."""
+    """A page, newest first. `further` is the id behind which the next page begins.
+
+    `looked` counts the batches that were read, where the window ended the search.
+    """
 
     batches: Sequence[Batch]
     further: int | None = None
@@ -53,7 +56,7 @@ class _Base(NamedTuple):
 
 
 def search(connection: Connection, wanted: Wanted, before: int | None, limit: int, window: int = WINDOW) -> Searched:
-    """One page; `before` is the id of the last batch of the page before, or of the last that was looked at."""
+    """Returns a page; `before` is the last id on the page before, or the last id that its search read."""
     if wanted.text and len(wanted.text) >= PREFIX and (found := _beginning_with(connection, wanted.text, limit)):
         return Searched(found)
     order = _BY_TIME if _span(wanted) else _BY_NUMBER

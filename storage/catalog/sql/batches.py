@@ -74,7 +74,7 @@ def find(
     before: int | None = None,
     limit: int = 50,
 ) -> list[Batch]:
-    """Newest first; `before` is the id of the last batch of the page before.
+    """Returns batches, newest first; `before` is the last id on the page before.
 
     `text` is in the comment, the identifier or the creation path (which program made it; one of the properties).
     """

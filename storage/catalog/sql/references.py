@@ -25,6 +25,6 @@ def refers_to(connection: Connection, digest: str) -> bool:
 
 
 def digests(connection: Connection) -> Iterator[str]:
-    """Every blob needed, once."""
+    """Returns the digest of every blob that is needed, once."""
     query = union(*(select(place).where(place.is_not(None)) for place in _PLACES))
     yield from connection.execute(query).scalars()
