@@ -93,7 +93,7 @@ def _read(fields: Fields, formats: InputFormats) -> dict[str, object]:
     beside = {key: fields.values[key] for key in OF_READERS if key in fields.values}
     for key in beside:
         if read and not takes(read, key, formats):
-            fields.wrong(key, f"left out: only {' and '.join(takers(key, formats))} take it")
+            fields.wrong(key, f"left out: it is an option of {' and '.join(takers(key, formats))}")
     return {**read, **beside}
 
 
