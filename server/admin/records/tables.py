@@ -106,7 +106,7 @@ def path_of(table: str) -> str:
 def number(text: str) -> int:
     """Returns the id of a row; raises RequestInvalid."""
     if not (text.isascii() and text.isdigit() and len(text) < 20 and 0 < int(text) <= LAST_ID):
-        raise RequestInvalid(f"{text[:40]!r} is not a row id; it should be a whole number from 1")
+        raise RequestInvalid(f"{text[:40]!r} is not a row id; it should be a whole number, 1 or higher")
     return int(text)
 
 
