@@ -13,11 +13,15 @@ from aiohttp import (
     DummyCookieJar,
     ServerDisconnectedError,
     TCPConnector,
+    hdrs,
 )
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 LookUp = Callable[[str, int], Awaitable[Sequence[str]]]
+
+# aiohttp adds these by itself; a callback asks for nothing, as the body of its answer is not read
+_NOT_SENT = (hdrs.ACCEPT, hdrs.ACCEPT_ENCODING)
 
 
 class PinnedResolver(AbstractResolver):
@@ -63,7 +67,13 @@ def _session(look_up: LookUp, context: ssl.SSLContext | None) -> ClientSession:
         resolver=PinnedResolver(look_up), use_dns_cache=False, force_close=True, ssl=context or True
     )
     no_limit = ClientTimeout(total=None, sock_connect=None)
-    return ClientSession(connector=connector, cookie_jar=DummyCookieJar(), auto_decompress=False, timeout=no_limit)
+    return ClientSession(
+        connector=connector,
+        cookie_jar=DummyCookieJar(),
+        auto_decompress=False,
+        timeout=no_limit,
+        skip_auto_headers=_NOT_SENT,
+    )
 
 
 def _beneath(error: ClientError) -> Exception:

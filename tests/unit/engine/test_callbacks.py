@@ -99,13 +99,13 @@ async def _compose(job: str) -> dict[str, object]:
 
 
 @asynccontextmanager
-async def listener(talk: Talk) -> AsyncIterator[tuple[str, asyncio.Event]]:
-    """Its address, and an event that says that the caller has closed the connection."""
-    closed = asyncio.Event()
+async def listener(talk: Talk, heads: list[bytes] | None = None) -> AsyncIterator[tuple[str, asyncio.Event]]:
+    """Its address, and an event that says that the caller has closed the connection. Adds what comes to `heads`."""
+    closed, heads = asyncio.Event(), [] if heads is None else heads
 
     async def talking(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            await reader.readuntil(b"\r\n\r\n")
+            heads.append(await reader.readuntil(b"\r\n\r\n"))
             await talk(reader, writer)
             await reader.read()
         except ConnectionError:
@@ -160,6 +160,15 @@ async def test_200_is_200_however_it_comes(answer: tuple[bytes, ...]) -> None:
     async with listener(saying(*answer)) as (address, closed):
         await call(address)
         await asyncio.wait_for(closed.wait(), 10)
+
+
+async def test_a_callback_sends_no_header_that_it_does_not_need() -> None:
+    heads: list[bytes] = []
+    async with listener(saying(b"HTTP/1.1 200 OK\r\n\r\n"), heads) as (address, _):
+        await call(address)
+    (head,) = heads
+    names = {line.partition(":")[0].lower() for line in head.decode().split("\r\n")[1:] if line}
+    assert names == {"host", "content-type", "content-length", "connection", "user-agent"}
 
 
 @pytest.mark.parametrize(
