@@ -75,9 +75,9 @@ def open_house(folder: Path) -> Iterator[House]:
 
 
 def addresses(house: House) -> list[str]:
-    """Pages that are looked at in any case: batches in all states, a check that waits for its word."""
+    """Pages that are looked at in any case: batches in all states, a check to confirm, and what no link leads to."""
     proposal = [f"/admin/new-import/{house.batches['proposed']}"] if "proposed" in house.batches else []
-    return [*(f"/admin/batches/{batch}" for batch in house.batches.values()), *proposal]
+    return [*(f"/admin/batches/{batch}" for batch in house.batches.values()), *proposal, "/manual/"]
 
 
 @contextmanager

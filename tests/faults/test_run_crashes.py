@@ -223,7 +223,7 @@ def job_of(data_dir: Path) -> dict[str, Any]:
     connection = sqlite3.connect(data_dir / "catalog.db")
     connection.row_factory = sqlite3.Row
     job = dict(connection.execute("SELECT jobs.*, batches.state AS batch_state FROM jobs, batches").fetchone())
-    job["log"] = [line for (line,) in connection.execute("SELECT message FROM job_log ORDER BY position")]
+    job["log"] = connection.execute("SELECT kind, message FROM job_log ORDER BY position").fetchall()
     connection.close()
     return job
 
@@ -267,8 +267,8 @@ async def test_a_job_that_kills_its_worker_before_it_gets_on_is_given_up(tmp_pat
     folder = Path(deaths[-1]["folder"])
     job = job_of(folder)
     assert (len(deaths), job["state"], job["batch_state"]) == (3, "failed", "error"), deaths
-    assert job["log"][-2].startswith("EXCEPTION: Error during import: given up after 3 attempts: ")
-    assert job["log"][-1].startswith("END: ")
+    (kind, message), (last, _) = job["log"][-2:]
+    assert (kind, message[:26], last) == ("exception", "given up after 3 attempts:", "end")
 
 
 @pytest.mark.parametrize("number", [2, 7])
@@ -295,4 +295,4 @@ async def test_what_was_said_by_a_run_that_committed_nothing_is_forgotten(tmp_pa
     assert crash(folder, "every", "0") == []
     ended = folder.parent / "every-0" / "every"
     assert picture(ended)["catalog outcomes"] == []
-    assert [line.partition(":")[0] for line in job_of(ended)["log"]] == ["START", "END"]
+    assert [kind for kind, _ in job_of(ended)["log"]] == ["start", "end"]
