@@ -93,8 +93,10 @@ async def no_place_for_bodies(house: House) -> AsyncIterator[None]:
 async def full_disk(house: House) -> AsyncIterator[None]:
     limits = house.engine.uploads.limits
     object.__setattr__(limits, "min_free_bytes", MOST)  # the module's own limits: put back below
-    yield
-    object.__setattr__(limits, "min_free_bytes", 0)
+    try:
+        yield
+    finally:
+        object.__setattr__(limits, "min_free_bytes", 0)
 
 
 @asynccontextmanager
