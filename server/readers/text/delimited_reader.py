@@ -145,7 +145,7 @@ class Csv:
             if row is not None:
                 rows.append(row)
                 starts.append(start)
-        more.put_back(source.lines[source.at :])
+        more.put_back(LineBatch(source.lines[source.at :], needs_slow_path=True))
         return Rows(rows, starts, source.lines[: source.at])
 
     def _row(self, cells: list[str], source: "_Source", start: int, line: int, width: int) -> Row | BadRecord | None:
@@ -292,11 +292,12 @@ class DelimitedReader:
 
     def _separator_line(self, feed: TextFeed, codec: str) -> tuple[str | None, Position]:
         """The separator that the first line names, and where the next one begins; else nothing is taken."""
-        lines = feed.take(1).lines
+        batch = feed.take(1)
+        lines = batch.lines
         text = lines[0] if lines else ""
         found = _SEPARATOR_LINE.fullmatch(text.lstrip(BOM)) if isinstance(text, str) and len(text) < 40 else None
         if found is None:
-            feed.put_back(lines)
+            feed.put_back(batch)
             return None, START
         return "\t" if found[2] == "\\t" else found[2], Position(0, 1, _length(lines, codec))
 

@@ -74,23 +74,23 @@ class LineFeed(Generic[Line]):
         self._fault: FileBroken | None = None  # of what comes after the lines at hand
         self._lines: Sequence[Line | LongLine] = []
         self._next = 0
-        self._needs_slow_path = False
+        self._slow = 0  # the lines at hand before this one need the slow path
 
     def take(self, count: int) -> LineBatch[Line]:
         """The next `count` lines, fewer only at the end. Raises FileBroken once all lines before the fault are out."""
         while len(self._lines) - self._next < count and (batch := self._next_batch()) is not None:
             self._add(batch)
-        taken = self._lines[self._next : self._next + count]
+        taken, needs_slow_path = self._lines[self._next : self._next + count], self._next < self._slow
         self._next += len(taken)
         if not taken and self._fault is not None:
             raise self._fault
-        return LineBatch(taken, self._needs_slow_path)
+        return LineBatch(taken, needs_slow_path)
 
-    def put_back(self, lines: Sequence[Line | LongLine]) -> None:
-        """Takes lines back that are to be read once more."""
-        if lines:
-            self._lines = [*lines, *self._lines[self._next :]]
-            self._next, self._needs_slow_path = 0, True
+    def put_back(self, batch: LineBatch[Line]) -> None:
+        """Takes lines back that are to be read once more, before those at hand."""
+        left, slow = self._left()
+        self._lines = [*batch.lines, *left]
+        self._slow = len(batch.lines) + slow if batch.needs_slow_path or slow else 0
 
     def _next_batch(self) -> LineBatch[Line] | None:
         if self._fault is not None:
@@ -102,7 +102,12 @@ class LineFeed(Generic[Line]):
             return None
 
     def _add(self, batch: LineBatch[Line]) -> None:
-        left = self._lines[self._next :]
-        self._needs_slow_path = batch.needs_slow_path or (self._needs_slow_path and bool(left))
+        left, slow = self._left()
         self._lines = [*left, *batch.lines] if left else batch.lines
+        self._slow = len(self._lines) if batch.needs_slow_path else slow
+
+    def _left(self) -> tuple[Sequence[Line | LongLine], int]:
+        """The lines at hand that were not taken, and how many of them need the slow path; counts begin with them."""
+        left, slow = self._lines[self._next :], max(self._slow - self._next, 0)
         self._next = 0
+        return left, slow

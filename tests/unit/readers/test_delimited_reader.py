@@ -1,13 +1,14 @@
 """`tsv-with-name-row` as the vendor's documentation has it, and our `csv-with-name-row`."""
 
 import io
+from collections.abc import Sequence
 
 import pytest
 
 from server.readers import READERS
 from server.readers.base import BadRecord, Block, FileBroken
 from server.readers.text.charsets import is_linewise, python_codec
-from server.readers.text.delimited_reader import ROW_LINES
+from server.readers.text.delimited_reader import ROW_LINES, Csv, Rows, TextFeed, TextLine
 from server.readers.text.lines import LINE_CAP
 
 
@@ -325,3 +326,29 @@ def test_blanks_to_the_right_of_the_names_hold_nothing(end: str) -> None:
     assert csv(f"a,b\n1,2{end}\n3,4\n".encode()) == [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]
     (block,) = blocks("tsv-with-name-row", f"a\tb\n1\t2{end}\n".replace(",", "\t").replace('"', "").encode())
     assert (list(block.records), block.remarks) == ([{"a": "1", "b": "2"}], ())
+
+
+@pytest.mark.parametrize(
+    ("before", "closely"),
+    [
+        (b"", 0),
+        (b'"two\nlines",0\n', 1),
+        (b"\xff,0\n", 1),
+    ],
+)
+def test_only_the_lines_that_need_it_are_read_closely(
+    monkeypatch: pytest.MonkeyPatch, before: bytes, closely: int
+) -> None:
+    """Plain rows in front of a long file, behind it and around an unusual row take the fast path."""
+    read = Csv._closely
+    slow: list[int] = []
+
+    def counted(self: Csv, lines: Sequence[TextLine], more: TextFeed, line: int, width: int) -> Rows:
+        slow.append(len(lines))
+        return read(self, lines, more, line, width)
+
+    monkeypatch.setattr(Csv, "_closely", counted)
+    plain = b"".join(b"some text,%d\n" % number for number in range(200_000))
+    records = csv(b"a,b\n" + before + plain, charset="utf-8")
+    assert len(records) == 200_000 + closely
+    assert sum(slow) <= closely * 120_000  # an unusual line costs the step that it came in, and no more
