@@ -179,12 +179,15 @@ def _is_public(address: Address) -> bool:
 
 
 def _meanings(address: Address) -> Iterator[Address]:
+    if address.version == 6 and address.sixtofour is not None:
+        yield address.sixtofour  # the network as a whole is private to Python 3.11.2, and global to later ones
+        return
     yield address
     if isinstance(address, ipaddress.IPv4Address):
         return
     if any(address in network for network in _TRANSLATED):
         yield ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    yield from filter(None, (address.sixtofour, *(address.teredo or ())))
+    yield from address.teredo or ()
 
 
 def _headers(payload: Mapping[str, Any]) -> dict[str, str]:
