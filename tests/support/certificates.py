@@ -11,6 +11,19 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+# what an authority's key may be used for; Python 3.13 and later refuse an authority that does not say so
+SIGNS = x509.KeyUsage(
+    key_cert_sign=True,
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    crl_sign=False,
+    encipher_only=False,
+    decipher_only=False,
+)
+
 
 @dataclass(frozen=True)
 class Certified:
@@ -27,7 +40,7 @@ def certified(folder: Path, *, address: str = "127.0.0.1", ended: bool = False) 
     authority = _named("An authority of the tests")
     alternatives = x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))])
     is_authority = x509.BasicConstraints(ca=True, path_length=0)
-    root = _signed(authority, authority, authority_key, authority_key, is_authority, today + timedelta(days=2))
+    root = _signed(authority, authority, authority_key, authority_key, is_authority, today + timedelta(days=2), SIGNS)
     until = today + timedelta(days=-1 if ended else 1)
     own = _signed(_named("A server of the tests"), authority, key, authority_key, alternatives, until)
     (folder / "authority.pem").write_bytes(root)
@@ -48,6 +61,7 @@ def _signed(
     by: ec.EllipticCurvePrivateKey,
     extension: x509.ExtensionType,
     until: datetime,
+    *more: x509.ExtensionType,
 ) -> bytes:
     made = (
         x509.CertificateBuilder()
@@ -60,9 +74,10 @@ def _signed(
         .add_extension(extension, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(by.public_key()), critical=False)
-        .sign(by, hashes.SHA256())
     )
-    return made.public_bytes(serialization.Encoding.PEM)
+    for each in more:
+        made = made.add_extension(each, critical=True)
+    return made.sign(by, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
 def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
